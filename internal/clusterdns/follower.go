@@ -1,0 +1,162 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package clusterdns
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// defaultSyncTimeout is the time within which the first state must have been read. It spans a restart of the API server.
+const defaultSyncTimeout = 2 * time.Minute
+
+// Follower follows the DNS Service; it runs on standbys too. Safe for concurrent use.
+//
+// It needs get, list and watch on services and endpointslices in the Service's namespace, and nothing outside of it.
+type Follower struct {
+	client      kubernetes.Interface
+	connections *http.Client
+	service     types.NamespacedName
+	syncTimeout time.Duration
+	onChange    []func()      // not written after Start
+	synced      chan struct{} // closed after the first state was read
+
+	mu        sync.RWMutex
+	facts     Facts
+	upstreams []netip.AddrPort
+	changed   chan struct{} // closed and replaced when upstreams changes
+}
+
+// New returns a Follower for one Service. It does nothing before Start. An error means that cfg or the name is unusable;
+// that the Service is not there is none.
+func New(cfg *rest.Config, service types.NamespacedName) (*Follower, error) {
+	if service.Namespace == "" || service.Name == "" {
+		return nil, fmt.Errorf("cluster DNS Service %q: want namespace/name", service)
+	}
+	connections, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("creating HTTP client for cluster DNS: %w", err)
+	}
+	client, err := kubernetes.NewForConfigAndClient(cfg, connections)
+	if err != nil {
+		return nil, fmt.Errorf("creating client for cluster DNS: %w", err)
+	}
+	return &Follower{
+		client:      client,
+		connections: connections,
+		service:     service,
+		syncTimeout: defaultSyncTimeout,
+		synced:      make(chan struct{}),
+		changed:     make(chan struct{}),
+	}, nil
+}
+
+// OnChange adds a function that is called, without a lock held, after Facts changed. Calls come one at a time, from the
+// goroutine of Start; it must not block. Call before Start.
+func (f *Follower) OnChange(changed func()) { f.onChange = append(f.onChange, changed) }
+
+// Start follows until ctx ends and returns nil then; all its goroutines have ended when it returns. It returns an error at
+// once when a permission is missing, and after two minutes when the first state could not be read. Call it once.
+func (f *Follower) Start(ctx context.Context) error {
+	defer f.connections.CloseIdleConnections()
+	if err := f.run(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("following cluster DNS Service %s: %w", f.service, err)
+	}
+	return nil
+}
+
+func (f *Follower) run(ctx context.Context) error {
+	w, err := newWatch(f.client, f.service)
+	if err != nil {
+		return err
+	}
+	syncCtx, cancel := context.WithTimeoutCause(ctx, f.syncTimeout, fmt.Errorf("caches not synced within %s", f.syncTimeout))
+	defer cancel()
+	if err := checkAccess(syncCtx, f.client, f.service); err != nil {
+		return err
+	}
+	stop := w.start(ctx)
+	defer stop()
+	if err := w.waitForSync(syncCtx); err != nil {
+		return err
+	}
+	f.refresh(w.objects())
+	close(f.synced)
+	f.follow(ctx, w)
+	return nil
+}
+
+func (f *Follower) follow(ctx context.Context, w *watch) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.wake:
+			f.refresh(w.objects())
+		}
+	}
+}
+
+// NeedLeaderElection tells the manager to run the Follower on standbys too.
+func (f *Follower) NeedLeaderElection() bool { return false }
+
+// WaitForSync blocks until the first state was read; false when ctx ended before.
+func (f *Follower) WaitForSync(ctx context.Context) bool {
+	select {
+	case <-f.synced:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Facts returns what is known now: the zero value before the first state was read.
+func (f *Follower) Facts() Facts {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.facts
+}
+
+// Upstreams returns the ready endpoints as address and UDP port, distinct and sorted, and a channel that is closed when that
+// set changes. Empty before the first state was read, and while no endpoint is ready. The slice is shared: do not modify it.
+func (f *Follower) Upstreams() ([]netip.AddrPort, <-chan struct{}) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.upstreams, f.changed
+}
+
+// refresh publishes what follows from o. Only Start calls it, so that an older state never overwrites a newer one.
+func (f *Follower) refresh(o objects) {
+	if !f.publish(read(o, f.Facts())) {
+		return
+	}
+	for _, changed := range f.onChange {
+		changed()
+	}
+}
+
+// publish reports whether the facts changed.
+func (f *Follower) publish(facts Facts, upstreams []netip.AddrPort) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.Equal(f.upstreams, upstreams) {
+		f.upstreams = upstreams
+		close(f.changed)
+		f.changed = make(chan struct{})
+	}
+	if f.facts.equal(facts) {
+		return false
+	}
+	f.facts = facts
+	return true
+}
