@@ -1,0 +1,76 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netpol
+
+import (
+	"net/netip"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+// Defaults of Input.
+const (
+	DefaultMaxPeers   = 5000
+	DefaultMaxObjects = 20
+)
+
+// Linger is how long an address whose Until has passed stays in its rule, in the hope of a write that happens anyway.
+const Linger = 30 * time.Second
+
+// Input is all that Compile looks at. Compile changes none of it and keeps none of it.
+type Input struct {
+	Policy *v1alpha1.FQDNEgressPolicy
+	// Names has what is known of the names and patterns of the policy, keyed by fqdn.ParsePattern of what the spec says.
+	// A pattern without an entry has no addresses and was not answered.
+	Names   map[fqdn.Pattern]Name
+	Carried Carried
+	// MaxStale bounds how long Carried counts after Carried.Since. Zero: Carried counts for nothing.
+	MaxStale time.Duration
+	// Live has the policy's NetworkPolicies that are Ours or Adoptable, and any Foreign one of a name that we need. Others
+	// are passed over.
+	Live []networkingv1.NetworkPolicy
+	DNS  DNS
+	// Guard judges the addresses of answers and Carried. Its AllowedPrivate is taken from the policy.
+	Guard Guard
+	// MaxPeers is how many peers an object holds; 0: DefaultMaxPeers. Only the peers of the DNS rule and the ordinary peers
+	// of the spec, which all stand in the first object, may exceed it.
+	MaxPeers int
+	// MaxObjects is how many objects a policy has at most; 0: DefaultMaxObjects.
+	MaxObjects int
+}
+
+// withDefaults fills in the limits and the guard's private blocks.
+func (in Input) withDefaults() Input {
+	if in.MaxPeers <= 0 {
+		in.MaxPeers = DefaultMaxPeers
+	}
+	if in.MaxObjects <= 0 {
+		in.MaxObjects = DefaultMaxObjects
+	}
+	in.Guard.AllowedPrivate = prefixesOf(in.Policy.Spec.AllowedPrivateCIDRs)
+	return in
+}
+
+// Name is what is known of one name or pattern of the policy.
+type Name struct {
+	Addresses []Address
+	// Answered is when it had its first good answer in each family; zero: not yet.
+	Answered time.Time
+	// Retention is how long its addresses are kept. It says when carried addresses go; the book's own have Until.
+	Retention time.Duration
+}
+
+// Address is one address of a name. The fields mean what they mean in addressbook.Address.
+type Address struct {
+	// Addr is the address as the answer had it; the guard may unwrap it.
+	Addr netip.Addr
+	// Current: the last good answer of some source holds it. Where objects are full, current addresses come first.
+	Current bool
+	// Until is when it is due to go; zero: it stays.
+	Until time.Time
+}

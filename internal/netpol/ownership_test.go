@@ -1,0 +1,81 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netpol
+
+import (
+	"testing"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestObjectNamesReadBack(t *testing.T) {
+	for _, policy := range []string{"web", "web-fqdn", "web-fqdn-1", "a.b"} {
+		for _, i := range []int{0, 1, 19} {
+			name := ObjectName(policy, i)
+			if p, n, ok := parseObjectName(name); p != policy || n != i || !ok {
+				t.Errorf("parseObjectName(%q) = %q, %d, %v", name, p, n, ok)
+			}
+		}
+	}
+	for _, name := range []string{"", "web", "-fqdn", "-fqdn-1", "web-fqdn-0", "web-fqdn-01", "web-fqdn--1", "web-fqdn-+1", "web-fqdn-x", "web-cfqdn"} {
+		if p, n, ok := parseObjectName(name); ok {
+			t.Errorf("parseObjectName(%q) = %q, %d; want not ok", name, p, n)
+		}
+	}
+}
+
+func TestOwnershipOf(t *testing.T) {
+	tests := map[string]struct {
+		name   string
+		change func(*networkingv1.NetworkPolicy)
+		want   Ownership
+	}{
+		"our controller reference":           {"web-fqdn", func(*networkingv1.NetworkPolicy) {}, Ours},
+		"ours under another name":            {"copy", func(*networkingv1.NetworkPolicy) {}, Ours},
+		"ours without labels":                {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.Labels = nil }, Ours},
+		"ours of a later API version":        {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].APIVersion = "fqdnegress.dev/v1" }, Ours},
+		"old UID":                            {"web-fqdn-1", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].UID = "old" }, Adoptable},
+		"old UID under another name":         {"copy", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].UID = "old" }, Foreign},
+		"orphaned":                           {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences = nil }, Adoptable},
+		"orphaned, managed-by overwritten":   {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences = nil; np.Labels[LabelManagedBy] = "Helm" }, Adoptable},
+		"a user's copy with our labels":      {"copy", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences = nil }, Foreign},
+		"no owner, no label":                 {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences, np.Labels = nil, nil }, Foreign},
+		"another policy's label":             {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences = nil; np.Labels[LabelPolicy] = "db" }, Foreign},
+		"another controller, with our label": {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].Kind = "HelmRelease" }, Foreign},
+		"another group's kind of our name":   {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].APIVersion = "example.com/v1" }, Foreign},
+		"another policy's":                   {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].Name = "db" }, Foreign},
+		"our reference, not as controller":   {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].Controller = nil }, Adoptable},
+		"another namespace":                  {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.Namespace = "other" }, Foreign},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			np := owned(tt.name)
+			tt.change(np)
+			if got := OwnershipOf(np, policy()); got != tt.want {
+				t.Errorf("OwnershipOf = %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestPolicyOf(t *testing.T) {
+	tests := map[string]struct {
+		np   *networkingv1.NetworkPolicy
+		want string
+		ok   bool
+	}{
+		"by owner": {owned("any"), "web", true},
+		"by label": {&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "any", Labels: map[string]string{LabelPolicy: "web"}}}, "web", true},
+		"by name":  {&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web-fqdn-3"}}, "web", true},
+		"by none":  {&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default-deny"}}, "", false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got, ok := PolicyOf(tt.np); got != tt.want || ok != tt.ok {
+				t.Errorf("PolicyOf = %q, %v; want %q, %v", got, ok, tt.want, tt.ok)
+			}
+		})
+	}
+}
