@@ -31,15 +31,24 @@ func (c *compilation) steps(specs []*networkingv1.NetworkPolicySpec) []Step {
 	}
 	var steps []Step
 	for len(changes) > 0 {
-		i := slices.IndexFunc(changes, func(ch *change) bool { return len(ch.owed(changes)) == 0 })
-		if i >= 0 {
-			steps = append(steps, c.step(changes[i], changes[i].spec))
-			changes = slices.Delete(changes, i, i+1)
+		i := nextChange(changes)
+		if i < 0 {
+			steps = append(steps, c.union(changes))
 			continue
 		}
-		steps = append(steps, c.union(changes))
+		steps = append(steps, c.step(changes[i], changes[i].spec))
+		changes = slices.Delete(changes, i, i+1)
 	}
 	return steps
+}
+
+// nextChange returns the first change that owes nothing, or -1. The deletions, which stand last and which nothing waits
+// for, wait for all others.
+func nextChange(changes []*change) int {
+	if changes[0].spec == nil {
+		return 0
+	}
+	return slices.IndexFunc(changes, func(ch *change) bool { return ch.spec != nil && len(ch.owed(changes)) == 0 })
 }
 
 // changes lists the objects that are not as they should be, in the order of their numbers, the strays last.
