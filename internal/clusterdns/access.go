@@ -21,7 +21,7 @@ type attempt struct {
 }
 
 // checkAccess tries what the informers will do, as they would only log what is forbidden and try again for ever. Its error
-// says which permission is missing. Errors of another kind are left to the informers, which wait for a better time.
+// is what the first failed attempt met; one for which apierrors.IsForbidden holds will not pass by itself.
 func checkAccess(ctx context.Context, client kubernetes.Interface, service types.NamespacedName) error {
 	for _, a := range attempts(ctx, client, service) {
 		err := a.try()
@@ -29,7 +29,7 @@ func checkAccess(ctx context.Context, client kubernetes.Interface, service types
 			return fmt.Errorf("may not %s %s in namespace %s: %w", a.verb, a.resource, service.Namespace, err)
 		}
 		if err != nil {
-			return nil //nolint:nilerr // the informers retry it and report it when the time is over
+			return err
 		}
 	}
 	return nil

@@ -6,12 +6,12 @@ package clusterdns
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -25,7 +25,6 @@ const defaultSyncTimeout = 2 * time.Minute
 // It needs get, list and watch on services and endpointslices in the Service's namespace, and nothing outside of it.
 type Follower struct {
 	client      kubernetes.Interface
-	connections *http.Client
 	service     types.NamespacedName
 	syncTimeout time.Duration
 	onChange    []func()      // not written after Start
@@ -43,17 +42,12 @@ func New(cfg *rest.Config, service types.NamespacedName) (*Follower, error) {
 	if service.Namespace == "" || service.Name == "" {
 		return nil, fmt.Errorf("cluster DNS Service %q: want namespace/name", service)
 	}
-	connections, err := rest.HTTPClientFor(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("creating HTTP client for cluster DNS: %w", err)
-	}
-	client, err := kubernetes.NewForConfigAndClient(cfg, connections)
+	client, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("creating client for cluster DNS: %w", err)
 	}
 	return &Follower{
 		client:      client,
-		connections: connections,
 		service:     service,
 		syncTimeout: defaultSyncTimeout,
 		synced:      make(chan struct{}),
@@ -68,7 +62,6 @@ func (f *Follower) OnChange(changed func()) { f.onChange = append(f.onChange, ch
 // Start follows until ctx ends and returns nil then; all its goroutines have ended when it returns. It returns an error at
 // once when a permission is missing, and after two minutes when the first state could not be read. Call it once.
 func (f *Follower) Start(ctx context.Context) error {
-	defer f.connections.CloseIdleConnections()
 	if err := f.run(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("following cluster DNS Service %s: %w", f.service, err)
 	}
@@ -82,8 +75,10 @@ func (f *Follower) run(ctx context.Context) error {
 	}
 	syncCtx, cancel := context.WithTimeoutCause(ctx, f.syncTimeout, fmt.Errorf("caches not synced within %s", f.syncTimeout))
 	defer cancel()
-	if err := checkAccess(syncCtx, f.client, f.service); err != nil {
+	if err := checkAccess(syncCtx, f.client, f.service); apierrors.IsForbidden(err) {
 		return err
+	} else if err != nil {
+		w.remember(err) // the informers try again
 	}
 	stop := w.start(ctx)
 	defer stop()

@@ -91,11 +91,15 @@ func (w *watch) waitForSync(ctx context.Context) error {
 // failed remembers why a list or watch ended and leaves the rest to client-go, which logs it, backs off and tries again.
 func (w *watch) failed(ctx context.Context, r *cache.Reflector, err error) {
 	if ctx.Err() == nil {
-		w.mu.Lock()
-		w.lastErr = err
-		w.mu.Unlock()
+		w.remember(err)
 	}
 	cache.DefaultWatchErrorHandler(ctx, r, err)
+}
+
+func (w *watch) remember(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lastErr = err
 }
 
 func (w *watch) wakeUp() {
