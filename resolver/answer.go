@@ -1,0 +1,109 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// negativeTTL is how long a negative answer without a SOA record lasts. RFC 2308 section 5 would not have it cached at
+// all; asking again at once would not make it better known.
+const negativeTTL = 30 * time.Second
+
+// ReadAnswer takes from a message what it says about q, or an *Error when it says nothing: then nothing that was known
+// may be dropped. It trusts only records of class IN that the CNAME chain from q's name leads to, wherever they stand
+// in the answer section (RFC 2181 section 5 gives records no order). It is pure and does not change m.
+//
+// The TTL is the lowest of the chain's and the addresses'; of a negative answer min(SOA TTL, MINIMUM) instead of the
+// addresses' (RFC 2308 section 5). Addresses are sorted and distinct, and as they came: IPv4-mapped ones too.
+func ReadAnswer(q Question, m *dns.Msg) (addressbook.Answer, error) {
+	if !answers(m, q.qname(), q.qtype()) {
+		return addressbook.Answer{}, &Error{Reason: ReasonMismatch}
+	}
+	if m.Truncated {
+		return addressbook.Answer{}, &Error{Reason: ReasonTruncated}
+	}
+	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
+		return addressbook.Answer{}, rcodeError(m.Rcode)
+	}
+	c, err := follow(q.qname(), m.Answer)
+	if err != nil {
+		return addressbook.Answer{}, err
+	}
+	addrs, ttl, err := addressesAt(c.end, q.qtype(), m.Answer)
+	switch {
+	case err != nil:
+		return addressbook.Answer{}, err
+	case len(addrs) == 0:
+		return negative(m, c)
+	case m.Rcode == dns.RcodeNameError:
+		// The name does not exist and has addresses: one of the two is a lie.
+		return addressbook.Answer{}, &Error{Reason: ReasonMalformed, Err: fmt.Errorf("NXDOMAIN with addresses")}
+	}
+	return addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs, TTL: seconds(min(ttl, c.ttl))}, nil
+}
+
+// answers tells whether m is a response to exactly this question. Names compare without case (RFC 4343): a server may
+// echo what it likes.
+func answers(m *dns.Msg, qname string, qtype uint16) bool {
+	return m.Response && m.Opcode == dns.OpcodeQuery && len(m.Question) == 1 &&
+		m.Question[0].Qtype == qtype && m.Question[0].Qclass == dns.ClassINET &&
+		strings.EqualFold(m.Question[0].Name, qname)
+}
+
+// addressesAt returns the addresses of one type that owner has, and the lowest of their TTLs; the RRset may disagree
+// (RFC 2181 section 5.2 forbids it, servers do it).
+func addressesAt(owner string, qtype uint16, answer []dns.RR) ([]netip.Addr, uint32, error) {
+	var addrs []netip.Addr
+	lowest := uint32(math.MaxUint32)
+	for _, rr := range answer {
+		h := rr.Header()
+		if h.Rrtype != qtype || h.Class != dns.ClassINET || !strings.EqualFold(h.Name, owner) {
+			continue
+		}
+		addr, ok := addressOf(rr)
+		if !ok {
+			return nil, 0, &Error{Reason: ReasonMalformed, Err: fmt.Errorf("a record of %s has no address", dns.TypeToString[qtype])}
+		}
+		if addrs == nil {
+			addrs = make([]netip.Addr, 0, len(answer))
+		}
+		addrs = append(addrs, addr)
+		lowest = min(lowest, ttlOf(h))
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return slices.Compact(addrs), lowest, nil
+}
+
+// addressOf fails for a record without data, which is legal only in updates (RFC 2136 section 2.4).
+func addressOf(rr dns.RR) (netip.Addr, bool) {
+	switch rr := rr.(type) {
+	case *dns.A:
+		return netip.AddrFromSlice(rr.A.To4())
+	case *dns.AAAA:
+		return netip.AddrFromSlice(rr.AAAA)
+	}
+	return netip.Addr{}, false
+}
+
+// ttlOf treats a TTL with its top bit set as zero (RFC 2181 section 8).
+func ttlOf(h *dns.RR_Header) uint32 { return topBitZero(h.Ttl) }
+
+func topBitZero(ttl uint32) uint32 {
+	if ttl > math.MaxInt32 {
+		return 0
+	}
+	return ttl
+}
+
+func seconds(ttl uint32) time.Duration { return time.Duration(ttl) * time.Second }

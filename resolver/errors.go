@@ -1,0 +1,74 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+
+	"github.com/miekg/dns"
+)
+
+// The reasons of failures beside the RCODEs ("SERVFAIL", "REFUSED", ...). They reach the status of policies: short,
+// and the same for the same cause.
+const (
+	ReasonTimeout      = "timeout"
+	ReasonRefused      = "connection refused"
+	ReasonUnreachable  = "network unreachable"
+	ReasonClosed       = "connection closed"
+	ReasonNetwork      = "network error"
+	ReasonTruncated    = "truncated"
+	ReasonMalformed    = "malformed answer"
+	ReasonMismatch     = "answer to another question"
+	ReasonReferral     = "referral instead of an answer"
+	ReasonNotRecursive = "no recursion"
+	ReasonLoop         = "CNAME loop"
+	ReasonLongChain    = "CNAME chain too long"
+	ReasonAmbiguous    = "contradictory CNAME"
+)
+
+// Error is a failed question. Nothing was learned from it: what was known stays.
+type Error struct {
+	// Reason is one of the Reason constants or an RCODE in capitals.
+	Reason string
+	// Err is the cause, if there is more to say.
+	Err error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Reason
+	}
+	return e.Reason + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// reasonOf returns the short stable reason of any error of this package or of the network.
+func reasonOf(err error) string {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e.Reason
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return ReasonTimeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return ReasonRefused
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return ReasonUnreachable
+	}
+	return ReasonNetwork
+}
+
+// rcodeError is an answer whose RCODE says that the server has none.
+func rcodeError(rcode int) *Error {
+	if name, ok := dns.RcodeToString[rcode]; ok {
+		return &Error{Reason: name}
+	}
+	return &Error{Reason: "unknown RCODE"}
+}

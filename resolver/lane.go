@@ -1,0 +1,129 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// lane is one upstream: its questions, those of them that wait, its budget and its share of the workers. Lanes share
+// nothing, so a dead upstream delays nothing of another.
+//
+// Failing queries (a query without a success yet counts as one) use at most half of the workers and half of the budget,
+// so healthy ones are asked on time. Within that half those never asked go first, and retries leave them a quarter, so a
+// new name is asked at once beside a thousand that never answer.
+type lane struct {
+	upstream Upstream
+	ctx      context.Context // ends when the upstream leaves
+	cancel   context.CancelFunc
+
+	queries map[Question]*query
+	ready   [3]fifo // by class
+	flying  [3]int  // queries in flight, by class
+	workers int
+
+	budget, failingBudget *rate.Limiter
+	limited               bool // the last queries wait for the budget
+	reported              bool // that has been logged
+}
+
+func newLane(ctx context.Context, u Upstream, maxQPS int) *lane {
+	l := &lane{
+		upstream:      u,
+		queries:       map[Question]*query{},
+		budget:        rate.NewLimiter(rate.Limit(maxQPS), burstSeconds*maxQPS),
+		failingBudget: rate.NewLimiter(rate.Limit(maxQPS)/2, max(burstSeconds*maxQPS/2, 1)),
+	}
+	l.ctx, l.cancel = context.WithCancel(ctx)
+	return l
+}
+
+// take removes the next query to be asked from those that are ready, turning to the other kind (failing or healthy) as
+// often as asked to. It returns nil if there is none that workers and budget allow; wait is then when the budget allows
+// one again, zero if it is not the budget that is missing.
+func (l *lane) take(failing bool, now time.Time) (q *query, c class, wait time.Duration) {
+	c = healthy
+	if failing {
+		if c = fresh; l.ready[fresh].empty() {
+			c = retry
+		}
+	}
+	if l.ready[c].empty() || !l.hasWorker(c) {
+		return nil, c, 0
+	}
+	if wait = missing(l.budget, now); failing {
+		wait = max(wait, missing(l.failingBudget, now))
+	}
+	if wait > 0 {
+		return nil, c, wait
+	}
+	l.budget.AllowN(now, 1)
+	if failing {
+		l.failingBudget.AllowN(now, 1)
+	}
+	l.flying[c]++
+	return l.ready[c].pop(), c, 0
+}
+
+func (l *lane) hasWorker(c class) bool {
+	failing := l.flying[fresh] + l.flying[retry]
+	half := max(l.workers/2, 1)
+	switch c {
+	case fresh:
+		return failing < half
+	case retry:
+		return failing < half && l.flying[retry] < max(half*3/4, 1)
+	}
+	return failing+l.flying[healthy] < l.workers
+}
+
+// missing is how long it takes until the budget has a token.
+func missing(budget *rate.Limiter, now time.Time) time.Duration {
+	lack := 1 - budget.TokensAt(now)
+	if lack <= 0 {
+		return 0
+	}
+	// Rounded up to a millisecond, so that rounding does not wake the loop just too early.
+	d := time.Duration(lack / float64(budget.Limit()) * float64(time.Second))
+	return d.Truncate(time.Millisecond) + time.Millisecond
+}
+
+// fifo holds queries that wait; those that are gone are skipped.
+type fifo struct {
+	queries []*query
+	head    int
+}
+
+func (f *fifo) push(q *query) {
+	if f.head > len(f.queries)/2 { // or a queue that is never empty would grow for ever
+		f.queries = append(f.queries[:0], f.queries[f.head:]...)
+		f.head = 0
+	}
+	f.queries = append(f.queries, q)
+}
+
+func (f *fifo) empty() bool {
+	for f.head < len(f.queries) && f.queries[f.head].gone {
+		f.skip()
+	}
+	return f.head == len(f.queries)
+}
+
+// pop must not be called when empty.
+func (f *fifo) pop() *query {
+	q := f.queries[f.head]
+	f.skip()
+	return q
+}
+
+func (f *fifo) skip() {
+	f.queries[f.head] = nil
+	f.head++
+	if f.head == len(f.queries) {
+		f.queries, f.head = f.queries[:0], 0
+	}
+}

@@ -1,0 +1,90 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// Options sets up a Resolver. A zero field takes its default.
+type Options struct {
+	// Families are asked for each name; both by default.
+	Families []addressbook.Family
+	// MinTTL (1s) and MaxTTL (5m) clamp how long after an answer a question is asked again. What is recorded keeps its
+	// real TTL.
+	MinTTL, MaxTTL time.Duration
+	// MaxQPS (1000) bounds the questions a second to each upstream, with bursts of five seconds' worth. A retry and what
+	// follows from truncation belong to the same question.
+	MaxQPS int
+	// Workers (1024) bounds the questions in flight. Each upstream has an equal share, so that a dead one delays none of
+	// another.
+	Workers int
+
+	// Clock is the real one by default. It must be the one whose times the Book gets elsewhere.
+	Clock clock.Clock
+	// Exchanger is *Sockets by default.
+	Exchanger Exchanger
+	// Registerer gets the metrics; nil: nobody does.
+	Registerer prometheus.Registerer
+	// Log discards by default.
+	Log logr.Logger
+	// Rand returns numbers in [0,1) for the jitter of backoffs; math/rand/v2 by default. One goroutine calls it.
+	Rand func() float64
+}
+
+const (
+	defaultMinTTL  = time.Second
+	defaultMaxTTL  = 5 * time.Minute
+	defaultMaxQPS  = 1000
+	defaultWorkers = 1024
+	burstSeconds   = 5
+)
+
+func (o Options) withDefaults() Options {
+	if len(o.Families) == 0 {
+		o.Families = []addressbook.Family{addressbook.IPv4, addressbook.IPv6}
+	}
+	o.Families = slices.Compact(slices.Sorted(slices.Values(o.Families)))
+	o.MinTTL = orDefault(o.MinTTL, defaultMinTTL)
+	o.MaxTTL = orDefault(o.MaxTTL, defaultMaxTTL)
+	o.MaxQPS = orDefault(o.MaxQPS, defaultMaxQPS)
+	o.Workers = orDefault(o.Workers, defaultWorkers)
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Float64
+	}
+	return o
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func (o Options) validate() error {
+	switch {
+	case o.MinTTL < 0 || o.MaxTTL < o.MinTTL:
+		return fmt.Errorf("the clamp [%v, %v] of TTLs is empty or negative", o.MinTTL, o.MaxTTL)
+	case o.MaxQPS < 0:
+		return errors.New("the query budget is negative")
+	case o.Workers < 0:
+		return errors.New("the number of workers is negative")
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+// Book is the part of addressbook.Book that the Resolver needs; see there for the contract. One goroutine calls it, with
+// times that never go back.
+type Book interface {
+	Wanted() ([]fqdn.Name, <-chan struct{})
+	Record(k addressbook.Key, a addressbook.Answer, now time.Time)
+	Fail(k addressbook.Key, reason string, now time.Time)
+	Retire(s addressbook.Source, now time.Time)
+}
+
+// Resolver keeps a Book informed. Make it with New and run it once with Start.
+type Resolver struct {
+	book    Book
+	source  UpstreamSource
+	options Options
+	metrics *metrics
+
+	started atomic.Bool
+	workers sync.WaitGroup
+	results chan result
+
+	// What follows belongs to the loop.
+	names   []fqdn.Name        // wanted, sorted
+	lanes   map[Upstream]*lane // by upstream without the cluster mark
+	due     dueHeap
+	queries int // in all lanes
+	noted   noted
+}
+
+// noted is what has been logged and would be logged again on each round otherwise.
+type noted struct{ noUpstream, crowded bool }
+
+// result is what a worker brings back.
+type result struct {
+	query    *query
+	class    class // when it was sent
+	sent     time.Time
+	answered time.Time
+	answer   addressbook.Answer
+	err      error
+}
+
+// New returns a Resolver that does nothing before Start. It fails on options that make no sense and on metrics that are
+// registered already.
+func New(book Book, source UpstreamSource, o Options) (*Resolver, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("resolver options: %w", err)
+	}
+	m := newMetrics()
+	if o.Registerer != nil {
+		if err := m.register(o.Registerer); err != nil {
+			return nil, err
+		}
+	}
+	if o.Exchanger == nil {
+		o.Exchanger = &Sockets{Discarded: m.discarded.Inc}
+	}
+	return &Resolver{
+		book:    book,
+		source:  source,
+		options: o,
+		metrics: m,
+		results: make(chan result, 64),
+		lanes:   map[Upstream]*lane{},
+	}, nil
+}
+
+// NeedLeaderElection tells the manager to run the Resolver on the leader only.
+func (r *Resolver) NeedLeaderElection() bool { return true }
+
+// Start asks and records until ctx ends, and returns after the last of its goroutines. It returns an error when a
+// source of upstreams fails, and when it is called twice. DNS failures never end it.
+func (r *Resolver) Start(ctx context.Context) error {
+	if r.started.Swap(true) {
+		return errors.New("the resolver was started before")
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if s, ok := r.source.(starter); ok {
+		group.Go(func() error { return s.Start(ctx) })
+	}
+	group.Go(func() error { r.loop(ctx); return nil })
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("following upstreams: %w", err)
+	}
+	return nil
+}
+
+// loop owns all state: what wakes it either changes what is to be asked, brings an answer, or is the time to ask.
+func (r *Resolver) loop(ctx context.Context) {
+	defer r.workers.Wait()
+	upstreamsChanged := r.followUpstreams(ctx)
+	wantedChanged := r.followWanted()
+	timer := r.options.Clock.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(r.askWhatIsDue())
+		select {
+		case <-ctx.Done():
+			return
+		case <-wantedChanged:
+			wantedChanged = r.followWanted()
+		case <-upstreamsChanged:
+			upstreamsChanged = r.followUpstreams(ctx)
+		case res := <-r.results:
+			r.settle(res)
+		case <-timer.C():
+		}
+	}
+}
+
+// idle is how long the loop sleeps when nothing is due.
+const idle = time.Hour
+
+// askWhatIsDue sends all queries that time, workers and budget allow, and returns when to come back at the latest.
+func (r *Resolver) askWhatIsDue() time.Duration {
+	now := r.options.Clock.Now()
+	for q := r.due.next(now); q != nil; q = r.due.next(now) {
+		q.lane.ready[q.class()].push(q)
+	}
+	sleep := idle
+	if len(r.due) > 0 {
+		sleep = r.due[0].due.Sub(now)
+	}
+	for _, l := range r.lanes {
+		if wait := r.drain(l, now); wait > 0 {
+			sleep = min(sleep, wait)
+		}
+	}
+	return sleep
+}
+
+// drain sends what is ready in a lane, healthy and failing queries in turn. It returns how long the budget makes the
+// rest wait.
+func (r *Resolver) drain(l *lane, now time.Time) time.Duration {
+	for {
+		healthyQuery, _, healthyWait := l.take(false, now)
+		if healthyQuery != nil {
+			r.send(l, healthyQuery, healthy, now)
+		}
+		failingQuery, c, failingWait := l.take(true, now)
+		if failingQuery != nil {
+			r.send(l, failingQuery, c, now)
+		}
+		if healthyQuery == nil && failingQuery == nil {
+			return r.noteBudget(l, healthyWait, failingWait)
+		}
+	}
+}
+
+// noteBudget reports when a lane begins to wait for its budget, and returns the shortest of the waits that are not zero.
+func (r *Resolver) noteBudget(l *lane, waits ...time.Duration) time.Duration {
+	waits = slices.DeleteFunc(waits, func(wait time.Duration) bool { return wait == 0 })
+	if len(waits) == 0 {
+		l.limited = false
+		return 0
+	}
+	if !l.limited {
+		r.metrics.budgetWaits.Inc()
+	}
+	l.limited = true
+	if !l.reported {
+		r.options.Log.Info("The query budget of an upstream is used up, so answers are refreshed late",
+			"upstream", l.upstream.String(), "maxQPS", r.options.MaxQPS)
+	}
+	l.reported = true
+	return slices.Min(waits)
+}
+
+// send starts a worker for one query.
+func (r *Resolver) send(l *lane, q *query, c class, now time.Time) {
+	r.workers.Go(func() {
+		res := result{query: q, class: c, sent: now}
+		res.answer, res.err = r.ask(l, q)
+		res.answered = r.options.Clock.Now()
+		select {
+		case r.results <- res:
+		case <-l.ctx.Done(): // the lane is gone, or all ends
+		}
+	})
+}
+
+func (r *Resolver) ask(l *lane, q *query) (addressbook.Answer, error) {
+	m, err := r.options.Exchanger.Exchange(l.ctx, q.Question, l.upstream)
+	if err != nil {
+		return addressbook.Answer{}, err
+	}
+	return ReadAnswer(q.Question, m)
+}
+
+// settle records what a worker brought, unless it is wanted no more, and puts the query back into the heap.
+func (r *Resolver) settle(res result) {
+	q := res.query
+	q.lane.flying[res.class]--
+	if q.gone {
+		return
+	}
+	r.metrics.observe(res)
+	now := r.options.Clock.Now()
+	key := addressbook.Key{Name: q.Name, Family: q.Family, Source: q.lane.upstream.Source()}
+	if res.err != nil {
+		r.book.Fail(key, reasonOf(res.err), now)
+		q.fail(now, r.options.Rand())
+	} else {
+		r.metrics.observeLag(q.refresh, res.answered)
+		r.book.Record(key, res.answer, now)
+		q.succeed(res.answer, res.sent, res.answered, &r.options)
+	}
+	r.due.add(q)
+}

@@ -1,0 +1,141 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// query is one question to one upstream, for as long as both are wanted. The Resolver's loop alone touches it.
+type query struct {
+	Question
+	lane *lane
+
+	// due is when it is to be asked next; index is its place in the heap, -1 while it is not there (ready or in flight).
+	due   time.Time
+	index int
+	// gone: nobody wants it any more. An answer that is on its way is dropped.
+	gone bool
+
+	asked bool // at least once
+	// good: the last answer was a good one. It ends at the upstream within expires, and was to be refreshed at refresh.
+	good    bool
+	expires interval
+	refresh time.Time
+	// failures since the last success, and when the first of them was.
+	failures     int
+	failingSince time.Time
+}
+
+// interval is (from, to]. A cache rounds TTLs up to whole seconds, so an answer with n seconds left at time t ends
+// within (t+n-1s, t+n].
+type interval struct{ from, to time.Time }
+
+// class is what a query competes with for workers and budget.
+type class uint8
+
+const (
+	healthy class = iota // its last answer was good
+	fresh                // never asked
+	retry                // its last answer was a failure
+)
+
+func (q *query) class() class {
+	switch {
+	case q.good:
+		return healthy
+	case !q.asked:
+		return fresh
+	}
+	return retry
+}
+
+// succeed takes a good answer to a query that was sent and answered at these times. It sets due.
+func (q *query) succeed(a addressbook.Answer, sent, answered time.Time, o *Options) {
+	q.good, q.asked, q.failures = true, true, 0
+	q.expires = interval{from: sent.Add(max(a.TTL-time.Second, 0)), to: answered.Add(a.TTL)}
+	// The late end of the interval: earlier the cache may still hand out the same answer.
+	q.refresh = answered.Add(min(max(a.TTL, o.MinTTL), o.MaxTTL))
+	q.due = q.refresh
+}
+
+// fail takes a failure. It sets due.
+func (q *query) fail(now time.Time, random float64) {
+	if q.failures == 0 {
+		q.failingSince = now
+	}
+	q.failures++
+	q.good, q.asked = false, true
+	q.due = now.Add(backoff(q.failures, now.Sub(q.failingSince), random))
+}
+
+const (
+	firstBackoff = 1250 * time.Millisecond
+	maxBackoff   = 5 * time.Second
+	longBackoff  = 30 * time.Second
+	longFailing  = 5 * time.Minute
+	jitter       = 0.2 // the part of a backoff that is left to chance
+)
+
+// backoff is how long to wait after that many failures in a row: from one second, doubling, to five; half a minute once
+// the failures have lasted for five minutes. The jitter keeps the retries of an upstream that died from coming together.
+func backoff(failures int, failing time.Duration, random float64) time.Duration {
+	d := maxBackoff
+	if doublings := failures - 1; doublings < 2 {
+		d = firstBackoff << doublings
+	}
+	if failing >= longFailing {
+		d = longBackoff
+	}
+	return d - time.Duration(jitter*random*float64(d))
+}
+
+// dueHeap orders queries by when they are due.
+type dueHeap []*query
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+// Push is for container/heap.
+func (h *dueHeap) Push(x any) {
+	q := x.(*query)
+	q.index = len(*h)
+	*h = append(*h, q)
+}
+
+// Pop is for container/heap.
+func (h *dueHeap) Pop() any {
+	old := *h
+	q := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	q.index = -1
+	return q
+}
+
+func (h *dueHeap) add(q *query) { heap.Push(h, q) }
+
+// drop takes q out for good, wherever it is.
+func (h *dueHeap) drop(q *query) {
+	q.gone = true
+	if q.index >= 0 {
+		heap.Remove(h, q.index)
+	}
+}
+
+// next returns the earliest query if it is due.
+func (h *dueHeap) next(now time.Time) *query {
+	if len(*h) == 0 || (*h)[0].due.After(now) {
+		return nil
+	}
+	return heap.Pop(h).(*query)
+}
