@@ -1,0 +1,206 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// options are the flags.
+type options struct {
+	upstreams                     string
+	minTTL, maxTTL                time.Duration
+	retention, maxRetention       time.Duration
+	maxStale                      time.Duration
+	maxAddressesPerName           int
+	maxQPS                        int
+	ipFamilies                    string
+	clusterCIDRs                  string
+	clusterDNS                    string
+	clusterDNSService             string
+	metricsAddress, healthAddress string
+	leaderElect                   bool
+	leaderElectionNamespace       string
+	maxConcurrentReconciles       int
+	log                           zap.Options
+
+	parsed parsedOptions
+}
+
+// parsedOptions are the flags that are lists or names, as validate read them.
+type parsedOptions struct {
+	upstreams    upstreams
+	families     []addressbook.Family
+	clusterCIDRs []netip.Prefix
+	clusterDNS   []netip.Addr
+	dnsService   types.NamespacedName
+}
+
+// parseOptions reads the flags. The error is one line that says which flag is wrong and what it takes.
+func parseOptions(args []string, usage io.Writer) (*options, error) {
+	o := &options{}
+	fs := flag.NewFlagSet("fqdn-egress-controller", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // the error is printed once, by main
+	o.bind(fs)
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fs.SetOutput(usage)
+		fs.Usage()
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w (see --help)", err)
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q (see --help)", fs.Arg(0))
+	}
+	if o.upstreams == "" {
+		o.upstreams = defaultUpstreams(fs)
+	}
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *options) bind(fs *flag.FlagSet) {
+	config.RegisterFlags(fs)
+	o.bindDNS(fs)
+	fs.StringVar(&o.clusterCIDRs, "cluster-cidrs", "",
+		"Comma-separated blocks of the cluster (pods, nodes, before Kubernetes 1.33 also Services) that no answer may open.")
+	fs.StringVar(&o.clusterDNS, "cluster-dns", "",
+		"Comma-separated addresses of the cluster's DNS beside its Service, for the DNS rule: 169.254.20.10 with NodeLocal DNSCache.")
+	fs.StringVar(&o.clusterDNSService, "cluster-dns-service", "kube-system/kube-dns",
+		"Namespace and name of the Service of the cluster's DNS.")
+	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "Where metrics are served (HTTP); 0 switches them off.")
+	fs.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "Where /healthz and /readyz are served; 0 switches them off.")
+	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Elect a leader, so that several replicas can run and one writes.")
+	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
+		"Namespace of the leader election Lease; the process's own by default.")
+	fs.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", 16, "Policies that are reconciled at once.")
+	o.log.BindFlags(fs)
+}
+
+func (o *options) bindDNS(fs *flag.FlagSet) {
+	fs.StringVar(&o.upstreams, "upstreams", "",
+		"Comma-separated upstreams, each asked on its own: cluster (every endpoint of the cluster's DNS), system (resolv.conf), "+
+			"host:port (UDP, TCP when truncated) or tcp://host:port. Default: cluster in a cluster, else system.")
+	fs.DurationVar(&o.minTTL, "min-ttl", time.Second, "A name is not asked more often than this, whatever its TTL.")
+	fs.DurationVar(&o.maxTTL, "max-ttl", 5*time.Minute, "A name is asked at least this often, whatever its TTL.")
+	fs.DurationVar(&o.retention, "retention", 5*time.Minute,
+		"How long an address stays after the last answer that held it expired, for policies that set no retentionSeconds.")
+	fs.DurationVar(&o.maxRetention, "max-retention", time.Hour,
+		"Upper bound of the retention of policies that set no retentionSeconds.")
+	fs.DurationVar(&o.maxStale, "max-stale", 24*time.Hour, "How long errors keep an address whose answer expired.")
+	fs.IntVar(&o.maxAddressesPerName, "max-addresses-per-name", 1000, "Addresses kept of one name.")
+	fs.IntVar(&o.maxQPS, "max-qps", 1000, "Queries a second to one upstream; bursts may be five times as large.")
+	fs.StringVar(&o.ipFamilies, "ip-families", "IPv4,IPv6", "Address families to ask for: IPv4, IPv6 or both.")
+}
+
+// defaultUpstreams is the same caches that the pods ask where there is a cluster around the process.
+func defaultUpstreams(fs *flag.FlagSet) string {
+	kubeconfig := fs.Lookup(config.KubeconfigFlagName)
+	if os.Getenv("KUBERNETES_SERVICE_HOST") != "" && (kubeconfig == nil || kubeconfig.Value.String() == "") {
+		return upstreamCluster
+	}
+	return upstreamSystem
+}
+
+func (o *options) validate() (err error) {
+	if o.parsed.families, err = parseFamilies(o.ipFamilies); err != nil {
+		return err
+	}
+	if len(o.parsed.families) == 0 {
+		return errors.New("--ip-families: name IPv4, IPv6 or both")
+	}
+	if o.parsed.upstreams, err = parseUpstreams(o.upstreams); err != nil {
+		return err
+	}
+	if o.parsed.clusterCIDRs, err = parseList(o.clusterCIDRs, netip.ParsePrefix); err != nil {
+		return fmt.Errorf("--cluster-cidrs: %w: write blocks such as 10.244.0.0/16,fd00:10:244::/56", err)
+	}
+	if o.parsed.clusterDNS, err = parseList(o.clusterDNS, netip.ParseAddr); err != nil {
+		return fmt.Errorf("--cluster-dns: %w: write addresses such as 169.254.20.10", err)
+	}
+	namespace, name, ok := strings.Cut(o.clusterDNSService, "/")
+	if !ok || namespace == "" || name == "" || strings.Contains(name, "/") {
+		return fmt.Errorf("--cluster-dns-service: %q is not namespace/name, such as kube-system/kube-dns", o.clusterDNSService)
+	}
+	o.parsed.dnsService = types.NamespacedName{Namespace: namespace, Name: name}
+	return o.validateBounds()
+}
+
+func (o *options) validateBounds() error {
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{
+		{"min-ttl", o.minTTL}, {"max-ttl", o.maxTTL}, {"retention", o.retention},
+		{"max-retention", o.maxRetention}, {"max-stale", o.maxStale},
+	} {
+		if d.value <= 0 {
+			return fmt.Errorf("--%s: %s is not a positive duration, such as 30s", d.flag, d.value)
+		}
+	}
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{
+		{"max-addresses-per-name", o.maxAddressesPerName}, {"max-qps", o.maxQPS},
+		{"max-concurrent-reconciles", o.maxConcurrentReconciles},
+	} {
+		if n.value <= 0 {
+			return fmt.Errorf("--%s: %d is not a positive number", n.flag, n.value)
+		}
+	}
+	if o.minTTL > o.maxTTL {
+		return fmt.Errorf("--min-ttl: %s is longer than --max-ttl %s", o.minTTL, o.maxTTL)
+	}
+	if o.retention > o.maxRetention {
+		return fmt.Errorf("--retention: %s is longer than --max-retention %s", o.retention, o.maxRetention)
+	}
+	return nil
+}
+
+func parseFamilies(s string) ([]addressbook.Family, error) {
+	return parseList(s, func(f string) (addressbook.Family, error) {
+		switch strings.ToLower(f) {
+		case "ipv4":
+			return addressbook.IPv4, nil
+		case "ipv6":
+			return addressbook.IPv6, nil
+		}
+		return 0, fmt.Errorf("--ip-families: %q is neither IPv4 nor IPv6", f)
+	})
+}
+
+// parseList reads a comma-separated list; an empty string is an empty list.
+func parseList[T any](s string, parse func(string) (T, error)) ([]T, error) {
+	var out []T
+	for item := range strings.SplitSeq(s, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		v, err := parse(item)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}

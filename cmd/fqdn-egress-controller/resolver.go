@@ -1,0 +1,91 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/resolver"
+)
+
+// The words of --upstreams that are no address.
+const (
+	upstreamCluster = "cluster"
+	upstreamSystem  = "system"
+)
+
+const resolvConf = "/etc/resolv.conf"
+
+func addResolver(mgr ctrl.Manager, o *options, book *addressbook.Book, follower *clusterdns.Follower) error {
+	log := mgr.GetLogger().WithName("resolver")
+	sources, err := o.parsed.upstreams.sources(follower, log)
+	if err != nil {
+		return err
+	}
+	r, err := resolver.New(book, resolver.Merge(sources...), resolver.Options{
+		Families: o.parsed.families, MinTTL: o.minTTL, MaxTTL: o.maxTTL, MaxQPS: o.maxQPS,
+		Registerer: metrics.Registry, Log: log,
+	})
+	if err != nil {
+		return fmt.Errorf("setting up the resolver: %w", err)
+	}
+	if err := mgr.Add(r); err != nil {
+		return fmt.Errorf("adding the resolver: %w", err)
+	}
+	return nil
+}
+
+// upstreams is --upstreams, read.
+type upstreams struct {
+	cluster, system bool
+	fixed           []resolver.Upstream
+}
+
+func parseUpstreams(list string) (upstreams, error) {
+	var us upstreams
+	for word := range strings.SplitSeq(list, ",") {
+		switch word = strings.TrimSpace(word); word {
+		case "":
+		case upstreamCluster:
+			us.cluster = true
+		case upstreamSystem:
+			us.system = true
+		default:
+			upstream, err := resolver.ParseUpstream(word)
+			if err != nil {
+				return upstreams{}, fmt.Errorf("--upstreams: %w", err)
+			}
+			us.fixed = append(us.fixed, upstream)
+		}
+	}
+	if !us.cluster && !us.system && len(us.fixed) == 0 {
+		return upstreams{}, errors.New("--upstreams: name at least one: cluster, system, host:port or tcp://host:port")
+	}
+	return us, nil
+}
+
+// sources returns where the resolver learns of the upstreams and of their coming and going.
+func (us upstreams) sources(follower *clusterdns.Follower, log logr.Logger) ([]resolver.UpstreamSource, error) {
+	sources := []resolver.UpstreamSource{resolver.Static(us.fixed...)}
+	if us.cluster {
+		sources = append(sources, resolver.Cluster(follower.Upstreams))
+	}
+	if us.system {
+		conf, err := resolver.NewResolvConf(resolvConf, clock.RealClock{}, log)
+		if err != nil {
+			return nil, fmt.Errorf("--upstreams system: %w", err)
+		}
+		sources = append(sources, conf)
+	}
+	return sources, nil
+}

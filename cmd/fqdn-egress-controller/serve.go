@@ -1,0 +1,141 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+)
+
+// serve wires the parts together and runs them until ctx ends or one fails. The book stands between those who write
+// to it (the resolver) and those who read it (the controllers).
+func serve(ctx context.Context, o *options) error {
+	log := zap.New(zap.UseFlagOptions(&o.log))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log.WithName("client-go"))
+
+	mgr, err := newManager(o)
+	if err != nil {
+		return err
+	}
+	if err := preflight(ctx, mgr); err != nil {
+		return err
+	}
+	book := addressbook.New(addressbook.Options{
+		Families: o.parsed.families, Retention: o.retention, MaxStale: o.maxStale, MaxAddressesPerName: o.maxAddressesPerName,
+	})
+	follower, err := clusterdns.New(mgr.GetConfig(), o.parsed.dnsService)
+	if err != nil {
+		return fmt.Errorf("following the cluster's DNS: %w", err)
+	}
+	if err := mgr.Add(follower); err != nil {
+		return fmt.Errorf("adding the cluster DNS follower: %w", err)
+	}
+	if err := addResolver(mgr, o, book, follower); err != nil {
+		return err
+	}
+	if err := addController(ctx, mgr, o, book, follower); err != nil {
+		return err
+	}
+	if err := addProbes(mgr, follower); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(o *options) (ctrl.Manager, error) {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return nil, fmt.Errorf("no way to an API server (--kubeconfig, KUBECONFIG, or run in a cluster): %w", err)
+	}
+	config.QPS = -1 // the API server's priority and fairness says when it is enough
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("building the scheme: %w", err)
+		}
+	}
+	consistent := true
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: &consistent}},
+		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress:        o.healthAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "fqdn-egress-controller",
+		LeaderElectionNamespace:       o.leaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the API server at %s: %w", config.Host, err)
+	}
+	return mgr, nil
+}
+
+func addController(
+	ctx context.Context, mgr ctrl.Manager, o *options, book *addressbook.Book, follower *clusterdns.Follower,
+) error {
+	serviceCIDRs, err := serves(mgr, networkingv1.SchemeGroupVersion.WithKind("ServiceCIDR"))
+	if err != nil {
+		return fmt.Errorf("asking the API server for ServiceCIDR: %w", err)
+	}
+	reconciler := &controllers.PolicyReconciler{
+		Client:     mgr.GetClient(),
+		Live:       mgr.GetAPIReader(),
+		Book:       book,
+		ClusterDNS: follower,
+		Recorder:   mgr.GetEventRecorder(controllers.FieldManager),
+		Clock:      clock.RealClock{},
+		Metrics:    controllers.NewMetrics(metrics.Registry, book),
+		Options: controllers.Options{
+			ClusterCIDRs:            o.parsed.clusterCIDRs,
+			ExtraDNS:                o.parsed.clusterDNS,
+			DNSService:              o.parsed.dnsService.String(),
+			MaxStale:                o.maxStale,
+			ServiceCIDRs:            serviceCIDRs,
+			MaxConcurrentReconciles: o.maxConcurrentReconciles,
+		},
+	}
+	return reconciler.SetupWithManager(ctx, mgr)
+}
+
+// addProbes makes the process ready when its caches are, as a standby too: then it can take over at once.
+func addProbes(mgr ctrl.Manager, follower *clusterdns.Follower) error {
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the liveness probe: %w", err)
+	}
+	synced := func(req *http.Request) error {
+		ctx, cancel := context.WithTimeout(req.Context(), time.Second)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) || !follower.WaitForSync(ctx) {
+			return fmt.Errorf("caches are not synced yet")
+		}
+		return nil
+	}
+	if err := mgr.AddReadyzCheck("caches", synced); err != nil {
+		return fmt.Errorf("adding the readiness probe: %w", err)
+	}
+	return nil
+}

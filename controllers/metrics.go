@@ -1,0 +1,161 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+)
+
+const metricsNamespace = "fqdn_egress"
+
+// The values of the label resource.
+const (
+	resourceNetworkPolicies = "networkpolicies"
+	resourceStatus          = "fqdnegresspolicies/status"
+)
+
+// The values of the label limit.
+const (
+	limitWriteBudget      = "write_budget"
+	limitPeers            = "peers_per_policy"
+	limitAddressesPerName = "addresses_per_name"
+)
+
+// Metrics counts what the controllers do. No label ever holds the name of a host, a policy or a namespace.
+type Metrics struct {
+	writes *prometheus.CounterVec
+	limit  *prometheus.CounterVec
+	events *prometheus.CounterVec
+	status *policyGauges
+}
+
+// NewMetrics makes the metrics and registers them, and those of the book, with r.
+func NewMetrics(r prometheus.Registerer, book *addressbook.Book) *Metrics {
+	m := &Metrics{
+		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "writes_total",
+			Help: "Writes to the API server, by resource (networkpolicies, fqdnegresspolicies/status), verb (create, update, " +
+				"delete, patch) and outcome (ok, conflict, error).",
+		}, []string{"resource", "verb", "outcome"}),
+		limit: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "limits_hit_total",
+			Help: "How often a limit held something back, by limit (write_budget, peers_per_policy, addresses_per_name).",
+		}, []string{"limit"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: metricsNamespace, Name: "policy_events_total",
+			Help: "Events emitted about policies, by reason (ResolutionFailed, ResolutionRecovered, AddressRefused, Conflict, " +
+				"Contested, WriteFailed, LimitReached).",
+		}, []string{"reason"}),
+		status: newPolicyGauges(),
+	}
+	for _, limit := range []string{limitWriteBudget, limitPeers, limitAddressesPerName} {
+		m.limit.WithLabelValues(limit)
+	}
+	r.MustRegister(m.writes, m.limit, m.events, m.status, bookCollector{book})
+	return m
+}
+
+func (m *Metrics) wrote(resource, verb string, err error) {
+	outcome := "ok"
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err):
+		outcome = "conflict"
+	case err != nil:
+		outcome = "error"
+	}
+	m.writes.WithLabelValues(resource, verb, outcome).Inc()
+}
+
+func (m *Metrics) limitHit(limit string) { m.limit.WithLabelValues(limit).Inc() }
+
+// limits counts the limits that bite in a status that was just written.
+func (m *Metrics) limits(s addressbook.Snapshot, plan netpol.Plan) {
+	if plan.LeftOut > 0 {
+		m.limitHit(limitPeers)
+	}
+	if slices.ContainsFunc(s.Entries, func(e addressbook.Entry) bool { return e.Limited }) {
+		m.limitHit(limitAddressesPerName)
+	}
+}
+
+func (m *Metrics) event(e event) { m.events.WithLabelValues(e.reason).Inc() }
+
+// policyGauges counts policies by what their status says; one entry a policy, gone with it.
+type policyGauges struct {
+	policies, notReady, refused *prometheus.Desc
+
+	mu    sync.Mutex
+	byKey map[types.NamespacedName]policyFigures
+}
+
+// policyFigures is what one policy adds to the gauges.
+type policyFigures struct {
+	ready   bool
+	refused int
+}
+
+func figuresOf(status v1alpha1.FQDNEgressPolicyStatus, plan netpol.Plan) policyFigures {
+	f := policyFigures{ready: meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady)}
+	for _, refused := range plan.Refused {
+		f.refused += len(refused)
+	}
+	return f
+}
+
+func newPolicyGauges() *policyGauges {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", name), help, nil, nil)
+	}
+	return &policyGauges{
+		policies: desc("policies", "Policies that were reconciled."),
+		notReady: desc("policies_not_ready", "Policies whose condition Ready is not True."),
+		refused:  desc("refused_addresses", "Addresses of current answers that the guard keeps out, summed over the policies."),
+		byKey:    map[types.NamespacedName]policyFigures{},
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (g *policyGauges) Describe(ch chan<- *prometheus.Desc) {
+	ch <- g.policies
+	ch <- g.notReady
+	ch <- g.refused
+}
+
+// Collect implements prometheus.Collector.
+func (g *policyGauges) Collect(ch chan<- prometheus.Metric) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	notReady, refused := 0, 0
+	for _, f := range g.byKey {
+		if !f.ready {
+			notReady++
+		}
+		refused += f.refused
+	}
+	ch <- prometheus.MustNewConstMetric(g.policies, prometheus.GaugeValue, float64(len(g.byKey)))
+	ch <- prometheus.MustNewConstMetric(g.notReady, prometheus.GaugeValue, float64(notReady))
+	ch <- prometheus.MustNewConstMetric(g.refused, prometheus.GaugeValue, float64(refused))
+}
+
+func (m *Metrics) observe(policy types.NamespacedName, f policyFigures) {
+	m.status.mu.Lock()
+	defer m.status.mu.Unlock()
+	m.status.byKey[policy] = f
+}
+
+func (m *Metrics) forget(policy types.NamespacedName) {
+	m.status.mu.Lock()
+	defer m.status.mu.Unlock()
+	delete(m.status.byKey, policy)
+}

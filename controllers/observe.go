@@ -1,0 +1,145 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+)
+
+// policyIndex is the cache index of NetworkPolicies by the policy that they concern.
+const policyIndex = "fqdnegress.dev/policy"
+
+// observation is all that one reconcile looks at, read once.
+type observation struct {
+	policy *v1alpha1.FQDNEgressPolicy
+	live   []networkingv1.NetworkPolicy
+	memory *memory
+	dns    clusterdns.Facts
+	input  netpol.Input // what Compile decides on, made of the above
+}
+
+func (r *PolicyReconciler) observe(
+	ctx context.Context, policy *v1alpha1.FQDNEgressPolicy, snapshot addressbook.Snapshot, now time.Time,
+) (observation, error) {
+	live, err := r.networkPolicies(ctx, policy)
+	if err != nil {
+		return observation{}, err
+	}
+	guard, err := r.guard(ctx)
+	if err != nil {
+		return observation{}, err
+	}
+	facts := r.ClusterDNS.Facts()
+	dns := dnsOf(facts, r.Options)
+	memory := r.memories.of(policy, func() netpol.Carried { return netpol.CarriedFrom(ownedBy(policy, live), dns, now) }, now)
+	return observation{
+		policy: policy, live: live, memory: memory, dns: facts,
+		input: netpol.Input{
+			Policy:   policy,
+			Names:    namesOf(snapshot),
+			Carried:  memory.carried,
+			MaxStale: r.Options.MaxStale,
+			Live:     live,
+			DNS:      dns,
+			Guard:    guard,
+		},
+	}, nil
+}
+
+// networkPolicies returns the NetworkPolicies that concern the policy, ours or not. The list finds what there is; each
+// is then read by its name, since only that waits for our own last write to be in the cache (a list would wait
+// for the writes of all policies).
+func (r *PolicyReconciler) networkPolicies(
+	ctx context.Context, policy *v1alpha1.FQDNEgressPolicy,
+) ([]networkingv1.NetworkPolicy, error) {
+	list := &networkingv1.NetworkPolicyList{}
+	if err := r.Client.List(ctx, list, client.InNamespace(policy.Namespace), client.MatchingFields{policyIndex: policy.Name},
+		client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing NetworkPolicies: %w", err)
+	}
+	names := []string{netpol.ObjectName(policy.Name, 0)}
+	for _, np := range list.Items {
+		names = append(names, np.Name)
+	}
+	names = append(names, policy.Status.NetworkPolicies...)
+	slices.Sort(names)
+
+	var live []networkingv1.NetworkPolicy
+	for _, name := range slices.Compact(names) {
+		np := networkingv1.NetworkPolicy{}
+		err := r.Client.Get(ctx, types.NamespacedName{Namespace: policy.Namespace, Name: name}, &np)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading NetworkPolicy %s: %w", name, err)
+		}
+		live = append(live, np)
+	}
+	return live, nil
+}
+
+// guard returns the blocks that no answer may open, whatever a policy says.
+func (r *PolicyReconciler) guard(ctx context.Context) (netpol.Guard, error) {
+	blocks := slices.Clone(r.Options.ClusterCIDRs)
+	if !r.Options.ServiceCIDRs {
+		return netpol.Guard{Cluster: blocks}, nil
+	}
+	list := &networkingv1.ServiceCIDRList{}
+	if err := r.Client.List(ctx, list, client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy); err != nil {
+		return netpol.Guard{}, fmt.Errorf("listing ServiceCIDRs: %w", err)
+	}
+	for _, sc := range list.Items {
+		for _, cidr := range sc.Spec.CIDRs {
+			if block, err := netip.ParsePrefix(cidr); err == nil {
+				blocks = append(blocks, block)
+			}
+		}
+	}
+	slices.SortFunc(blocks, netip.Prefix.Compare)
+	return netpol.Guard{Cluster: slices.Compact(blocks)}, nil
+}
+
+// ownedBy returns those of live that are the policy's, or were before it was deleted and created again.
+func ownedBy(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkPolicy) []networkingv1.NetworkPolicy {
+	var owned []networkingv1.NetworkPolicy
+	for _, np := range live {
+		if netpol.OwnershipOf(&np, policy) != netpol.Foreign {
+			owned = append(owned, np)
+		}
+	}
+	return owned
+}
+
+// firstWriteAt returns until when a new policy, which has no NetworkPolicy yet, waits for its names: to apply a policy
+// to running pods must not cut them off from hosts that only take a moment to resolve. Zero: it does not wait.
+func firstWriteAt(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkPolicy, s addressbook.Snapshot) time.Time {
+	if len(ownedBy(policy, live)) > 0 {
+		return time.Time{}
+	}
+	var at time.Time
+	for _, e := range s.Entries {
+		if _, exact := e.Pattern.Exact(); !exact || !e.Answered.IsZero() {
+			continue
+		}
+		if end := e.Wanted.Add(firstWriteWait); end.After(at) {
+			at = end
+		}
+	}
+	return at
+}

@@ -1,0 +1,46 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+)
+
+// The pace of writes (DESIGN.md, sections 5 and 7).
+const (
+	firstWriteWait  = 2 * time.Second  // a new policy waits that long for its names before the first write
+	statusInterval  = 5 * time.Second  // between two writes of a status when only the status changed
+	addressBurst    = 10               // address writes of a policy that go out at once
+	addressInterval = 2 * time.Second  // between two address writes of a policy after the burst
+	contestedAfter  = 5                // repairs within contestedWithin
+	contestedWithin = time.Minute      //
+	contestedPace   = 30 * time.Second // between two repairs of a contested object
+)
+
+// Options are the settings of a PolicyReconciler. The zero value works.
+type Options struct {
+	// ClusterCIDRs are blocks of the cluster that no answer may open, besides the Service ranges.
+	ClusterCIDRs []netip.Prefix
+	// ExtraDNS are further addresses of the cluster's DNS, such as 169.254.20.10 of NodeLocal DNSCache.
+	ExtraDNS []netip.Addr
+	// DNSService names the cluster's DNS Service in messages: "kube-system/kube-dns".
+	DNSService string
+	// MaxStale bounds how long a restart carries addresses whose names do not answer. Zero: no bound.
+	MaxStale time.Duration
+	// ServiceCIDRs: the API server serves ServiceCIDR objects (Kubernetes 1.33), so their blocks are refused too.
+	ServiceCIDRs bool
+	// MaxConcurrentReconciles is the number of policies reconciled at once. Zero: 1.
+	MaxConcurrentReconciles int
+}
+
+// ClusterDNS is where the facts of the DNS rule come from.
+type ClusterDNS interface {
+	Facts() clusterdns.Facts
+	OnChange(changed func())
+	WaitForSync(ctx context.Context) bool
+}

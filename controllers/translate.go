@@ -1,0 +1,84 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+)
+
+func ownerFor(policy types.NamespacedName) addressbook.Owner {
+	return addressbook.Owner{Kind: v1alpha1.Kind, Namespace: policy.Namespace, Name: policy.Name}
+}
+
+func ownerOf(policy *v1alpha1.FQDNEgressPolicy) addressbook.Owner {
+	return ownerFor(types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name})
+}
+
+func keyOf(o addressbook.Owner) types.NamespacedName {
+	return types.NamespacedName{Namespace: o.Namespace, Name: o.Name}
+}
+
+// patternsOf returns the names and patterns of the spec in its order. What the CRD's validation would refuse, and an
+// older CRD may have let in, is left out.
+func patternsOf(policy *v1alpha1.FQDNEgressPolicy) []fqdn.Pattern {
+	var patterns []fqdn.Pattern
+	for _, rule := range policy.Spec.Egress {
+		for _, peer := range rule.To {
+			if p, err := fqdn.ParsePattern(string(peer.FQDN)); err == nil {
+				patterns = append(patterns, p)
+			}
+		}
+	}
+	return patterns
+}
+
+// retentionOf returns the retention that the policy sets; nil leaves it to the book.
+func retentionOf(policy *v1alpha1.FQDNEgressPolicy) *time.Duration {
+	if policy.Spec.RetentionSeconds == nil {
+		return nil
+	}
+	d := time.Duration(*policy.Spec.RetentionSeconds) * time.Second
+	return &d
+}
+
+// namesOf gives the compiler what the book knows.
+func namesOf(s addressbook.Snapshot) map[fqdn.Pattern]netpol.Name {
+	names := make(map[fqdn.Pattern]netpol.Name, len(s.Entries))
+	for _, e := range s.Entries {
+		addresses := make([]netpol.Address, len(e.Addresses))
+		for i, a := range e.Addresses {
+			addresses[i] = netpol.Address(a)
+		}
+		names[e.Pattern] = netpol.Name{Addresses: addresses, Answered: e.Answered, Retention: e.Retention}
+	}
+	return names
+}
+
+// dnsOf gives the compiler the facts of the cluster's DNS.
+func dnsOf(f clusterdns.Facts, o Options) netpol.DNS {
+	return netpol.DNS{
+		Namespace:    f.Namespace,
+		Selector:     f.Selector,
+		ClusterIPs:   f.ClusterIPs,
+		ServicePorts: dnsPortsOf(f.ServicePorts),
+		TargetPorts:  dnsPortsOf(f.TargetPorts),
+		Extra:        o.ExtraDNS,
+	}
+}
+
+func dnsPortsOf(ports []clusterdns.Port) []netpol.DNSPort {
+	out := make([]netpol.DNSPort, len(ports))
+	for i, p := range ports {
+		out[i] = netpol.DNSPort(p)
+	}
+	return out
+}

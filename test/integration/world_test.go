@@ -1,0 +1,351 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
+	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+)
+
+// world is what one test has for itself.
+type world struct {
+	t         *testing.T
+	server    *apiserver.Server
+	client    client.WithWatch
+	namespace string
+	dns       *dnstest.Server
+}
+
+// newWorld makes a namespace and a DNS server. When the test ends, its policies and what they left behind go, so that
+// the next test's controller does not meet them.
+func newWorld(t *testing.T, options ...dnstest.Option) *world {
+	t.Helper()
+	w := &world{t: t, server: plane.Server(t), dns: dnstest.Start(t, options...)}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := client.NewWithWatch(w.server.Config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.client = c
+	w.namespace = w.newNamespace(t.Name())
+	return w
+}
+
+func (w *world) newNamespace(hint string) string {
+	w.t.Helper()
+	hint = strings.ToLower(strings.Map(func(r rune) rune {
+		if r == '/' || r == '_' || r == ' ' {
+			return '-'
+		}
+		return r
+	}, hint))
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: hint[:min(len(hint), 50)] + "-"}}
+	if err := w.client.Create(w.t.Context(), ns); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { w.clear(ns.Name) })
+	return ns.Name
+}
+
+// clear empties a namespace. It is called after the test's context ended.
+func (w *world) clear(namespace string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, kind := range []client.Object{&v1alpha1.FQDNEgressPolicy{}, &networkingv1.NetworkPolicy{}} {
+		if err := w.client.DeleteAllOf(ctx, kind, client.InNamespace(namespace)); err != nil {
+			w.t.Error(err)
+		}
+	}
+	if err := w.client.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// start runs a controller that asks the world's DNS server, and waits until it is ready.
+func (w *world) start(flags ...string) *process {
+	w.t.Helper()
+	return start(w.t, w.server.Kubeconfig, append([]string{"--upstreams", w.dns.Addr().String()}, flags...)...).ready()
+}
+
+// rule allows the names on one TCP port; port 0 means all ports.
+func rule(port int32, names ...string) v1alpha1.EgressRule {
+	var r v1alpha1.EgressRule
+	for _, name := range names {
+		r.To = append(r.To, v1alpha1.EgressPeer{FQDN: v1alpha1.FQDN(name)})
+	}
+	if port != 0 {
+		r.Ports = []v1alpha1.EgressPort{tcp(port)}
+	}
+	return r
+}
+
+// create makes a policy for all pods of the world's namespace.
+func (w *world) create(name string, edit func(*v1alpha1.FQDNEgressPolicySpec), rules ...v1alpha1.EgressRule) *v1alpha1.FQDNEgressPolicy {
+	w.t.Helper()
+	p := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}}
+	p.Spec.Egress = rules
+	if edit != nil {
+		edit(&p.Spec)
+	}
+	if err := w.client.Create(w.t.Context(), p); err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// edit changes the spec of a policy.
+func (w *world) edit(name string, change func(*v1alpha1.FQDNEgressPolicySpec)) {
+	w.t.Helper()
+	p := w.policy(name)
+	before := p.DeepCopy()
+	change(&p.Spec)
+	if err := w.client.Patch(w.t.Context(), p, client.MergeFrom(before)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) policy(name string) *v1alpha1.FQDNEgressPolicy {
+	w.t.Helper()
+	p := &v1alpha1.FQDNEgressPolicy{}
+	if err := w.client.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, p); err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// networkPolicy returns the live object, nil if there is none.
+func (w *world) networkPolicy(name string) *networkingv1.NetworkPolicy {
+	w.t.Helper()
+	np := &networkingv1.NetworkPolicy{}
+	err := w.client.Get(w.t.Context(), client.ObjectKey{Namespace: w.namespace, Name: name}, np)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return np
+}
+
+// allowed returns the addresses that all NetworkPolicies of the namespace allow on a TCP port, sorted: what a CNI
+// would let through, by single addresses.
+func (w *world) allowed(port int32) []string {
+	w.t.Helper()
+	list := &networkingv1.NetworkPolicyList{}
+	if err := w.client.List(w.t.Context(), list, client.InNamespace(w.namespace)); err != nil {
+		w.t.Fatal(err)
+	}
+	return allowedBy(list.Items, port)
+}
+
+func allowedBy(nps []networkingv1.NetworkPolicy, port int32) []string {
+	var addrs []netip.Addr
+	for _, np := range nps {
+		for _, r := range np.Spec.Egress {
+			if !opens(r.Ports, port) {
+				continue
+			}
+			for _, peer := range r.To {
+				if peer.IPBlock == nil {
+					continue
+				}
+				if p, err := netip.ParsePrefix(peer.IPBlock.CIDR); err == nil && p.IsSingleIP() {
+					addrs = append(addrs, p.Addr())
+				}
+			}
+		}
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	var out []string
+	for _, a := range slices.Compact(addrs) {
+		out = append(out, a.String())
+	}
+	return out
+}
+
+func opens(ports []networkingv1.NetworkPolicyPort, port int32) bool {
+	return len(ports) == 0 || slices.ContainsFunc(ports, func(p networkingv1.NetworkPolicyPort) bool {
+		if p.Protocol != nil && *p.Protocol != corev1.ProtocolTCP {
+			return false
+		}
+		return p.Port == nil || p.Port.IntVal == port || (p.EndPort != nil && p.Port.IntVal <= port && port <= *p.EndPort)
+	})
+}
+
+// wantAllowed waits until exactly these addresses are allowed on a TCP port.
+func (w *world) wantAllowed(port int32, want ...string) {
+	w.t.Helper()
+	eventually(w.t, func() error {
+		if got := w.allowed(port); !slices.Equal(got, want) {
+			return fmt.Errorf("allowed on port %d: %v, want %v", port, got, want)
+		}
+		return nil
+	})
+}
+
+// wantCondition waits until a condition of the policy has this status and reason, and returns its message.
+func (w *world) wantCondition(policy, condition string, status metav1.ConditionStatus, reason string) string {
+	w.t.Helper()
+	var message string
+	eventually(w.t, func() error {
+		p := w.policy(policy)
+		c := meta.FindStatusCondition(p.Status.Conditions, condition)
+		if c == nil || c.Status != status || c.Reason != reason || c.ObservedGeneration != p.Generation {
+			return fmt.Errorf("condition %s of %s: %+v, want %s/%s", condition, policy, c, status, reason)
+		}
+		message = c.Message
+		return nil
+	})
+	return message
+}
+
+// wantState waits until a name of the policy is in this state, and returns what the status says of it.
+func (w *world) wantState(policy, name string, state v1alpha1.FQDNState) v1alpha1.FQDNStatus {
+	w.t.Helper()
+	var status v1alpha1.FQDNStatus
+	eventually(w.t, func() error {
+		for _, s := range w.policy(policy).Status.FQDNs {
+			if s.FQDN == v1alpha1.FQDN(name) {
+				status = s
+				if s.State == state {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("%s: %+v, want %s", name, status, state)
+	})
+	return status
+}
+
+// everAllowed watches the NetworkPolicies of the namespace until stop is called and checks that at every instant each
+// of these addresses is allowed on the TCP port.
+func (w *world) everAllowed(port int32, addrs ...string) (stop func()) {
+	w.t.Helper()
+	return w.watchAlways(func(nps []networkingv1.NetworkPolicy) error {
+		got := allowedBy(nps, port)
+		for _, a := range addrs {
+			if !slices.Contains(got, a) {
+				return fmt.Errorf("%s is not allowed on port %d any more, only %v", a, port, got)
+			}
+		}
+		return nil
+	})
+}
+
+// watchAlways checks every state that the NetworkPolicies of the namespace go through, from now until stop.
+func (w *world) watchAlways(check func([]networkingv1.NetworkPolicy) error) (stop func()) {
+	w.t.Helper()
+	list := &networkingv1.NetworkPolicyList{}
+	watcher, err := w.client.Watch(w.t.Context(), list, client.InNamespace(w.namespace))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		state := map[string]networkingv1.NetworkPolicy{}
+		for event := range watcher.ResultChan() {
+			np, ok := event.Object.(*networkingv1.NetworkPolicy)
+			if !ok {
+				continue
+			}
+			if event.Type == "DELETED" {
+				delete(state, np.Name)
+			} else {
+				state[np.Name] = *np
+			}
+			var nps []networkingv1.NetworkPolicy
+			for _, np := range state {
+				nps = append(nps, np)
+			}
+			if err := check(nps); err != nil && len(state) > 0 {
+				w.t.Error(err)
+			}
+		}
+	}()
+	return func() {
+		watcher.Stop()
+		<-done
+	}
+}
+
+// writes counts the resourceVersions that objects of our kinds get in the namespace while during runs.
+func (w *world) writes(during func()) int {
+	w.t.Helper()
+	before := w.versions()
+	during()
+	n := 0
+	after := w.versions()
+	for name, version := range after {
+		if before[name] != version {
+			n++
+		}
+	}
+	for name := range before {
+		if _, ok := after[name]; !ok {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) versions() map[string]string {
+	w.t.Helper()
+	versions := map[string]string{}
+	for _, list := range []client.ObjectList{&v1alpha1.FQDNEgressPolicyList{}, &networkingv1.NetworkPolicyList{}} {
+		if err := w.client.List(w.t.Context(), list, client.InNamespace(w.namespace)); err != nil {
+			w.t.Fatal(err)
+		}
+		err := meta.EachListItem(list, func(o runtime.Object) error {
+			object := o.(client.Object)
+			versions[fmt.Sprintf("%T/%s", object, object.GetName())] = object.GetResourceVersion()
+			return nil
+		})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return versions
+}
+
+// waitForQueries waits until the DNS server was asked n times more for a name.
+func (w *world) waitForQueries(n int, name string, types ...uint16) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	if err := w.dns.WaitFor(ctx, w.dns.Count(name, types...)+n, name, types...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+const shortTTL = dnstest.TTL(time.Second)
+
+func tcp(port int32) v1alpha1.EgressPort {
+	number := intstr.FromInt32(port)
+	return v1alpha1.EgressPort{Port: &number}
+}
