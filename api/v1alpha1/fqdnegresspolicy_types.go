@@ -4,25 +4,37 @@
 package v1alpha1
 
 import (
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Kind is the kind of the namespaced policy, as it stands in owner references.
 const Kind = "FQDNEgressPolicy"
 
-// FQDNEgressPolicy lets the pods that it selects reach the hosts that it names.
-// The controller resolves the names and keeps NetworkPolicies of the same namespace true to them.
+// FQDNEgressPolicy lets the pods that it selects reach the hosts that it names. The controller resolves the names and
+// keeps NetworkPolicies of the same namespace true to them. Pods that a policy selects may reach nothing else, unless
+// another policy allows it, as with NetworkPolicy.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=fep,categories=all
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether every name has addresses and the NetworkPolicies allow them"
+// +kubebuilder:printcolumn:name="FQDNs",type=integer,JSONPath=`.status.fqdnCount`,description="Distinct names and patterns of the spec"
+// +kubebuilder:printcolumn:name="Addresses",type=integer,JSONPath=`.status.addressCount`,description="Distinct addresses that the NetworkPolicies allow for the names"
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What to know or to do"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message="the name of a policy is also the value of a label: write at most 63 characters"
 type FQDNEgressPolicy struct {
-	metav1.TypeMeta   `json:",inline"`
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the object's metadata. The name has at most 63 characters.
+	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	Spec   FQDNEgressPolicySpec   `json:"spec"`
+	// spec says which pods may reach which hosts.
+	// +required
+	Spec FQDNEgressPolicySpec `json:"spec"`
+
+	// status is what the controller found and wrote. Nobody else writes it.
+	// +optional
 	Status FQDNEgressPolicyStatus `json:"status,omitempty"`
 }
 
@@ -31,83 +43,60 @@ type FQDNEgressPolicy struct {
 // +kubebuilder:object:root=true
 type FQDNEgressPolicyList struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is the list's metadata.
+	// +optional
 	metav1.ListMeta `json:"metadata,omitempty"`
 
+	// items are the policies.
+	// +required
 	Items []FQDNEgressPolicy `json:"items"`
 }
 
 // FQDNEgressPolicySpec says which pods may reach which hosts.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(self.egress) || self.egress.map(r, r.to.filter(p, has(p.fqdn)).size()).sum() <= 500`,message="a policy holds at most 500 names: split it into several policies with the same podSelector, their rules add up",fieldPath=`.egress`,reason=FieldValueInvalid
 type FQDNEgressPolicySpec struct {
-	// podSelector selects the pods of this namespace that the policy is for; {} selects all of them.
+	// podSelector selects the pods of this namespace that the policy is for; {} selects all of them. As with
+	// NetworkPolicy, the selected pods may reach only what some policy allows.
+	// +required
 	PodSelector LabelSelector `json:"podSelector"`
 
-	// egress lists what the selected pods may reach. Nothing listed: nothing but the cluster DNS.
+	// egress lists what the selected pods may reach; what any rule allows is allowed. Without a rule they reach nothing
+	// but the cluster's DNS.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
 	Egress []EgressRule `json:"egress,omitempty"`
 
-	// clusterDNS says whether the pods may also reach the cluster's DNS.
+	// clusterDNS says whether the pods may also reach the cluster's DNS. Allow (the default) adds a rule for the DNS
+	// Service and its pods, at their ports; Omit leaves it out, for pods that need no DNS or have a policy for it.
+	// +optional
+	// +kubebuilder:default=Allow
 	ClusterDNS ClusterDNS `json:"clusterDNS,omitempty"`
 
-	// allowedPrivateCIDRs lists the private blocks that answers may point into.
+	// allowedPrivateCIDRs lists the private blocks that the addresses of names may be in, such as 10.20.0.0/16 for names
+	// of a peered network. An answer in private space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10,
+	// fc00::/7) outside of them is refused, so that whoever owns a name cannot open the internal network. It opens
+	// nothing by itself.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:XValidation:rule=`!isCIDR(self) || cidr('10.0.0.0/8').containsCIDR(self) || cidr('172.16.0.0/12').containsCIDR(self) || cidr('192.168.0.0/16').containsCIDR(self) || cidr('100.64.0.0/10').containsCIDR(self) || cidr('fc00::/7').containsCIDR(self)`,message="write a block inside private space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or fc00::/7); addresses outside of it need no entry"
 	AllowedPrivateCIDRs []CIDR `json:"allowedPrivateCIDRs,omitempty"`
 
-	// retentionSeconds is how long an address stays after the last answer that held it expired.
-	// Unset: the controller's default (--retention).
+	// retentionSeconds is how long an address stays allowed after the last answer that held it expired: as long as pods
+	// may go on using an answer that they were told earlier. Unset: the controller's default (--retention).
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=604800
 	RetentionSeconds *int32 `json:"retentionSeconds,omitempty"`
 
-	// mode Enforce writes NetworkPolicies; Audit only resolves and reports.
+	// mode Enforce (the default) writes NetworkPolicies. Audit resolves and reports, and writes none; switching to it
+	// deletes those that were written.
+	// +optional
+	// +kubebuilder:default=Enforce
 	Mode Mode `json:"mode,omitempty"`
 }
-
-// EgressRule allows every peer of `to` on every port of `ports`.
-type EgressRule struct {
-	// to lists the peers; at least one.
-	To []EgressPeer `json:"to"`
-	// ports lists the ports; none means all ports.
-	Ports []EgressPort `json:"ports,omitempty"`
-}
-
-// EgressPeer is one host name, or one ordinary NetworkPolicy peer.
-type EgressPeer struct {
-	FQDN              FQDN           `json:"fqdn,omitempty"`
-	PodSelector       *LabelSelector `json:"podSelector,omitempty"`
-	NamespaceSelector *LabelSelector `json:"namespaceSelector,omitempty"`
-	IPBlock           *IPBlock       `json:"ipBlock,omitempty"`
-}
-
-// EgressPort has the fields and the meaning of NetworkPolicyPort of networking.k8s.io/v1.
-type EgressPort struct {
-	Protocol *corev1.Protocol    `json:"protocol,omitempty"`
-	Port     *intstr.IntOrString `json:"port,omitempty"`
-	EndPort  *int32              `json:"endPort,omitempty"`
-}
-
-// IPBlock has the fields and the meaning of IPBlock of networking.k8s.io/v1.
-type IPBlock struct {
-	CIDR   CIDR   `json:"cidr"`
-	Except []CIDR `json:"except,omitempty"`
-}
-
-// LabelSelector has the fields and the meaning of metav1.LabelSelector, with the bounds that validation needs.
-type LabelSelector struct {
-	MatchLabels      map[string]LabelValue      `json:"matchLabels,omitempty"`
-	MatchExpressions []LabelSelectorRequirement `json:"matchExpressions,omitempty"`
-}
-
-// LabelSelectorRequirement has the fields and the meaning of metav1.LabelSelectorRequirement.
-type LabelSelectorRequirement struct {
-	Key      string                       `json:"key"`
-	Operator metav1.LabelSelectorOperator `json:"operator"`
-	Values   []LabelValue                 `json:"values,omitempty"`
-}
-
-// FQDN is a host name, or a wildcard pattern such as *.example.com.
-type FQDN string
-
-// CIDR is an address block such as 10.1.0.0/16 or fd00:1::/48.
-type CIDR string
-
-// LabelValue is the value of a label.
-type LabelValue string
 
 // ClusterDNS says whether the DNS rule is part of the generated NetworkPolicy.
 // +kubebuilder:validation:Enum=Allow;Omit
@@ -115,8 +104,10 @@ type ClusterDNS string
 
 // The values of ClusterDNS.
 const (
+	// ClusterDNSAllow adds the rule that lets the pods reach the cluster's DNS.
 	ClusterDNSAllow ClusterDNS = "Allow"
-	ClusterDNSOmit  ClusterDNS = "Omit"
+	// ClusterDNSOmit leaves that rule out.
+	ClusterDNSOmit ClusterDNS = "Omit"
 )
 
 // Mode says whether the policy is enforced.
@@ -125,54 +116,8 @@ type Mode string
 
 // The values of Mode.
 const (
+	// ModeEnforce writes NetworkPolicies.
 	ModeEnforce Mode = "Enforce"
-	ModeAudit   Mode = "Audit"
-)
-
-// FQDNEgressPolicyStatus is what the controller found and wrote.
-type FQDNEgressPolicyStatus struct {
-	ObservedGeneration int64              `json:"observedGeneration,omitempty"`
-	Conditions         []metav1.Condition `json:"conditions,omitempty"`
-	// fqdnCount is the number of distinct names and patterns of the spec.
-	FQDNCount int32 `json:"fqdnCount"`
-	// addressCount is the number of distinct addresses that the generated NetworkPolicies allow for names.
-	AddressCount int32 `json:"addressCount"`
-	// networkPolicies are the names of the generated NetworkPolicies.
-	NetworkPolicies []string `json:"networkPolicies,omitempty"`
-	// fqdns has one entry for each distinct name and pattern of the spec, in the order of the spec.
-	FQDNs []FQDNStatus `json:"fqdns,omitempty"`
-}
-
-// FQDNStatus is what is known of one name or pattern.
-type FQDNStatus struct {
-	FQDN         FQDN             `json:"fqdn"`
-	State        FQDNState        `json:"state"`
-	Message      string           `json:"message,omitempty"`
-	AddressCount int32            `json:"addressCount"`
-	Addresses    []string         `json:"addresses,omitempty"`
-	Refused      []RefusedAddress `json:"refused,omitempty"`
-}
-
-// RefusedAddress is an address of an answer that the guard kept out.
-type RefusedAddress struct {
-	Address string `json:"address"`
-	Reason  string `json:"reason"`
-}
-
-// FQDNState is the state of one name.
-// +kubebuilder:validation:Enum=Pending;Resolved;Stale;NotFound;Failing
-type FQDNState string
-
-// The values of FQDNState.
-const (
-	// FQDNPending: not answered yet; for a wildcard, no name observed yet.
-	FQDNPending FQDNState = "Pending"
-	// FQDNResolved: an upstream answers it with addresses.
-	FQDNResolved FQDNState = "Resolved"
-	// FQDNStale: addresses are kept, but the last word of every upstream was an error.
-	FQDNStale FQDNState = "Stale"
-	// FQDNNotFound: NXDOMAIN or NODATA.
-	FQDNNotFound FQDNState = "NotFound"
-	// FQDNFailing: no addresses, and errors.
-	FQDNFailing FQDNState = "Failing"
+	// ModeAudit writes none, and deletes those that were written.
+	ModeAudit Mode = "Audit"
 )

@@ -1,0 +1,114 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// FQDNEgressPolicyStatus is what the controller found and wrote. It holds no times and keeps its order, so that a policy
+// for which nothing changes is not written.
+type FQDNEgressPolicyStatus struct {
+	// observedGeneration is the metadata.generation that the status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions are Ready, Resolved and Programmed, each with a reason and a message.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// fqdnCount is the number of distinct names and patterns of the spec.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	FQDNCount int32 `json:"fqdnCount"`
+
+	// addressCount is the number of distinct addresses that the generated NetworkPolicies allow for names.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	AddressCount int32 `json:"addressCount"`
+
+	// networkPolicies are the names of the generated NetworkPolicies.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	// +kubebuilder:validation:items:MaxLength=253
+	NetworkPolicies []string `json:"networkPolicies,omitempty"`
+
+	// fqdns has one entry for each distinct name and pattern of the spec, in the order of the spec.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=500
+	FQDNs []FQDNStatus `json:"fqdns,omitempty"`
+}
+
+// FQDNStatus is what is known of one name or pattern.
+type FQDNStatus struct {
+	// fqdn is the name or pattern as the spec has it first.
+	// +required
+	FQDN FQDN `json:"fqdn"`
+
+	// state is Pending (not answered yet; for a wildcard: no name observed yet), Resolved (an upstream answers it with
+	// addresses), Stale (addresses are kept, but the last word of every upstream was an error), NotFound (it does not
+	// exist or has no addresses) or Failing (no addresses, and errors).
+	// +required
+	State FQDNState `json:"state"`
+
+	// message says what to know or to do; empty when all is well.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// addressCount is the number of addresses that the generated NetworkPolicies allow for it.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	AddressCount int32 `json:"addressCount"`
+
+	// addresses are the first 50 of them, sorted.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=64
+	Addresses []string `json:"addresses,omitempty"`
+
+	// refused are the first 10 addresses of answers that were kept out, sorted, each with the reason.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Refused []RefusedAddress `json:"refused,omitempty"`
+}
+
+// RefusedAddress is an address of an answer that the guard kept out.
+type RefusedAddress struct {
+	// address is the address, as the answer had it.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Address string `json:"address"`
+
+	// reason says why it is refused, and what to write to allow it where that is possible.
+	// +required
+	// +kubebuilder:validation:MaxLength=256
+	Reason string `json:"reason"`
+}
+
+// FQDNState is the state of one name.
+// +kubebuilder:validation:Enum=Pending;Resolved;Stale;NotFound;Failing
+type FQDNState string
+
+// The values of FQDNState.
+const (
+	// FQDNPending: not answered yet; for a wildcard, no name observed yet.
+	FQDNPending FQDNState = "Pending"
+	// FQDNResolved: an upstream answers it with addresses.
+	FQDNResolved FQDNState = "Resolved"
+	// FQDNStale: addresses are kept, but the last word of every upstream was an error.
+	FQDNStale FQDNState = "Stale"
+	// FQDNNotFound: NXDOMAIN or NODATA.
+	FQDNNotFound FQDNState = "NotFound"
+	// FQDNFailing: no addresses, and errors.
+	FQDNFailing FQDNState = "Failing"
+)
