@@ -1,0 +1,154 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package addressbook is the one place where DNS and policies meet: it knows who wants which names, what each
+// upstream said about them, and how long each address is kept.
+//
+// Producers (the resolver; later an observer and a forwarder) read Wanted and call Record, Fail and Retire. The
+// controllers call Want, Forget and Snapshot. Neither knows the other.
+//
+// # How an address ages
+//
+// Each question (name, family, source) is aged on its own. An address of a question is
+//
+//   - current while the last good answer holds it. If the last word is good, it stays; if the last word is a
+//     failure, or the source is retired, it stays until MaxStale after that answer expired;
+//   - retained from the first good answer that lacks it on, or from the expiry of the last answer that held it if
+//     that is later, for the retention of the owner. Failures make that neither longer nor shorter.
+//
+// The addresses of a name are the union over its questions; the last holder of an address decides when it goes.
+package addressbook
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+// Owner is who wants names: one policy. An empty Namespace is a cluster-wide policy.
+type Owner struct{ Kind, Namespace, Name string }
+
+// Source is one producer of answers: one upstream ("10.96.0.10:53", "tcp://192.0.2.1:53"), later "observer",
+// "forwarder". It stands in messages for people as it is.
+type Source string
+
+// Family is an address family, and with that the type of a question: A or AAAA.
+type Family uint8
+
+// The families.
+const (
+	IPv4 Family = iota
+	IPv6
+)
+
+// families is the number of families there are.
+const families = 2
+
+// Key names one question to one source. Each is aged on its own.
+type Key struct {
+	Name   fqdn.Name
+	Family Family
+	Source Source
+}
+
+// Outcome is what a good answer said.
+type Outcome uint8
+
+// The outcomes. All three are good answers (RFC 2308): the absence of a name or of its addresses is knowledge.
+const (
+	// Good: there are addresses.
+	Good Outcome = iota
+	// NoData: the name exists and has no addresses of the family.
+	NoData
+	// NXDomain: the name does not exist.
+	NXDomain
+)
+
+// Answer is a good answer.
+type Answer struct {
+	Outcome Outcome
+	// Addrs may be in any order and is not kept. With an Outcome other than Good it is not read; a Good without
+	// addresses counts as NoData. Invalid addresses and those of the other family are left out (an IPv4-mapped
+	// address counts as IPv6: it comes from an AAAA record).
+	Addrs []netip.Addr
+	// TTL is the real one, not clamped: the minimum along the CNAME chain, or of a negative answer (RFC 2308
+	// section 5). Negative counts as 0.
+	TTL time.Duration
+}
+
+// Options sets up a Book. A zero field takes its default; a negative one counts as 0, a negative limit as unset.
+type Options struct {
+	Families            []Family      // the families that are asked; both by default. Answers of others are dropped
+	Retention           time.Duration // of owners that set none; 5m
+	MaxStale            time.Duration // how long errors keep an address beyond its expiry; 24h
+	MaxAddressesPerName int           // over all families and sources; 1000
+}
+
+// State is the state of a pattern; the same words as in the API.
+type State string
+
+// The states of a name. The first that fits is taken. A wildcard is Pending while nothing observes names.
+const (
+	// Pending: a family was neither answered nor failed yet.
+	Pending State = "Pending"
+	// Stale: the last word of every source for a family was a failure, and addresses of that family are kept.
+	Stale State = "Stale"
+	// Resolved: a family that some source answers well has current addresses.
+	Resolved State = "Resolved"
+	// Failing: the last word of every source for a family was a failure, and no address of it is kept.
+	Failing State = "Failing"
+	// NotFound: NXDOMAIN or NODATA. Retained addresses may be left.
+	NotFound State = "NotFound"
+)
+
+// Address is one address of a name, for one owner.
+type Address struct {
+	Addr netip.Addr
+	// Current: the last good answer of some source holds it, and its Until by that source has not passed.
+	Current bool
+	// Until is when it goes if nothing changes; zero: it stays (while Current and nothing fails). It may lie up to
+	// Linger in the past: the writer decides when a write is worth it.
+	Until time.Time
+}
+
+// Linger is how long a Snapshot still lists an address after its Until.
+const Linger = time.Minute
+
+// Entry is what is known of one pattern of an owner.
+type Entry struct {
+	Pattern   fqdn.Pattern
+	State     State
+	Message   string    // for a person; the same facts give the same words; empty when all is well
+	Addresses []Address // sorted by Addr, distinct
+	// Answered is when the last of the families got its first good answer from any source; zero: not yet.
+	Answered time.Time
+	// Wanted is when the owner first listed the pattern.
+	Wanted time.Time
+	// Retention is how long addresses of this entry are kept, for this owner.
+	Retention time.Duration
+	// Limited: addresses were left out because of MaxAddressesPerName, and within the last Retention (at least
+	// Linger) the answer that brought too many had not expired. So it does not flap while a big name rotates.
+	Limited bool
+}
+
+// Snapshot is what is known for one owner at one instant. It shares nothing with the Book.
+type Snapshot struct {
+	// Entries has one entry for each distinct pattern, in the order in which the owner listed them.
+	Entries []Entry
+	// Next is the earliest instant at which a Snapshot would differ although nothing was recorded, but for addresses
+	// that vanish after Linger; zero: never.
+	Next time.Time
+}
+
+// Stats counts what the book holds.
+type Stats struct {
+	Owners    int
+	Patterns  int // over all owners; a pattern that two owners list counts twice
+	Names     int // distinct exact names
+	Questions int // (name, family, source)
+	Addresses int // over all names; distinct within a name
+	// Evicted counts, since the start, each time that an address was left out of an answer or went because of
+	// MaxAddressesPerName.
+	Evicted uint64
+}

@@ -1,0 +1,194 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package addressbook
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+// entries is the Snapshot of the model, but for Next.
+func (m *model) entries(o Owner, now time.Time) []Entry {
+	w := m.owners[o]
+	if w == nil {
+		return nil
+	}
+	var all []Entry
+	for _, p := range w.patterns {
+		e := Entry{Pattern: p, Wanted: w.since[p], Retention: w.retention, State: Pending, Message: unobserved}
+		if n, exact := p.Exact(); exact {
+			m.fill(&e, n, now)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+func (m *model) fill(e *Entry, n fqdn.Name, now time.Time) {
+	e.Addresses = m.addresses(n, e.Retention, now)
+	e.Answered = m.answered(n)
+	if until, ok := m.limited[n]; ok {
+		e.Limited = now.Before(until.Add(max(e.Retention, Linger)))
+	}
+	e.State, e.Message = m.state(n, e.Retention, now)
+}
+
+func (m *model) addresses(n fqdn.Name, retention time.Duration, now time.Time) []Address {
+	byAddr := map[netip.Addr]*Address{}
+	unlimited := map[netip.Addr]bool{}
+	for _, f := range m.facts(n) {
+		a := byAddr[f.addr]
+		if a == nil {
+			a = &Address{Addr: f.addr}
+			byAddr[f.addr] = a
+		}
+		end, finite := f.end(retention)
+		a.Until = later(a.Until, end)
+		unlimited[f.addr] = unlimited[f.addr] || !finite
+		a.Current = a.Current || f.current && (!finite || end.After(now))
+	}
+	var all []Address
+	for addr, a := range byAddr {
+		if unlimited[addr] {
+			a.Until = time.Time{}
+		} else if !a.Until.Add(Linger).After(now) {
+			continue
+		}
+		all = append(all, *a)
+	}
+	slices.SortFunc(all, func(a, b Address) int { return a.Addr.Compare(b.Addr) })
+	return all
+}
+
+func (m *model) answered(n fqdn.Name) time.Time {
+	var first [2]time.Time
+	for _, e := range m.history[n] {
+		if e.what == "good" && first[e.key.Family].IsZero() {
+			first[e.key.Family] = e.at
+		}
+	}
+	if first[IPv4].IsZero() || first[IPv6].IsZero() {
+		return time.Time{}
+	}
+	return later(first[:]...)
+}
+
+// state is for both families.
+func (m *model) state(n fqdn.Name, retention time.Duration, now time.Time) (State, string) {
+	var spoken, well, current [2]bool
+	var kept [2]int
+	for _, k := range m.speakers(n) {
+		last, _ := m.word(k)
+		spoken[k.Family] = true
+		well[k.Family] = well[k.Family] || last.what == "good"
+	}
+	for _, a := range m.addresses(n, retention, now) {
+		f := IPv6
+		if a.Addr.Is4() {
+			f = IPv4
+		}
+		if a.Until.IsZero() || a.Until.After(now) {
+			kept[f]++
+			current[f] = current[f] || a.Current
+		}
+	}
+	failing := func(f Family) bool { return spoken[f] && !well[f] }
+	either := func(is func(Family) bool) bool { return is(IPv4) || is(IPv6) }
+	failures := m.failures(n, well)
+	switch {
+	case !spoken[IPv4] || !spoken[IPv6]:
+		waiting := "waiting for the first answer for " + typesOf(!spoken[IPv4], !spoken[IPv6], " and ")
+		return Pending, sentence(append([]string{waiting}, failures...), 0)
+	case either(func(f Family) bool { return failing(f) && kept[f] > 0 }):
+		count := 0
+		for _, f := range []Family{IPv4, IPv6} {
+			if failing(f) {
+				count += kept[f]
+			}
+		}
+		return Stale, sentence(failures, count)
+	case either(func(f Family) bool { return well[f] && current[f] }):
+		return Resolved, sentence(failures, 0)
+	case either(failing):
+		return Failing, sentence(failures, kept[IPv4]+kept[IPv6])
+	}
+	return NotFound, sentence(append(m.absences(n), failures...), kept[IPv4]+kept[IPv6])
+}
+
+func (m *model) failures(n fqdn.Name, well [2]bool) []string {
+	types := map[string]*[2]bool{}
+	for _, k := range m.speakers(n) {
+		last, _ := m.word(k)
+		if last.what != "fail" {
+			continue
+		}
+		text := last.reason + " for %s from " + string(k.Source)
+		if well[k.Family] {
+			text += " while others answer"
+		}
+		if types[text] == nil {
+			types[text] = &[2]bool{}
+		}
+		types[text][k.Family] = true
+	}
+	var all []string
+	for text, t := range types {
+		all = append(all, fmt.Sprintf(text, typesOf(t[IPv4], t[IPv6], " and ")))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (m *model) absences(n fqdn.Name) []string {
+	var all []string
+	for _, s := range sources {
+		var nodata [2]bool
+		nx := false
+		for _, k := range m.speakers(n) {
+			last, _ := m.word(k)
+			if k.Source == s && last.what == "good" {
+				nx = nx || last.outcome == NXDomain
+				nodata[k.Family] = last.outcome != NXDomain
+			}
+		}
+		if nx {
+			all = append(all, "NXDOMAIN from "+string(s))
+		}
+		if nodata[IPv4] || nodata[IPv6] {
+			all = append(all, "no "+typesOf(nodata[IPv4], nodata[IPv6], " or ")+" records (NODATA) from "+string(s))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func typesOf(a, aaaa bool, conjunction string) string {
+	var types []string
+	if a {
+		types = append(types, "A")
+	}
+	if aaaa {
+		types = append(types, "AAAA")
+	}
+	return strings.Join(types, conjunction)
+}
+
+func sentence(facts []string, kept int) string {
+	if len(facts) > 3 {
+		facts = append(slices.Clone(facts[:3]), "and more")
+	}
+	s := strings.Join(facts, "; ")
+	if kept > 0 {
+		s += fmt.Sprintf(", keeping %d address", kept)
+	}
+	if kept > 1 {
+		s += "es"
+	}
+	return s
+}

@@ -1,0 +1,247 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package addressbook
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+var (
+	someNames = []string{"a.example.com", "b.example.com", "c.example.net"}
+	sources   = []Source{"10.0.0.1:53", "10.0.0.2:53", "10.0.0.3:53"}
+	someOwner = []Owner{{"K", "ns1", "p"}, {"K", "ns2", "p"}, {"K", "", "p"}}
+)
+
+// machine drives a Book and the model through the same steps.
+type machine struct {
+	book    *Book
+	model   *model
+	now     time.Time
+	changed map[Owner]int
+}
+
+func newMachine(limit int) *machine {
+	o := Options{Retention: 5 * time.Minute, MaxStale: time.Hour, MaxAddressesPerName: limit}
+	m := &machine{
+		book: New(o),
+		model: &model{
+			options: o,
+			owners:  map[Owner]*modelOwner{},
+			history: map[fqdn.Name][]event{},
+			limited: map[fqdn.Name]time.Time{},
+		},
+		now:     start,
+		changed: map[Owner]int{},
+	}
+	m.book.OnChange(func(o Owner) { m.changed[o]++ })
+	return m
+}
+
+func TestBookAgainstModel(t *testing.T) {
+	for _, limit := range []int{1000, 4, 1} {
+		t.Run(fmt.Sprintf("limit %d", limit), func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				m := newMachine(limit)
+				t.Repeat(map[string]func(*rapid.T){
+					"want":   m.want,
+					"forget": m.forget,
+					"record": m.record,
+					"again":  m.record,
+					"fail":   m.fail,
+					"retire": m.retire,
+					"step":   m.step,
+					"":       m.check,
+				})
+			})
+		})
+	}
+}
+
+func (m *machine) want(t *rapid.T) {
+	patterns := rapid.SliceOfN(rapid.SampledFrom(append(slices.Clone(someNames), "*.example.com")), 0, 4).Draw(t, "patterns")
+	var ps []fqdn.Pattern
+	for _, s := range patterns {
+		ps = append(ps, pattern(s))
+	}
+	o := rapid.SampledFrom(someOwner).Draw(t, "owner")
+	retention := rapid.SampledFrom([]*time.Duration{
+		nil, new(time.Duration), ptr(30 * time.Second), ptr(2 * time.Hour),
+	}).Draw(t, "retention")
+	m.silently(t, func() {
+		m.book.Want(o, ps, retention, m.now)
+		m.model.want(o, ps, retention, m.now)
+	})
+}
+
+func (m *machine) forget(t *rapid.T) {
+	o := rapid.SampledFrom(someOwner).Draw(t, "owner")
+	m.silently(t, func() {
+		m.book.Forget(o)
+		m.model.forget(o)
+	})
+}
+
+func (m *machine) record(t *rapid.T) {
+	k := drawKey(t)
+	a := Answer{
+		Outcome: rapid.SampledFrom([]Outcome{Good, Good, Good, Good, NoData, NXDomain}).Draw(t, "outcome"),
+		TTL:     rapid.SampledFrom([]time.Duration{-time.Second, 0, 5 * time.Second, time.Minute, time.Hour}).Draw(t, "ttl"),
+	}
+	if a.Outcome == Good {
+		form := "192.0.2.%d"
+		if k.Family == IPv6 {
+			form = "2001:db8::%d"
+		}
+		for _, i := range rapid.SliceOfN(rapid.IntRange(1, 6), 0, 6).Draw(t, "addrs") {
+			a.Addrs = append(a.Addrs, netip.MustParseAddr(fmt.Sprintf(form, i)))
+		}
+	}
+	m.loudly(t, func() {
+		m.book.Record(k, a, m.now)
+		m.model.record(k, a, m.now)
+	})
+}
+
+func (m *machine) fail(t *rapid.T) {
+	k := drawKey(t)
+	reason := rapid.SampledFrom([]string{"SERVFAIL", "timeout"}).Draw(t, "reason")
+	m.loudly(t, func() {
+		m.book.Fail(k, reason, m.now)
+		m.model.fail(k, reason, m.now)
+	})
+}
+
+func (m *machine) retire(t *rapid.T) {
+	s := rapid.SampledFrom(sources).Draw(t, "source")
+	m.loudly(t, func() {
+		m.book.Retire(s, m.now)
+		m.model.retire(s, m.now)
+	})
+}
+
+func (m *machine) step(t *rapid.T) {
+	m.now = m.now.Add(rapid.SampledFrom([]time.Duration{
+		time.Nanosecond, time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 2 * time.Hour,
+	}).Draw(t, "step"))
+}
+
+// silently does an operation that notifies nobody.
+func (m *machine) silently(t *rapid.T, do func()) {
+	clear(m.changed)
+	do()
+	if len(m.changed) > 0 {
+		t.Fatalf("notified %v", m.changed)
+	}
+}
+
+// loudly does an operation that notifies just those owners of whom something changed, each once.
+func (m *machine) loudly(t *rapid.T, do func()) {
+	before := map[Owner][]Entry{}
+	for _, o := range someOwner {
+		before[o] = withoutCurrent(m.model.entries(o, m.now))
+	}
+	clear(m.changed)
+	do()
+	want := map[Owner]int{}
+	for _, o := range someOwner {
+		if !cmp.Equal(before[o], withoutCurrent(m.model.entries(o, m.now)), byValue) {
+			want[o] = 1
+		}
+	}
+	if d := cmp.Diff(want, m.changed); d != "" {
+		t.Fatalf("notified (-want +got):\n%s", d)
+	}
+}
+
+func (m *machine) check(t *rapid.T) {
+	stats := Stats{Owners: len(m.model.owners), Names: len(m.model.history), Evicted: m.model.evicted}
+	for _, o := range someOwner {
+		got := m.book.Snapshot(o, m.now)
+		if d := cmp.Diff(m.model.entries(o, m.now), got.Entries, byValue); d != "" {
+			t.Fatalf("snapshot of %v (-want +got):\n%s", o, d)
+		}
+		m.checkNext(t, o, got)
+		stats.Patterns += len(got.Entries)
+	}
+	var names []string
+	for n := range m.model.history {
+		names = append(names, n.String())
+		distinct := map[netip.Addr]bool{}
+		for _, f := range m.model.facts(n) {
+			distinct[f.addr] = true
+		}
+		if len(distinct) > m.model.options.MaxAddressesPerName {
+			t.Fatalf("%d addresses", len(distinct))
+		}
+		stats.Addresses += len(distinct)
+		stats.Questions += len(m.model.keys(n))
+	}
+	if d := cmp.Diff(stats, m.book.Stats()); d != "" {
+		t.Fatalf("stats (-want +got):\n%s", d)
+	}
+	slices.Sort(names)
+	wanted, _ := m.book.Wanted()
+	if got := fmt.Sprint(wanted); got != "["+strings.Join(names, " ")+"]" {
+		t.Fatalf("wanted %v, want %v", got, names)
+	}
+}
+
+// checkNext checks that nothing but lingering addresses changes before Next, and that something does then.
+func (m *machine) checkNext(t *rapid.T, o Owner, s Snapshot) {
+	if s.Next.IsZero() {
+		later := m.book.Snapshot(o, m.now.Add(1000*time.Hour))
+		if d := cmp.Diff(unlingered(s, m.now), unlingered(later, m.now.Add(1000*time.Hour)), byValue); d != "" {
+			t.Fatalf("Next is never, but (-now +later):\n%s", d)
+		}
+		return
+	}
+	if !s.Next.After(m.now) {
+		t.Fatalf("Next %v, now %v", s.Next, m.now)
+	}
+	justBefore := s.Next.Add(-1)
+	if d := cmp.Diff(unlingered(s, m.now), unlingered(m.book.Snapshot(o, justBefore), justBefore), byValue); d != "" {
+		t.Fatalf("before Next (-now +then):\n%s", d)
+	}
+	if cmp.Equal(unlingered(s, m.now), unlingered(m.book.Snapshot(o, s.Next), s.Next), byValue) {
+		t.Fatalf("nothing changes at Next, %v", s.Next)
+	}
+}
+
+// unlingered leaves out the addresses whose time has passed.
+func unlingered(s Snapshot, now time.Time) []Entry {
+	entries := slices.Clone(s.Entries)
+	for i := range entries {
+		entries[i].Addresses = slices.DeleteFunc(slices.Clone(entries[i].Addresses), func(a Address) bool {
+			return !a.Until.IsZero() && !a.Until.After(now)
+		})
+	}
+	return entries
+}
+
+func withoutCurrent(entries []Entry) []Entry {
+	for i := range entries {
+		for j := range entries[i].Addresses {
+			entries[i].Addresses[j].Current = false
+		}
+	}
+	return entries
+}
+
+func drawKey(t *rapid.T) Key {
+	return Key{
+		Name:   host(rapid.SampledFrom(someNames).Draw(t, "name")),
+		Family: rapid.SampledFrom([]Family{IPv4, IPv6}).Draw(t, "family"),
+		Source: rapid.SampledFrom(sources).Draw(t, "source"),
+	}
+}

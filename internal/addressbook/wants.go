@@ -1,0 +1,203 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package addressbook
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+// owner is what one owner wants.
+type owner struct {
+	Owner
+
+	retention time.Duration
+	wants     []want
+}
+
+// want is one pattern that an owner lists.
+type want struct {
+	pattern fqdn.Pattern
+	since   instant
+	name    *name // nil for a wildcard
+}
+
+// wantedNames is what Wanted returns, made anew at the first call after a change.
+type wantedNames struct {
+	sorted []fqdn.Name
+	fresh  bool
+	signal chan struct{}
+}
+
+// Want replaces what o wants. A nil retention means the default, a negative one counts as 0. What another owner made
+// known is known at once; a change of retention acts at once on what is still known. Repeats in ps and zero Patterns
+// are skipped. A Want that changes nothing costs next to nothing, so it may be called at every reconcile.
+func (b *Book) Want(o Owner, ps []fqdn.Pattern, retention *time.Duration, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := b.epoch.instant(now)
+	kept := b.options.Retention
+	if retention != nil {
+		kept = max(*retention, 0)
+	}
+	w := b.owners[o]
+	if w == nil {
+		w = &owner{Owner: o}
+		b.owners[o] = w
+	} else if w.retention == kept && w.lists(ps) {
+		return
+	}
+	old := w.wants
+	b.pruneAll(old, ps, at)
+	for _, was := range old {
+		was.name.remove(w)
+	}
+	w.retention = kept
+	w.wants = b.join(w, ps, old, at)
+	b.dropUnwanted(old)
+}
+
+// lists tells whether w wants just ps, in that order.
+func (w *owner) lists(ps []fqdn.Pattern) bool {
+	return slices.EqualFunc(w.wants, ps, func(x want, p fqdn.Pattern) bool { return x.pattern == p })
+}
+
+// pruneAll prunes the names that a Want concerns by the retentions so far: what is gone by these does not come back
+// with a longer one.
+func (b *Book) pruneAll(old []want, ps []fqdn.Pattern, at instant) {
+	for _, was := range old {
+		if was.name != nil {
+			b.prune(was.name, at)
+		}
+	}
+	for _, p := range ps {
+		if n := b.named(p); n != nil {
+			b.prune(n, at)
+		}
+	}
+}
+
+// named returns the name of an exact pattern, if somebody wants it.
+func (b *Book) named(p fqdn.Pattern) *name {
+	key, exact := p.Exact()
+	if !exact {
+		return nil
+	}
+	return b.names[key]
+}
+
+// join makes w an owner of what ps name. Patterns that were listed before are wanted since then.
+func (b *Book) join(w *owner, ps []fqdn.Pattern, old []want, at instant) []want {
+	listed := make(map[fqdn.Pattern]instant, len(old))
+	for _, was := range old {
+		listed[was.pattern] = was.since
+	}
+	wants := make([]want, 0, len(ps))
+	seen := make(map[fqdn.Pattern]bool, len(ps))
+	for _, p := range ps {
+		if seen[p] || p == (fqdn.Pattern{}) {
+			continue
+		}
+		seen[p] = true
+		since, again := listed[p]
+		if !again {
+			since = at
+		}
+		wants = append(wants, want{pattern: p, since: since, name: b.joinName(w, p)})
+	}
+	return wants
+}
+
+// joinName makes w an owner of the name of an exact pattern; nil for a wildcard.
+func (b *Book) joinName(w *owner, p fqdn.Pattern) *name {
+	key, exact := p.Exact()
+	if !exact {
+		return nil
+	}
+	n := b.names[key]
+	if n == nil {
+		n = newName()
+		b.names[key] = n
+		b.wanted.change()
+	}
+	n.owners = append(n.owners, w)
+	n.retention = max(n.retention, w.retention)
+	return n
+}
+
+// Forget drops o; names that nobody else wants go with all that is known of them.
+func (b *Book) Forget(o Owner) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.owners[o]
+	if w == nil {
+		return
+	}
+	delete(b.owners, o)
+	for _, was := range w.wants {
+		was.name.remove(w)
+	}
+	b.dropUnwanted(w.wants)
+}
+
+// dropUnwanted forgets those names that nobody wants any more.
+func (b *Book) dropUnwanted(old []want) {
+	for _, was := range old {
+		if key, exact := was.pattern.Exact(); exact && len(was.name.owners) == 0 {
+			delete(b.names, key)
+			b.wanted.change()
+		}
+	}
+}
+
+// remove takes w out of the owners of a name; nil, for a wildcard, has none.
+func (n *name) remove(w *owner) {
+	if n == nil {
+		return
+	}
+	i := slices.Index(n.owners, w)
+	last := len(n.owners) - 1
+	n.owners[i] = n.owners[last]
+	n.owners[last] = nil
+	n.owners = n.owners[:last]
+	if w.retention < n.retention {
+		return
+	}
+	longest := time.Duration(0)
+	for _, other := range n.owners {
+		if longest = max(longest, other.retention); longest == n.retention {
+			return // the common case: all retentions are the default
+		}
+	}
+	n.retention = longest
+}
+
+// Wanted returns the exact names that somebody wants, sorted, and a channel that is closed when that set changes.
+// The slice is shared with other callers: do not change it. Wildcards name nothing to resolve.
+func (b *Book) Wanted() ([]fqdn.Name, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.wanted.fresh {
+		names := make([]fqdn.Name, 0, len(b.names))
+		for key := range b.names {
+			names = append(names, key)
+		}
+		slices.SortFunc(names, func(x, y fqdn.Name) int { return strings.Compare(x.String(), y.String()) })
+		b.wanted.sorted, b.wanted.fresh = names, true
+	}
+	return b.wanted.sorted, b.wanted.signal
+}
+
+// change signals that the set of names changed. Without a Wanted since the last change nobody waits for it.
+func (w *wantedNames) change() {
+	if !w.fresh {
+		return
+	}
+	w.sorted, w.fresh = nil, false
+	close(w.signal)
+	w.signal = make(chan struct{})
+}
