@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -230,4 +231,8 @@ func owned(name string) *networkingv1.NetworkPolicy {
 		},
 		Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}},
 	}
+}
+
+func addrComparer() cmp.Option {
+	return cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 }
