@@ -1,0 +1,152 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netpol
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+const dnsPortsKey RuleKey = "TCP/53,UDP/53"
+
+func carriedText(c Carried) map[RuleKey][]string {
+	out := map[RuleKey][]string{}
+	for key, list := range c.Rules {
+		for _, a := range list {
+			out[key] = append(out[key], a.String())
+		}
+	}
+	return out
+}
+
+func TestCarriedFromSkipsTheDNSRule(t *testing.T) {
+	p := policy(on(to("dns.google"), udp(53), tcp(53)), on(to("a.example.com"), tcp(443)))
+	names := namesOf(t, map[string]Name{"dns.google": answered("8.8.8.8"), "a.example.com": answered("192.0.2.1")})
+	want := map[RuleKey][]string{dnsPortsKey: {"8.8.8.8"}, https: {"192.0.2.1"}}
+	usual := input(p, names).DNS
+	tests := map[string]struct {
+		written, now func(*DNS)
+		omit         bool
+	}{
+		"same facts":                        {},
+		"convention, then the Service":      {written: func(d *DNS) { *d = DNS{Extra: addrs("10.0.0.53")} }},
+		"the Service, then gone":            {now: func(d *DNS) { *d = DNS{} }},
+		"another ClusterIP":                 {now: func(d *DNS) { d.ClusterIPs = addrs("10.96.0.99") }},
+		"other target ports since":          {written: func(d *DNS) { d.TargetPorts = []DNSPort{{"UDP", 5353}} }},
+		"other target ports than now":       {now: func(d *DNS) { d.TargetPorts = []DNSPort{{"UDP", 5353}} }},
+		"no selector, another address":      {written: func(d *DNS) { d.Selector = nil }, now: func(d *DNS) { d.ClusterIPs = addrs("10.96.0.99") }},
+		"omitted: the leading rule is ours": {omit: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			in := input(p.DeepCopy(), names)
+			if tt.omit {
+				in.Policy.Spec.ClusterDNS = v1alpha1.ClusterDNSOmit
+			}
+			if tt.written != nil {
+				tt.written(&in.DNS)
+			}
+			objects := cluster{}
+			objects.run(t, in, start())
+			now := usual
+			if tt.now != nil {
+				tt.now(&now)
+			}
+			if diff := cmp.Diff(want, carriedText(CarriedFrom(objects.list(), now, start()))); diff != "" {
+				t.Errorf("carried (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCarriedFromTakesSingleAddressesOfMarkedObjectsOnly(t *testing.T) {
+	np := owned("web-fqdn-1")
+	np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{
+		addressPeer(addrs("192.0.2.2")[0]), addressPeer(addrs("192.0.2.1")[0]), addressPeer(addrs("2001:db8::1")[0]), addressPeer(addrs("192.0.2.1")[0]),
+		{IPBlock: &networkingv1.IPBlock{CIDR: "198.51.100.0/24"}}, {IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32"}},
+		{IPBlock: &networkingv1.IPBlock{CIDR: "nonsense/32"}},
+	}}}
+	foreign, stray := np.DeepCopy(), np.DeepCopy()
+	foreign.Labels, foreign.OwnerReferences = nil, nil
+	stray.Name = "copy"
+	foreign.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.1/32"
+	stray.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.2/32"
+	got := CarriedFrom([]networkingv1.NetworkPolicy{*foreign, *stray, *np}, DNS{}, start())
+	want := Carried{Since: start(), Rules: map[RuleKey][]netip.Addr{"": addrs("192.0.2.1", "192.0.2.2", "2001:db8::1")}}
+	if diff := cmp.Diff(want, got, addrComparer()); diff != "" {
+		t.Errorf("carried (-want +got):\n%s", diff)
+	}
+}
+
+func TestCarriedUntil(t *testing.T) {
+	since, maxStale := start(), 24*time.Hour
+	name := func(answered, retention time.Duration) Name {
+		return Name{Answered: since.Add(answered), Retention: retention}
+	}
+	tests := map[string]struct {
+		patterns []string
+		names    map[string]Name
+		want     time.Duration // after since
+		none     bool
+	}{
+		"not answered: max-stale":                {patterns: []string{"a.example.com"}, want: maxStale},
+		"asked, not answered: max-stale":         {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": {Retention: time.Minute}}, want: maxStale},
+		"answered":                               {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute)}, want: time.Minute + time.Second},
+		"the last answer, the longest retention": {patterns: []string{"a.example.com", "b.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Hour), "b.example.com": name(9*time.Second, time.Minute)}, want: time.Hour + 9*time.Second},
+		"one of two answered":                    {patterns: []string{"a.example.com", "b.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute)}, want: maxStale},
+		"never beyond max-stale":                 {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, 48*time.Hour)}, want: maxStale},
+		"a wildcard waits for no answer":         {patterns: []string{"a.example.com", "*.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute), "*.example.com": {Retention: 2 * time.Minute}}, want: 2*time.Minute + time.Second},
+		"wildcards only":                         {patterns: []string{"*.example.com"}, names: map[string]Name{"*.example.com": {Retention: time.Minute}}, want: time.Minute},
+		"wildcards only, retention not known":    {patterns: []string{"*.example.com"}, want: maxStale},
+		"no name could have brought it":          {none: true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := rule{}
+			for _, p := range tt.patterns {
+				r.patterns = append(r.patterns, pattern(t, p))
+			}
+			names := map[fqdn.Pattern]Name{}
+			if tt.names != nil {
+				names = namesOf(t, tt.names)
+			}
+			got, ok := Carried{Since: since}.until(&r, names, maxStale)
+			if ok == tt.none || ok && !got.Equal(since.Add(tt.want)) {
+				t.Errorf("until = %v, %v; want %v after", got.Sub(since), ok, tt.want)
+			}
+		})
+	}
+}
+
+func TestCarriedStaysInItsRuleOnly(t *testing.T) {
+	objects := cluster{}
+	objects.run(t, input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")})), start())
+	in := input(policy(on(to("a.example.com"), tcp(80))), nil) // the ports were edited while no process ran
+	in.Carried = CarriedFrom(objects.list(), in.DNS, start())
+	plan := objects.run(t, in, start())
+	if len(plan.Carried) != 0 || len(objects.peersOf("TCP/80", in.DNS)) != 0 || len(objects.peersOf(https, in.DNS)) != 0 {
+		t.Errorf("carried %v into another rule: %v", plan.Carried, objects)
+	}
+}
+
+func TestIPBlocksOfTheSpecAreNotCarried(t *testing.T) {
+	r := on(to("a.example.com"), tcp(443))
+	r.To = append(r.To, block("192.0.2.7/32"))
+	in := input(policy(r), nil)
+	objects := cluster{}
+	objects.run(t, in, start())
+	in.Carried = CarriedFrom(objects.list(), in.DNS, start())
+	in.Live = objects.list()
+	plan := Compile(in, start())
+	if len(plan.Steps) > 0 || len(plan.Carried) > 0 || plan.AddressCount != 0 || !plan.Next.IsZero() {
+		t.Errorf("steps %v, Carried %v, AddressCount %d, Next %v; want none", stepNames(plan.Steps), plan.Carried, plan.AddressCount, plan.Next)
+	}
+}
