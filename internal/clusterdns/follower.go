@@ -27,13 +27,13 @@ type Follower struct {
 	client      kubernetes.Interface
 	service     types.NamespacedName
 	syncTimeout time.Duration
-	onChange    []func()      // not written after Start
 	synced      chan struct{} // closed after the first state was read
 
 	mu        sync.RWMutex
 	facts     Facts
 	upstreams []netip.AddrPort
 	changed   chan struct{} // closed and replaced when upstreams changes
+	onChange  []func()
 }
 
 // New returns a Follower for one Service. It does nothing before Start. An error means that cfg or the name is unusable;
@@ -56,8 +56,12 @@ func New(cfg *rest.Config, service types.NamespacedName) (*Follower, error) {
 }
 
 // OnChange adds a function that is called, without a lock held, after Facts changed. Calls come one at a time, from the
-// goroutine of Start; it must not block. Call before Start.
-func (f *Follower) OnChange(changed func()) { f.onChange = append(f.onChange, changed) }
+// goroutine of Start; it must not block. A function that is added after Start misses the changes before.
+func (f *Follower) OnChange(changed func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.onChange = append(f.onChange, changed)
+}
 
 // Start follows until ctx ends and returns nil then; all its goroutines have ended when it returns. It returns an error at
 // once when a permission is missing, and after two minutes when the first state could not be read. Call it once.
@@ -135,7 +139,10 @@ func (f *Follower) refresh(o objects) {
 	if !f.publish(read(o, f.Facts())) {
 		return
 	}
-	for _, changed := range f.onChange {
+	f.mu.RLock()
+	listeners := slices.Clone(f.onChange)
+	f.mu.RUnlock()
+	for _, changed := range listeners {
 		changed()
 	}
 }
