@@ -58,8 +58,9 @@ type EgressPeer struct {
 // Names are stored as written and compared in lower case, without the trailing dot. A name has at least two labels of at
 // most 63 letters, digits, '-' and '_' (RFC 1035 section 2.3.4, RFC 2181 section 11), and at most 253 characters. Names
 // outside ASCII are written as A-labels (RFC 5890).
-//
-// The bound is looser than 253, because a bound that is hit hides the rules, which say more.
+// ---
+// The bound is looser than 253, because a bound that is hit hides the rules, which say more. internal/fqdn parses what
+// these rules accept; a test holds the two together.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=300
@@ -118,8 +119,10 @@ type IPBlock struct {
 }
 
 // CIDR is an address block such as 10.1.0.0/16 or fd00:1::/48, without bits beyond the prefix.
+// ---
+// The CIDR functions may be used by a CRD from Kubernetes 1.31 on. That version takes the cost of == on blocks and of +
+// on computed strings for unlimited, so the rules say "in [...]" and format.
 //
-// +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=43
 // +kubebuilder:validation:XValidation:rule=`isCIDR(self)`,message="write an address block, such as 10.1.0.0/16 or fd00:1::/48; one address is a /32 (IPv4) or a /128 (IPv6) block"
 // +kubebuilder:validation:XValidation:rule=`!isCIDR(self) || cidr(self) in [cidr(self).masked()]`,messageExpression=`'the address has bits set beyond the prefix: write %s for the block, or one address as a /32 (IPv4) or a /128 (IPv6) block'.format([string(cidr(self).masked())])`

@@ -20,8 +20,8 @@ const Kind = "FQDNEgressPolicy"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether every name has addresses and the NetworkPolicies allow them"
 // +kubebuilder:printcolumn:name="FQDNs",type=integer,JSONPath=`.status.fqdnCount`,description="Distinct names and patterns of the spec"
 // +kubebuilder:printcolumn:name="Addresses",type=integer,JSONPath=`.status.addressCount`,description="Distinct addresses that the NetworkPolicies allow for the names"
-// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What to know or to do"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What to know or to do"
 // +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message="the name of a policy is also the value of a label: write at most 63 characters"
 type FQDNEgressPolicy struct {
 	metav1.TypeMeta `json:",inline"`

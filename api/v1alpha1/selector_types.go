@@ -13,9 +13,9 @@ import (
 // +structType=atomic
 type LabelSelector struct {
 	// matchLabels lists labels that must be there with these values.
-	//
-	// A schema cannot bound the keys of a map and CEL can afford no more than their length; a key that is no label key
-	// is found by the API server when the NetworkPolicy is written, and reported as WriteFailed.
+	// ---
+	// A schema cannot bound the keys of a map, so CEL can afford to look at no more than their length. A key that is no
+	// label key is refused when the NetworkPolicy is written, and reported as WriteFailed.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16

@@ -1,0 +1,162 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+)
+
+func specGroups() []group {
+	return []group{
+		{
+			name: "spec",
+			spec: "{%s}",
+			rows: []row{
+				{"no podSelector", "egress: []", "podSelector: {}, egress: []", "podSelector", "Required value"},
+				{"clusterDNS unknown", "podSelector: {}, clusterDNS: Deny", "podSelector: {}, clusterDNS: Omit", "clusterDNS", `supported values: "Allow", "Omit"`},
+				{"mode unknown", "podSelector: {}, mode: DryRun", "podSelector: {}, mode: Audit", "mode", `supported values: "Enforce", "Audit"`},
+				{"retention zero", "podSelector: {}, retentionSeconds: 0", "podSelector: {}, retentionSeconds: 1", "retentionSeconds", "should be greater than or equal to 1"},
+				{"retention above a week", "podSelector: {}, retentionSeconds: 604801", "podSelector: {}, retentionSeconds: 604800", "retentionSeconds", "should be less than or equal to 604800"},
+				{"501 names", capacity(501), capacity(500), "egress", "split it into several policies with the same podSelector"},
+				{"101 peers in a rule", "podSelector: {}, egress: [" + ruleOf(101, 0) + "]", "podSelector: {}, egress: [" + ruleOf(100, 0) + "]", "egress[0].to", "must have at most 100 items"},
+			},
+		},
+		{
+			name: "allowedPrivateCIDRs",
+			spec: "{podSelector: {}, allowedPrivateCIDRs: [%s]}",
+			rows: []row{
+				{"no block", "10.1.2.3", "10.1.2.3/32", "allowedPrivateCIDRs[0]", "write an address block"},
+				{"host bits", "10.1.2.3/16", "10.1.0.0/16", "allowedPrivateCIDRs[0]", "write 10.1.0.0/16 for the block"},
+				{"public", "8.8.8.0/24", "100.64.0.0/10", privateField, "write a block inside private space"},
+				{"wider than private space", "172.0.0.0/11", "172.16.0.0/12", privateField, "write a block inside private space"},
+				{"around private space", "192.160.0.0/12", "192.168.0.0/16", privateField, "addresses outside of it need no entry"},
+				{"link-local", "169.254.0.0/16", "10.254.0.0/16", privateField, "write a block inside private space"},
+				{"IPv6 public", "'2001:db8::/32'", "'fd00::/8'", privateField, "write a block inside private space"},
+				{"IPv6 link-local", "'fe80::/10'", "'fc00::/7'", privateField, "write a block inside private space"},
+				{"everything", "0.0.0.0/0", "10.0.0.0/8", privateField, "write a block inside private space"},
+			},
+		},
+	}
+}
+
+const privateField = "allowedPrivateCIDRs[0]"
+
+// ruleOf returns a rule in YAML with n names of the greatest length, different for each rule i.
+func ruleOf(n, i int) string {
+	peers := make([]string, n)
+	for j := range peers {
+		host := fmt.Sprintf("n%d-%d", i, j)
+		peers[j] = "{fqdn: " + host + name253[len(host):] + "}"
+	}
+	return "{to: [" + strings.Join(peers, ", ") + "]}"
+}
+
+// capacity returns a spec in YAML with n names, 100 in a rule at most.
+func capacity(n int) string {
+	var rules []string
+	for i := 0; n > 0; i++ {
+		rules = append(rules, ruleOf(min(n, 100), i))
+		n -= 100
+	}
+	return "podSelector: {}, egress: [" + strings.Join(rules, ", ") + "]"
+}
+
+// What the bounds admit must not run into the API server's limit on the cost of all rules together.
+func TestCapacity_FullPolicyIsStored(t *testing.T) {
+	c := newClient(t)
+	const blocks = 4 * 100
+	var others []string
+	for i := range blocks {
+		others = append(others, fmt.Sprintf("{ipBlock: {cidr: '2001:db8:%x::/48', except: ['2001:db8:%x:1::/64', '2001:db8:%x:2::/64']}}", i, i, i))
+	}
+	spec := strings.TrimSuffix(capacity(500), "]")
+	for i := range 4 {
+		spec += ", {to: [" + strings.Join(others[i*100:(i+1)*100], ", ") + "], ports: [{port: 1, endPort: 65535}]}"
+	}
+	o := policy(t, "full", "{"+spec+"]}")
+	if err := c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { remove(t, c, o) })
+}
+
+func remove(t *testing.T, c client.Client, o client.Object) {
+	t.Helper()
+	if err := client.IgnoreNotFound(c.Delete(context.WithoutCancel(t.Context()), o)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestName_IsAtMost63Characters(t *testing.T) {
+	c := newClient(t)
+	for name, valid := range map[string]bool{
+		label63:                         true,
+		"web.shop.example.com":          true,
+		label63 + "a":                   false,
+		strings.Repeat("a.", 31) + "aa": false,
+		strings.Repeat("a.", 31) + "a":  true,
+	} {
+		err := dryRun(t, c, policy(t, name, "{podSelector: {}}"))
+		if valid && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !valid && (!apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "write at most 63 characters")) {
+			t.Errorf("%s: got %v, want a refusal that tells the length", name, err)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c := newClient(t)
+	o := policy(t, "defaults", "{podSelector: {}, egress: [{to: [{fqdn: A.Example.com.}], ports: [{port: 443}]}]}")
+	if err := c.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { remove(t, c, o) })
+	got := &v1alpha1.FQDNEgressPolicy{}
+	if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), got); err != nil {
+		t.Fatal(err)
+	}
+	want := v1alpha1.FQDNEgressPolicySpec{
+		Egress: []v1alpha1.EgressRule{{
+			To:    []v1alpha1.EgressPeer{{FQDN: "A.Example.com."}}, // as written
+			Ports: []v1alpha1.EgressPort{{Port: new(intstr.FromInt32(443))}},
+		}},
+		ClusterDNS: v1alpha1.ClusterDNSAllow,
+		Mode:       v1alpha1.ModeEnforce,
+	}
+	if diff := cmp.Diff(want, got.Spec); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+// A field that does not exist is refused and not dropped: a misspelt podSelector would select every pod.
+func TestUnknownFieldsAreRefused(t *testing.T) {
+	c := newClient(t)
+	for spec, field := range map[string]string{
+		"{podSelector: {}, egres: []}":                                         "spec.egres",
+		"{podSelector: {matchLabel: {app: web}}}":                              "spec.podSelector.matchLabel",
+		"{podSelector: {}, egress: [{to: [{fqdn: a.b, host: c.d}]}]}":          "spec.egress[0].to[0].host",
+		"{podSelector: {}, egress: [{to: [{fqdn: a.b}], port: [443]}]}":        "spec.egress[0].port",
+		"{podSelector: {}, egress: [{to: [{fqdn: a.b}], ports: [{from: 1}]}]}": "spec.egress[0].ports[0].from",
+	} {
+		err := dryRun(t, c, policy(t, "p", spec))
+		if !apierrors.IsBadRequest(err) || !strings.Contains(err.Error(), `unknown field "`+field+`"`) {
+			t.Errorf("%s: got %v, want an unknown field %s", spec, err, field)
+		}
+	}
+	if err := dryRun(t, c, policy(t, "p", "{podSelector: {matchLabels: {app: web}}}")); err != nil {
+		t.Error(err)
+	}
+}
