@@ -100,8 +100,8 @@ func block(cidr v1alpha1.CIDR, except ...v1alpha1.CIDR) v1alpha1.EgressPeer {
 	return v1alpha1.EgressPeer{IPBlock: &v1alpha1.IPBlock{CIDR: cidr, Except: except}}
 }
 
-func pods(key string, value v1alpha1.LabelValue) v1alpha1.EgressPeer {
-	return v1alpha1.EgressPeer{PodSelector: &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{key: value}}}
+func pods(app v1alpha1.LabelValue) v1alpha1.EgressPeer {
+	return v1alpha1.EgressPeer{PodSelector: &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{"app": app}}}
 }
 
 // input is an Input for p with the usual DNS facts and Service range.

@@ -165,7 +165,55 @@ func naive(t *rapid.T, in Input, now time.Time, linger time.Duration) cluster {
 			}
 		}
 	}
+	np.Spec.Egress = append(np.Spec.Egress, naiveCarried(t, in, now, linger)...)
 	return cluster{"naive": np}
+}
+
+// naiveCarried: the carried addresses of a rule count until every exact name was answered a retention ago.
+func naiveCarried(t *rapid.T, in Input, now time.Time, linger time.Duration) []networkingv1.NetworkPolicyEgressRule {
+	var out []networkingv1.NetworkPolicyEgressRule
+	for key, list := range in.Carried.Rules {
+		var names []v1alpha1.FQDN
+		var rule networkingv1.NetworkPolicyEgressRule
+		for _, r := range in.Policy.Spec.Egress {
+			if _, k := canonicalPorts(egressPorts(r.Ports)); k == key {
+				rule.Ports = egressPorts(r.Ports)
+				for _, p := range r.To {
+					names = append(names, p.FQDN)
+				}
+			}
+		}
+		if due, ok := lastAnswer(t, in, names, now); !ok || !due.Add(time.Minute+linger).After(now) {
+			continue
+		}
+		for _, a := range list {
+			rule.To = append(rule.To, addressPeer(a))
+		}
+		if len(rule.To) > 0 {
+			out = append(out, rule)
+		}
+	}
+	return out
+}
+
+// lastAnswer returns when the last of the exact names was answered (in an hour, of one that was not), and not ok where no
+// name is listed.
+func lastAnswer(t *rapid.T, in Input, names []v1alpha1.FQDN, now time.Time) (last time.Time, ok bool) {
+	names = slices.DeleteFunc(names, func(n v1alpha1.FQDN) bool { return n == "" })
+	exact := slices.DeleteFunc(slices.Clone(names), func(n v1alpha1.FQDN) bool { return n[0] == '*' })
+	if len(exact) == 0 {
+		return in.Carried.Since, len(names) > 0
+	}
+	for _, name := range exact {
+		n := in.Names[pattern(t, string(name))]
+		if n.Answered.IsZero() {
+			n.Answered = now.Add(time.Hour)
+		}
+		if n.Answered.After(last) {
+			last = n.Answered
+		}
+	}
+	return last, true
 }
 
 func drawInput(t *rapid.T, now time.Time) Input {
@@ -174,7 +222,7 @@ func drawInput(t *rapid.T, now time.Time) Input {
 	})
 	peers := rapid.SampledFrom([]v1alpha1.EgressPeer{
 		{FQDN: "a.example.com"}, {FQDN: "b.example.com"}, {FQDN: "c.example.com"}, {FQDN: "*.example.com"},
-		block("192.0.2.0/30"), block("192.0.2.0/29", "192.0.2.2/31"), block("192.0.2.1/32"), block("2001:db8::/64"), pods("app", "a"), pods("app", "b"),
+		block("192.0.2.0/30"), block("192.0.2.0/29", "192.0.2.2/31"), block("192.0.2.1/32"), block("2001:db8::/64"), pods("a"), pods("b"),
 	})
 	var rules []v1alpha1.EgressRule
 	for range rapid.IntRange(0, 3).Draw(t, "rules") {
@@ -190,13 +238,30 @@ func drawInput(t *rapid.T, now time.Time) Input {
 	}
 	in.DNS.ClusterIPs = rapid.SampledFrom([][]netip.Addr{nil, addrs("10.96.0.10"), addrs("10.96.0.11")}).Draw(t, "clusterIPs")
 	in.DNS.TargetPorts = rapid.SampledFrom([][]DNSPort{nil, {{"UDP", 443}, {"TCP", 443}}}).Draw(t, "targetPorts")
+	in.Carried = drawCarried(t, now)
 	in.MaxPeers = rapid.IntRange(1, 8).Draw(t, "maxPeers")
 	in.MaxObjects = rapid.IntRange(1, 6).Draw(t, "maxObjects")
 	return in
 }
 
+// drawCarried carries addresses in some rules of the policy and in one that it has not. Until they are due they count.
+func drawCarried(t *rapid.T, now time.Time) Carried {
+	c := Carried{Since: now.Add(-time.Duration(rapid.IntRange(0, 100).Draw(t, "since")) * time.Second), Rules: map[RuleKey][]netip.Addr{}}
+	for _, key := range []RuleKey{"", https, "TCP/80,TCP/443", dnsPortsKey, "TCP/9999"} {
+		for _, a := range []string{"192.0.2.0", "192.0.2.5", "192.0.2.6", "2001:db8::2"} {
+			if rapid.IntRange(0, 3).Draw(t, "carried") == 0 {
+				c.Rules[key] = append(c.Rules[key], netip.MustParseAddr(a))
+			}
+		}
+	}
+	return c
+}
+
 func drawName(t *rapid.T, now time.Time) Name {
-	n := Name{Answered: now, Retention: time.Minute}
+	n := Name{Retention: time.Minute}
+	if after := rapid.IntRange(0, 120).Draw(t, "answered"); after > 0 {
+		n.Answered = now.Add(-time.Duration(after) * time.Second)
+	}
 	all := slices.DeleteFunc(destinations(), func(s string) bool { return s[:2] != "19" && s[:2] != "20" })
 	for _, s := range rapid.SliceOfNDistinct(rapid.SampledFrom(all), 0, 6, rapid.ID[string]).Draw(t, "addresses") {
 		a := Address{Addr: netip.MustParseAddr(s), Current: rapid.Bool().Draw(t, "current")}

@@ -1,0 +1,50 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package netpol
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+// BenchmarkCompile is one policy with one rule: in the steady state, which is what nearly all calls see, and with one
+// address more than the live object has.
+func BenchmarkCompile(b *testing.B) {
+	for _, n := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprintf("steady/addresses=%d", n), func(b *testing.B) { benchmarkCompile(b, n, n, 0) })
+		b.Run(fmt.Sprintf("change/addresses=%d", n), func(b *testing.B) { benchmarkCompile(b, n, n+1, 1) })
+	}
+}
+
+func benchmarkCompile(b *testing.B, before, after, steps int) {
+	p, err := fqdn.ParsePattern("a.example.com")
+	if err != nil {
+		b.Fatal(err)
+	}
+	objects := cluster{}
+	in := input(policy(on(to("a.example.com"), tcp(443))), map[fqdn.Pattern]Name{p: many(before)})
+	for _, s := range Compile(in, start()).Steps {
+		objects.apply(b, s)
+	}
+	in.Live = objects.list()
+	in.Names = map[fqdn.Pattern]Name{p: many(after)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if plan := Compile(in, start()); len(plan.Steps) != steps {
+			b.Fatalf("steps = %v", stepNames(plan.Steps))
+		}
+	}
+}
+
+func many(n int) Name {
+	name := Name{Answered: start(), Retention: time.Minute}
+	for i := range n {
+		name.Addresses = append(name.Addresses, Address{Addr: netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), Current: true})
+	}
+	return name
+}
