@@ -33,6 +33,7 @@ type options struct {
 	clusterDNS                    string
 	clusterDNSService             string
 	metricsAddress, healthAddress string
+	pprofAddress                  string
 	leaderElect                   bool
 	leaderElectionNamespace       string
 	maxConcurrentReconciles       int
@@ -88,6 +89,8 @@ func (o *options) bind(fs *flag.FlagSet) {
 		"Namespace and name of the Service of the cluster's DNS.")
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "Where metrics are served (HTTP); 0 switches them off.")
 	fs.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "Where /healthz and /readyz are served; 0 switches them off.")
+	fs.StringVar(&o.pprofAddress, "pprof-bind-address", "0",
+		"Where profiles are served (HTTP, /debug/pprof/), for whoever can reach it; 0, the default, switches them off.")
 	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Elect a leader, so that several replicas can run and one writes.")
 	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
 		"Namespace of the leader election Lease; the process's own by default.")

@@ -83,6 +83,7 @@ func newManager(o *options) (ctrl.Manager, error) {
 		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: &consistent}},
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.healthAddress,
+		PprofBindAddress:              o.pprofAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "fqdn-egress-controller",
 		LeaderElectionNamespace:       o.leaderElectionNamespace,
