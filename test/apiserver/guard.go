@@ -47,7 +47,7 @@ func startGuard(dir, assets string) (*guard, error) {
 		if err := os.Symlink(filepath.Join(assets, name), filepath.Join(dir, "bin", name)); err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(g.wrapped(name), []byte(wrapperScript), 0o700); err != nil { //nolint:gosec // it has to run
+		if err := os.WriteFile(g.wrapped(name), []byte(wrapperScript), 0o700); err != nil {
 			return nil, err
 		}
 	}

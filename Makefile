@@ -1,0 +1,108 @@
+# Copyright The fqdn-egress Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# `make` alone lists the targets. Nothing has to be installed but Go, git and a C compiler for the race detector: tools
+# are pinned in go.tools.mod, the control plane in test/apiserver/binaries/go.mod, and both are built at first use.
+
+SHELL       := /bin/bash -eu -o pipefail
+.SHELLFLAGS := -c
+MAKEFLAGS   += --no-print-directory
+
+TOOL     := go tool -modfile=go.tools.mod
+LINT     := $(TOOL) golangci-lint-kube-api-linter
+FUZZTIME ?= 30s
+
+# Packages with tests that need the control plane, and those without.
+packages     = go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep $(1) -e /test/apiserver -e /test/integration | cut -d' ' -f1
+INTEGRATION  = $$($(call packages,))
+UNIT         = $$($(call packages,-v))
+GO_TEST      = go test -race -shuffle=on -timeout=15m
+
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^##: / {print substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' Makefile
+
+##: Every day
+
+.PHONY: demo
+demo: ## Watch the controller work, on a control plane of its own; KEEP=1 leaves it running
+	go run ./test/demo
+
+.PHONY: test
+test: lint generated control-plane ## Lint, check generated code, run all tests against a real control plane
+	$(GO_TEST) ./...
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no control plane
+	$(GO_TEST) $(UNIT)
+
+.PHONY: test-integration
+test-integration: control-plane ## Run the tests that need the control plane
+	$(GO_TEST) $(INTEGRATION)
+
+.PHONY: lint
+lint: ## Run the linters
+	@echo "lint: the first time builds the linter, 2 to 4 minutes"
+	$(LINT) run
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(LINT) fmt
+
+.PHONY: generate
+generate: ## Write the deep copies and the CRD from the API types
+	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:artifacts:config=config/crd
+
+.PHONY: build
+build: ## Build the programs into bin/
+	go build -trimpath -o bin/ ./cmd/...
+
+##: Before a pull request
+
+.PHONY: presubmit
+presubmit: verify test ## All that continuous integration checks
+
+.PHONY: verify
+verify: ## Fail if generating, tidying or formatting would change something
+	hack/unchanged $(MAKE) generate tidy fmt
+
+.PHONY: generated
+generated: ## Fail if generated files are out of date
+	hack/unchanged $(MAKE) generate
+
+.PHONY: tidy
+tidy: ## Tidy go.mod
+	go mod tidy
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for FUZZTIME (30s)
+	@grep -roE '^func Fuzz\w+' --include='*_test.go' . | sed -E 's|/[^/]*:func | |' | sort | \
+	while read -r dir target; do \
+		echo "$$dir $$target"; go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$dir" </dev/null; \
+	done
+
+.PHONY: bench
+bench: ## Measure: the whole controller against the control plane, then the pure parts
+	go run ./test/bench
+	go test -run='^$$' -bench=. -benchmem ./api/... ./controllers/... ./internal/... ./resolver/...
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities (asks vuln.go.dev)
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+##: For a cluster
+
+.PHONY: manifests
+manifests: ## Write dist/install.yaml from config/default
+	@mkdir -p dist
+	"$$(go run ./test/apiserver/build)/kubectl" kustomize config/default > dist/install.yaml
+
+##: The rest
+
+.PHONY: control-plane
+control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl unless they are there
+	go run ./test/apiserver/build
+
+.PHONY: clean
+clean: ## Remove bin/ and dist/, not the caches
+	rm -rf bin dist
