@@ -130,6 +130,24 @@ func TestStatus_Bounds(t *testing.T) {
 	}
 }
 
+// A merge patch leaves out what is zero before and after; the columns show zero all the same.
+func TestStatus_CountsAreZeroByDefault(t *testing.T) {
+	c := newClient(t)
+	p := createPolicy(t, c, "status-counts")
+	before := p.DeepCopy()
+	p.Status.ObservedGeneration = 1
+	if err := c.Status().Patch(t.Context(), p, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := plane.Server(t).Kubectl(t.Context(), "get", "fep", p.Name, "-o", "jsonpath={.status}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(`{"addressCount":0,"fqdnCount":0,"observedGeneration":1}`, string(out)); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
 // What people see with kubectl.
 func TestKubectl_Columns(t *testing.T) {
 	c := newClient(t)

@@ -23,12 +23,14 @@ type FQDNEgressPolicyStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// fqdnCount is the number of distinct names and patterns of the spec.
-	// +required
+	// +optional
+	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
 	FQDNCount int32 `json:"fqdnCount"`
 
 	// addressCount is the number of distinct addresses that the generated NetworkPolicies allow for names.
-	// +required
+	// +optional
+	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
 	AddressCount int32 `json:"addressCount"`
 
@@ -48,7 +50,7 @@ type FQDNEgressPolicyStatus struct {
 
 // FQDNStatus is what is known of one name or pattern.
 type FQDNStatus struct {
-	// fqdn is the name or pattern as the spec has it first.
+	// fqdn is the name or pattern in lower case, without a trailing dot.
 	// +required
 	FQDN FQDN `json:"fqdn"`
 
@@ -68,7 +70,7 @@ type FQDNStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	AddressCount int32 `json:"addressCount"`
 
-	// addresses are the first 50 of them, sorted.
+	// addresses are the first of them, sorted: 50, or fewer where a policy lists many names.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=50
