@@ -40,12 +40,13 @@ func (b *Book) change(n *name, at instant, mutate func()) []Owner {
 		n.dropRetired()
 		return nil
 	}
+	retentions := n.retentions()
 	b.before = n.unite(b.before[:0], b.options.MaxStale)
-	before := b.views(n, b.before, at)
+	before := b.views(n, b.before, retentions, at)
 	mutate()
 	n.dropRetired()
 	b.after = n.unite(b.after[:0], b.options.MaxStale)
-	after := b.views(n, b.after, at)
+	after := b.views(n, b.after, retentions, at)
 
 	differ := make(map[time.Duration]bool, len(after))
 	for i, v := range after {
@@ -56,16 +57,19 @@ func (b *Book) change(n *name, at instant, mutate func()) []Owner {
 	return n.ownersOf(differ)
 }
 
-// views returns the views of a name, one for each retention among its owners.
-func (b *Book) views(n *name, us []union, at instant) []view {
-	var retentions []time.Duration
+// retentions returns those of the owners, sorted and distinct.
+func (n *name) retentions() []time.Duration {
+	var all []time.Duration
 	for _, w := range n.owners {
-		if last := len(retentions) - 1; last < 0 || retentions[last] != w.retention {
-			retentions = append(retentions, w.retention)
+		if last := len(all) - 1; last < 0 || all[last] != w.retention {
+			all = append(all, w.retention)
 		}
 	}
-	slices.Sort(retentions)
-	retentions = slices.Compact(retentions)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (b *Book) views(n *name, us []union, retentions []time.Duration, at instant) []view {
 	vs := make([]view, len(retentions))
 	for i, r := range retentions {
 		vs[i] = b.view(n, us, r, at)

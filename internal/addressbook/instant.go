@@ -37,7 +37,7 @@ func (e *epoch) instant(t time.Time) instant {
 	if e.start.IsZero() {
 		e.start = t
 	}
-	return max(instant(t.Sub(e.start)), never+1)
+	return min(max(instant(t.Sub(e.start)), never+1), forever-1)
 }
 
 // time is the zero Time for never and forever.

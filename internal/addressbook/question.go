@@ -74,41 +74,41 @@ func (q *question) repeats(outcome Outcome, addrs []netip.Addr) bool {
 // to age. A rotation within known addresses allocates nothing; otherwise the new slice has the right size, because
 // most names never change theirs again.
 func (q *question) replace(addrs []netip.Addr, at instant) {
-	fresh := q.fresh(addrs)
-	for i, h := range q.holdings {
-		if _, ok := slices.BinarySearchFunc(addrs, h.addr, netip.Addr.Compare); ok {
-			q.holdings[i].from = never
+	merged := q.holdings[:0]
+	if fresh := q.fresh(addrs); fresh > 0 {
+		merged = make([]holding, 0, len(q.holdings)+fresh)
+	}
+	for _, h := range q.holdings {
+		for len(addrs) > 0 && addrs[0].Less(h.addr) {
+			merged = append(merged, holding{addr: addrs[0], from: never})
+			addrs = addrs[1:]
+		}
+		if len(addrs) > 0 && addrs[0] == h.addr {
+			h.from = never
+			addrs = addrs[1:]
 		} else if h.current() {
-			q.holdings[i].from, q.holdings[i].seen = max(q.expires, at), q.good
+			h.from, h.seen = max(q.expires, at), q.good
 		}
+		merged = append(merged, h)
 	}
-	if fresh == 0 {
-		return
-	}
-	grown := append(make([]holding, 0, len(q.holdings)+fresh), q.holdings...)
 	for _, addr := range addrs {
-		if !holds(q.holdings, addr) {
-			grown = append(grown, holding{addr: addr, from: never})
-		}
+		merged = append(merged, holding{addr: addr, from: never})
 	}
-	slices.SortFunc(grown, func(a, b holding) int { return a.addr.Compare(b.addr) })
-	q.holdings = grown
+	q.holdings = merged
 }
 
 // fresh counts the addresses that are in no holding.
 func (q *question) fresh(addrs []netip.Addr) int {
-	fresh := 0
+	fresh, i := 0, 0
 	for _, addr := range addrs {
-		if !holds(q.holdings, addr) {
+		for i < len(q.holdings) && q.holdings[i].addr.Less(addr) {
+			i++
+		}
+		if i == len(q.holdings) || q.holdings[i].addr != addr {
 			fresh++
 		}
 	}
 	return fresh
-}
-
-func holds(hs []holding, addr netip.Addr) bool {
-	_, ok := slices.BinarySearchFunc(hs, addr, func(h holding, a netip.Addr) int { return h.addr.Compare(a) })
-	return ok
 }
 
 // age lets all current holdings start to age: another source has taken over from this one, which is retired.

@@ -42,7 +42,7 @@ func (n *name) unite(buf []union, maxStale time.Duration) []union {
 			buf = append(buf, q.unionOf(h, maxStale))
 		}
 	}
-	slices.SortStableFunc(buf, func(a, b union) int { return a.addr.Compare(b.addr) })
+	slices.SortFunc(buf, func(a, b union) int { return a.addr.Compare(b.addr) })
 	distinct := buf[:0]
 	for _, u := range buf {
 		if last := len(distinct) - 1; last >= 0 && distinct[last].addr == u.addr {
