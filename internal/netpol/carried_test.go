@@ -67,6 +67,36 @@ func TestCarriedFromSkipsTheDNSRule(t *testing.T) {
 	}
 }
 
+func TestCarriedFromSkipsTheDNSRuleWhereNoOtherHasItsPorts(t *testing.T) {
+	in := input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")}))
+	want := map[RuleKey][]string{https: {"192.0.2.1"}}
+	for name, changed := range map[string]bool{"no selector, same facts": false, "another ClusterIP": true} {
+		t.Run(name, func(t *testing.T) {
+			in := in
+			if !changed {
+				in.DNS.Selector = nil
+			}
+			objects := cluster{}
+			objects.run(t, in, start())
+			if changed {
+				in.DNS.ClusterIPs = addrs("10.96.0.99")
+			}
+			if diff := cmp.Diff(want, carriedText(CarriedFrom(objects.list(), in.DNS, start()))); diff != "" {
+				t.Errorf("carried (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCarriedListsOnlyWhatNoNameHas(t *testing.T) {
+	in := input(policy(on(to("a.example.com", "b.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")}))
+	in.Carried = Carried{Since: start(), Rules: map[RuleKey][]netip.Addr{https: addrs("192.0.2.1", "192.0.2.2")}}
+	plan := Compile(in, start())
+	if diff := cmp.Diff(addrs("192.0.2.2"), plan.Carried, addrComparer()); diff != "" || plan.AddressCount != 2 {
+		t.Errorf("AddressCount = %d, Carried (-want +got):\n%s", plan.AddressCount, diff)
+	}
+}
+
 func TestCarriedFromTakesSingleAddressesOfMarkedObjectsOnly(t *testing.T) {
 	np := owned("web-fqdn-1")
 	np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{
@@ -74,13 +104,14 @@ func TestCarriedFromTakesSingleAddressesOfMarkedObjectsOnly(t *testing.T) {
 		{IPBlock: &networkingv1.IPBlock{CIDR: "198.51.100.0/24"}}, {IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32"}},
 		{IPBlock: &networkingv1.IPBlock{CIDR: "nonsense/32"}},
 	}}}
+	np.Spec.Egress = append(np.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{addressPeer(addrs("192.0.2.3")[0])}})
 	foreign, stray := np.DeepCopy(), np.DeepCopy()
 	foreign.Labels, foreign.OwnerReferences = nil, nil
 	stray.Name = "copy"
 	foreign.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.1/32"
 	stray.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.2/32"
 	got := CarriedFrom([]networkingv1.NetworkPolicy{*foreign, *stray, *np}, DNS{}, start())
-	want := Carried{Since: start(), Rules: map[RuleKey][]netip.Addr{"": addrs("192.0.2.1", "192.0.2.2", "2001:db8::1")}}
+	want := Carried{Since: start(), Rules: map[RuleKey][]netip.Addr{"": addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1")}}
 	if diff := cmp.Diff(want, got, addrComparer()); diff != "" {
 		t.Errorf("carried (-want +got):\n%s", diff)
 	}

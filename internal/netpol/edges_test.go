@@ -101,6 +101,17 @@ func TestEdge21_SameNameOwnedBySomebodyElse(t *testing.T) {
 			t.Errorf("Allowed (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("of the first object: nothing moves there", func(t *testing.T) {
+		foreign, in := objects.clone(), in
+		np := foreign["web-fqdn"]
+		np.Labels, np.OwnerReferences = nil, nil
+		foreign["web-fqdn"] = np
+		in.Live = foreign.list()
+		in.Names = namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.3", "192.0.2.4")})
+		if plan := Compile(in, start()); len(plan.Steps) > 0 || plan.AddressCount != 2 {
+			t.Errorf("steps %v, AddressCount = %d", stepNames(plan.Steps), plan.AddressCount)
+		}
+	})
 	t.Run("of a later object: it is passed over", func(t *testing.T) {
 		foreign := objects.clone()
 		foreign["web-fqdn-1"] = networkingv1.NetworkPolicy{ObjectMeta: *owned("web-fqdn-1").ObjectMeta.DeepCopy()}

@@ -155,11 +155,13 @@ func TestInvariant6_AdoptsAndKeepsWhatIsForeign(t *testing.T) {
 	orphan.OwnerReferences = []metav1.OwnerReference{
 		{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x"},
 		{APIVersion: "fqdnegress.dev/v1alpha1", Kind: "FQDNEgressPolicy", Name: "web", UID: "old", Controller: new(true)},
+		{APIVersion: "fqdnegress.dev/v1alpha1", Kind: "FQDNEgressPolicy", Name: "web", UID: "older"},
 	}
 	in := input(policy(), nil)
 	in.Live = []networkingv1.NetworkPolicy{*orphan}
 	got := onlyUpdate(t, Compile(in, start())).ObjectMeta
 	want := *orphan.ObjectMeta.DeepCopy()
+	want.OwnerReferences = want.OwnerReferences[:2] // one of ours is enough
 	want.OwnerReferences[1].UID = "uid-1"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metadata (-want +got):\n%s", diff)

@@ -97,3 +97,30 @@ func TestAllowedListsWhatLingersForEachPattern(t *testing.T) {
 		t.Errorf("AddressCount = %d, steps %v", plan.AddressCount, stepNames(plan.Steps))
 	}
 }
+
+func TestDueAddressThatIsNotLiveEndsNoLingering(t *testing.T) {
+	in := input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": rotating(start())}))
+	objects := cluster{}
+	objects.run(t, in, start().Add(-time.Second))
+	n := rotating(start())
+	n.Addresses = append(n.Addresses, Address{Addr: addrs("192.0.2.3")[0], Until: start()})
+	in.Names, in.Live = namesOf(t, map[string]Name{"a.example.com": n}), objects.list()
+	if plan := Compile(in, start()); len(plan.Steps) > 0 || plan.AddressCount != 2 {
+		t.Errorf("steps %v, AddressCount = %d", stepNames(plan.Steps), plan.AddressCount)
+	}
+}
+
+func TestLingeringGivesWayWhereRoomIsNeeded(t *testing.T) {
+	due := answered("192.0.2.1")
+	due.Addresses[0].Until = start()
+	in := input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": due}))
+	in.MaxPeers, in.MaxObjects = 3, 1 // two are for DNS
+	objects := cluster{}
+	objects.run(t, in, start().Add(-time.Second))
+	due.Addresses = append(due.Addresses, Address{Addr: addrs("192.0.2.2")[0], Until: start().Add(time.Hour)})
+	in.Names = namesOf(t, map[string]Name{"a.example.com": due})
+	plan := objects.run(t, in, start())
+	if diff := cmp.Diff([]string{"192.0.2.2"}, objects.peersOf(https, in.DNS)); diff != "" || plan.LeftOut != 0 {
+		t.Errorf("LeftOut = %d, peers (-want +got):\n%s", plan.LeftOut, diff)
+	}
+}

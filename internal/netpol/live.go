@@ -50,7 +50,7 @@ func readLive(in *Input, rules []rule, today []networkingv1.NetworkPolicyEgressR
 	for i := range rules {
 		keys[rules[i].key] = i
 	}
-	for i, np := range l.objects {
+	for i, np := range slices.Backward(l.objects) { // so that the first object has the last word
 		if np != nil {
 			l.index(i, specRules(np, i, today), keys)
 		}
@@ -81,10 +81,8 @@ func (l *live) index(object int, egress []networkingv1.NetworkPolicyEgressRule, 
 			if !ok {
 				continue
 			}
-			if _, known := l.holds[a]; !known {
-				l.holds[a] = object
-			}
-			if _, known := l.at[place{rule, a}]; wanted && !known {
+			l.holds[a] = object
+			if wanted {
 				l.at[place{rule, a}] = object
 			}
 		}

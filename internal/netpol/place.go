@@ -21,12 +21,11 @@ type placement struct {
 
 // place gives each peer an object, or leaves it out; it returns how many it left out. Peers stay where they are; a new
 // one goes to an object that holds the address in another rule (so that an edit of ports moves nothing), else to the first
-// with room. Current ones choose first. In the end the last object is emptied if the others can take its peers.
+// with room. In the end the last object is emptied if the others can take its peers.
 func (c *compilation) place(peers []peer) (left int) {
 	p := &placement{live: c.live, peers: peers, room: c.rooms(), count: make([]int, c.in.MaxObjects)}
 	todo := p.choose()
 	left = p.leaveOut(&todo)
-	slices.SortStableFunc(todo, func(a, b int) int { return -compareBool(peers[a].current, peers[b].current) })
 	todo = p.pass(todo, func(q *peer) (int, bool) { i, ok := p.live.at[place{q.rule, q.addr}]; return i, ok })
 	todo = p.pass(todo, func(q *peer) (int, bool) { i, ok := p.live.holds[q.addr]; return i, ok })
 	p.pass(todo, func(*peer) (int, bool) { return p.firstRoom(), true })

@@ -14,50 +14,6 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
-// spread is a policy whose four addresses stand in two objects.
-func spread(t *testing.T, ports ...v1alpha1.EgressPort) (Input, cluster) {
-	in := input(policy(on(to("a.example.com"), ports...)), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")}))
-	in.MaxPeers = 4
-	objects := cluster{}
-	plan := objects.run(t, in, start())
-	if diff := cmp.Diff([]string{"create web-fqdn", "create web-fqdn-1"}, stepNames(plan.Steps)); diff != "" {
-		t.Fatalf("steps (-want +got):\n%s", diff)
-	}
-	return in, objects
-}
-
-func inObject(objects cluster, name string) []string {
-	return cluster{name: objects[name]}.peersOf(https, DNS{})
-}
-
-func TestPeersDoNotMove(t *testing.T) {
-	in, objects := spread(t, tcp(443))
-	// One goes from the first object; the room is for the next new one, and the others stay.
-	in.Names = namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.2", "192.0.2.3", "192.0.2.4")})
-	plan := objects.run(t, in, start())
-	if diff := cmp.Diff([]string{"update web-fqdn"}, stepNames(plan.Steps)); diff != "" {
-		t.Errorf("steps (-want +got):\n%s", diff)
-	}
-	in.Names = namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.0", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.9")})
-	objects.run(t, in, start())
-	if diff := cmp.Diff([]string{"192.0.2.0", "192.0.2.2"}, inObject(objects, "web-fqdn")); diff != "" {
-		t.Errorf("web-fqdn (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"192.0.2.3", "192.0.2.4", "192.0.2.9"}, inObject(objects, "web-fqdn-1")); diff != "" {
-		t.Errorf("web-fqdn-1 (-want +got):\n%s", diff)
-	}
-}
-
-func TestEditOfPortsMovesNothing(t *testing.T) {
-	in, objects := spread(t, tcp(80))
-	before := cluster{"web-fqdn-1": objects["web-fqdn-1"]}.peersOf("TCP/80", DNS{})
-	in.Policy.Spec.Egress[0].Ports = []v1alpha1.EgressPort{tcp(443), tcp(80)}
-	objects.run(t, in, start())
-	if diff := cmp.Diff(before, cluster{"web-fqdn-1": objects["web-fqdn-1"]}.peersOf("TCP/80,TCP/443", DNS{})); diff != "" {
-		t.Errorf("web-fqdn-1 (-want +got):\n%s", diff)
-	}
-}
-
 func TestChangesThatWaitForEachOtherGoByWayOfTheUnion(t *testing.T) {
 	// Each object holds, in a range of ports, what the other is to hold at the one port of the range that stays allowed.
 	address := func(s string) []networkingv1.NetworkPolicyPeer {
@@ -77,6 +33,9 @@ func TestChangesThatWaitForEachOtherGoByWayOfTheUnion(t *testing.T) {
 	if diff := cmp.Diff([]string{"update web-fqdn", "update web-fqdn-1", "update web-fqdn"}, stepNames(steps)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
+	if n := len(steps[0].Object.Spec.Egress); n != 1 {
+		t.Errorf("the union has %d rules of the same ports", n)
+	}
 	objects := cluster{"web-fqdn": *first, "web-fqdn-1": *second}
 	for i, s := range steps {
 		objects.apply(t, s)
@@ -90,6 +49,42 @@ func TestChangesThatWaitForEachOtherGoByWayOfTheUnion(t *testing.T) {
 	}
 	if n := len(objects["web-fqdn"].Spec.Egress[0].To); n != 1 {
 		t.Errorf("web-fqdn has %d peers in the end, want 1", n)
+	}
+}
+
+func TestAddGrantSparesTheDNSRule(t *testing.T) {
+	dns := input(policy(), nil).DNS.rules()
+	g := grantsOf([]networkingv1.NetworkPolicyEgressRule{{Ports: dns[0].Ports, To: []networkingv1.NetworkPolicyPeer{addressPeer(addrs("8.8.8.8")[0])}}})[0]
+	spec := &networkingv1.NetworkPolicySpec{Egress: dns}
+	for _, want := range []int{1, 2} {
+		addGrant(spec, len(dns), &g)
+		if len(spec.Egress) != 2 || len(spec.Egress[0].To) != 2 || len(spec.Egress[1].To) != want {
+			t.Fatalf("rules: %v", spec.Egress)
+		}
+	}
+}
+
+func TestAdditionsGoFirstAcrossObjects(t *testing.T) {
+	in, objects := spread(t, tcp(443))
+	// Somebody added a peer to the first and deleted the second.
+	np := objects["web-fqdn"]
+	np.Spec.Egress[1].To = append(np.Spec.Egress[1].To, addressPeer(addrs("192.0.2.7")[0]))
+	objects["web-fqdn"] = np
+	delete(objects, "web-fqdn-1")
+	plan := objects.run(t, in, start())
+	if diff := cmp.Diff([]string{"create web-fqdn-1", "update web-fqdn"}, stepNames(plan.Steps)); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+}
+
+func TestTerminatingObjectIsNotDeletedAgain(t *testing.T) {
+	in, objects := spread(t, tcp(443))
+	np := objects["web-fqdn-1"]
+	np.DeletionTimestamp = &metav1.Time{Time: start()}
+	in.Names = namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1", "192.0.2.2")})
+	in.Live = []networkingv1.NetworkPolicy{objects["web-fqdn"], np}
+	if plan := Compile(in, start()); len(plan.Steps) > 0 {
+		t.Errorf("steps = %v", stepNames(plan.Steps))
 	}
 }
 
@@ -135,18 +130,54 @@ func TestCompileChangesNoInput(t *testing.T) {
 	in.Carried = CarriedFrom(in.Live, in.DNS, start())
 	policyBefore, liveBefore, namesBefore := in.Policy.DeepCopy(), objects.list(), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.9", "127.0.0.1", "192.0.2.2")})
 	for _, s := range Compile(in, start()).Steps {
-		for i := range s.Object.Spec.Egress {
-			*s.Object.Spec.Egress[i].Ports[0].Protocol = "SCTP" // steps share no memory
-		}
-		s.Object.Spec.PodSelector.MatchLabels["app"] = "changed"
+		scribble(s.Object)
 	}
 	if diff := cmp.Diff(policyBefore, in.Policy); diff != "" {
 		t.Errorf("the policy changed:\n%s", diff)
+	}
+	if diff := cmp.Diff(input(policy(), nil).DNS, in.DNS, addrComparer()); diff != "" {
+		t.Errorf("the DNS facts changed:\n%s", diff)
 	}
 	if diff := cmp.Diff(liveBefore, in.Live); diff != "" {
 		t.Errorf("the live objects changed:\n%s", diff)
 	}
 	if diff := cmp.Diff(namesBefore, in.Names, addrComparer(), cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) })); diff != "" {
 		t.Errorf("the names changed:\n%s", diff)
+	}
+}
+
+func TestStepsShareNoMemory(t *testing.T) {
+	in, objects := spread(t, tcp(443))
+	for name, live := range map[string]cluster{"created": {}, "updated": objects} {
+		t.Run(name, func(t *testing.T) {
+			in := in
+			in.Policy = in.Policy.DeepCopy()
+			in.Live = live.list()
+			in.Policy.Spec.Egress[0].Ports = []v1alpha1.EgressPort{tcp(80)}
+			steps, want := Compile(in, start()).Steps, Compile(in, start()).Steps
+			if len(steps) != 2 {
+				t.Fatalf("steps = %v", stepNames(steps))
+			}
+			scribble(steps[0].Object)
+			if diff := cmp.Diff(want[1], steps[1]); diff != "" {
+				t.Errorf("the second step changed with the first:\n%s", diff)
+			}
+		})
+	}
+}
+
+// scribble writes over what np points to.
+func scribble(np *networkingv1.NetworkPolicy) {
+	np.Spec.PodSelector.MatchLabels["app"] = "scribble"
+	for i := range np.Spec.Egress {
+		r := &np.Spec.Egress[i]
+		*r.Ports[0].Protocol = "SCTP"
+		for j := range r.To {
+			if r.To[j].IPBlock != nil {
+				r.To[j].IPBlock.CIDR = "0.0.0.0/0"
+			} else {
+				r.To[j].PodSelector.MatchLabels["k8s-app"] = "scribble"
+			}
+		}
 	}
 }
