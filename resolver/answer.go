@@ -27,14 +27,8 @@ const negativeTTL = 30 * time.Second
 // The TTL is the lowest of the chain's and the addresses'; of a negative answer min(SOA TTL, MINIMUM) instead of the
 // addresses' (RFC 2308 section 5). Addresses are sorted and distinct, and as they came: IPv4-mapped ones too.
 func ReadAnswer(q Question, m *dns.Msg) (addressbook.Answer, error) {
-	if !answers(m, q.qname(), q.qtype()) {
-		return addressbook.Answer{}, &Error{Reason: ReasonMismatch}
-	}
-	if m.Truncated {
-		return addressbook.Answer{}, &Error{Reason: ReasonTruncated}
-	}
-	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
-		return addressbook.Answer{}, rcodeError(m.Rcode)
+	if err := judge(q, m); err != nil {
+		return addressbook.Answer{}, err
 	}
 	c, err := follow(q.qname(), m.Answer)
 	if err != nil {
@@ -51,6 +45,28 @@ func ReadAnswer(q Question, m *dns.Msg) (addressbook.Answer, error) {
 		return addressbook.Answer{}, &Error{Reason: ReasonMalformed, Err: fmt.Errorf("NXDOMAIN with addresses")}
 	}
 	return addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs, TTL: seconds(min(ttl, c.ttl))}, nil
+}
+
+// judge tells why m says nothing about q, whatever records it has.
+func judge(q Question, m *dns.Msg) error {
+	switch {
+	case isBareError(m):
+		return rcodeError(m.Rcode)
+	case !answers(m, q.qname(), q.qtype()):
+		return &Error{Reason: ReasonMismatch}
+	case m.Truncated:
+		return &Error{Reason: ReasonTruncated}
+	case m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError:
+		return rcodeError(m.Rcode)
+	}
+	return nil
+}
+
+// isBareError recognises what servers send that cannot or will not read the question: an error without it. To believe
+// it costs nothing, as an attacker who guesses ID and port knows the question too.
+func isBareError(m *dns.Msg) bool {
+	return m.Response && len(m.Question) == 0 && len(m.Answer) == 0 &&
+		m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError
 }
 
 // answers tells whether m is a response to exactly this question. Names compare without case (RFC 4343): a server may

@@ -41,7 +41,8 @@ type Sockets struct {
 	// nil. It must be safe for concurrent use.
 	Discarded func()
 
-	buffers sync.Pool // of *[udpBuffer]byte
+	timeout time.Duration // attemptTimeout if zero
+	buffers sync.Pool     // of *[udpBuffer]byte
 }
 
 // Exchange implements Exchanger.
@@ -94,7 +95,7 @@ type exchange struct {
 
 // roundTrip sends one query on a new socket and reads until its answer comes.
 func (x *exchange) roundTrip(ctx context.Context) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	ctx, cancel := context.WithTimeout(ctx, orDefault(x.sockets.timeout, attemptTimeout))
 	defer cancel()
 	query, id, err := newQuery(x.question, x.edns)
 	if err != nil {

@@ -25,6 +25,8 @@ type lane struct {
 	ready   [3]fifo // by class
 	flying  [3]int  // queries in flight, by class
 	workers int
+	// failingNext: the last one asked was healthy.
+	failingNext bool
 
 	budget, failingBudget *rate.Limiter
 	limited               bool // the last queries wait for the budget
@@ -42,31 +44,52 @@ func newLane(ctx context.Context, u Upstream, maxQPS int) *lane {
 	return l
 }
 
-// take removes the next query to be asked from those that are ready, turning to the other kind (failing or healthy) as
-// often as asked to. It returns nil if there is none that workers and budget allow; wait is then when the budget allows
-// one again, zero if it is not the budget that is missing.
-func (l *lane) take(failing bool, now time.Time) (q *query, c class, wait time.Duration) {
-	c = healthy
-	if failing {
-		if c = fresh; l.ready[fresh].empty() {
-			c = retry
+// take removes the next query to be asked from those that are ready: a healthy and a failing one in turn, or either if
+// the other cannot go. It returns nil if workers and budget allow none; wait is then when the budget allows one again,
+// zero if it is not the budget that is missing.
+func (l *lane) take(now time.Time) (q *query, c class, wait time.Duration) {
+	for _, failing := range [...]bool{l.failingNext, !l.failingNext} {
+		c := l.nextClass(failing)
+		if l.ready[c].empty() || !l.hasWorker(c) {
+			continue
 		}
+		if lack := l.lack(failing, now); lack > 0 {
+			if wait == 0 || lack < wait {
+				wait = lack
+			}
+			continue
+		}
+		l.spend(failing, now)
+		l.failingNext = !failing
+		l.flying[c]++
+		return l.ready[c].pop(), c, 0
 	}
-	if l.ready[c].empty() || !l.hasWorker(c) {
-		return nil, c, 0
+	return nil, healthy, wait
+}
+
+func (l *lane) nextClass(failing bool) class {
+	switch {
+	case !failing:
+		return healthy
+	case !l.ready[fresh].empty():
+		return fresh
 	}
-	if wait = missing(l.budget, now); failing {
-		wait = max(wait, missing(l.failingBudget, now))
+	return retry
+}
+
+// lack is how long it takes until the budget allows one more.
+func (l *lane) lack(failing bool, now time.Time) time.Duration {
+	if failing {
+		return max(missing(l.budget, now), missing(l.failingBudget, now))
 	}
-	if wait > 0 {
-		return nil, c, wait
-	}
+	return missing(l.budget, now)
+}
+
+func (l *lane) spend(failing bool, now time.Time) {
 	l.budget.AllowN(now, 1)
 	if failing {
 		l.failingBudget.AllowN(now, 1)
 	}
-	l.flying[c]++
-	return l.ready[c].pop(), c, 0
 }
 
 func (l *lane) hasWorker(c class) bool {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -149,41 +148,29 @@ func (r *Resolver) askWhatIsDue() time.Duration {
 	return sleep
 }
 
-// drain sends what is ready in a lane, healthy and failing queries in turn. It returns how long the budget makes the
-// rest wait.
+// drain sends what may be sent in a lane. It returns how long the budget makes the rest wait.
 func (r *Resolver) drain(l *lane, now time.Time) time.Duration {
 	for {
-		healthyQuery, _, healthyWait := l.take(false, now)
-		if healthyQuery != nil {
-			r.send(l, healthyQuery, healthy, now)
+		q, c, wait := l.take(now)
+		if q == nil {
+			r.noteBudget(l, wait > 0)
+			return wait
 		}
-		failingQuery, c, failingWait := l.take(true, now)
-		if failingQuery != nil {
-			r.send(l, failingQuery, c, now)
-		}
-		if healthyQuery == nil && failingQuery == nil {
-			return r.noteBudget(l, healthyWait, failingWait)
-		}
+		r.send(l, q, c, now)
 	}
 }
 
-// noteBudget reports when a lane begins to wait for its budget, and returns the shortest of the waits that are not zero.
-func (r *Resolver) noteBudget(l *lane, waits ...time.Duration) time.Duration {
-	waits = slices.DeleteFunc(waits, func(wait time.Duration) bool { return wait == 0 })
-	if len(waits) == 0 {
-		l.limited = false
-		return 0
-	}
-	if !l.limited {
+// noteBudget reports when a lane begins to wait for its budget.
+func (r *Resolver) noteBudget(l *lane, waits bool) {
+	if waits && !l.limited {
 		r.metrics.budgetWaits.Inc()
 	}
-	l.limited = true
-	if !l.reported {
+	l.limited = waits
+	if waits && !l.reported {
+		l.reported = true
 		r.options.Log.Info("The query budget of an upstream is used up, so answers are refreshed late",
 			"upstream", l.upstream.String(), "maxQPS", r.options.MaxQPS)
 	}
-	l.reported = true
-	return slices.Min(waits)
 }
 
 // send starts a worker for one query.

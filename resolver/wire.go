@@ -75,13 +75,6 @@ func parse(b []byte, cut bool, id uint16, q Question) (*dns.Msg, string) {
 	return m, ""
 }
 
-// isBareError recognises what servers send that cannot or will not read the question: an error without it. To believe
-// it costs nothing, as an attacker who guesses ID and port knows the question too.
-func isBareError(m *dns.Msg) bool {
-	return m.Response && len(m.Question) == 0 && len(m.Answer) == 0 &&
-		m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError
-}
-
 // complete checks the header's counts, because Unpack takes a message that ends between two records for a whole one:
 // the missing records would be addresses that we drop.
 func complete(b []byte, m *dns.Msg) bool {

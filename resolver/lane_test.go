@@ -1,0 +1,157 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// badOrGood is a network where names that begin with "bad" never answer.
+func badOrGood(ttl uint32) func(asked) reply {
+	return func(a asked) reply {
+		if strings.HasPrefix(a.Question, "bad") {
+			return blackHole
+		}
+		return reply{ttl: ttl}
+	}
+}
+
+// TestInvariant10_BlackHolesDelayNobody: a thousand names that never answer, and a good name whose refresh stays on
+// time, from the first second on.
+func TestInvariant10_BlackHolesDelayNobody(t *testing.T) {
+	names := append(numbered("bad%d.example.com", 1000), "good.example.com")
+	bubble(t, Options{Workers: 256}, []string{"good.example.com"}, []string{up1}, badOrGood(1), func(w *world) {
+		w.at(time.Second / 2)
+		w.want(names...)
+		w.at(time.Minute)
+		var want []time.Duration
+		for s := range 61 {
+			want = append(want, time.Duration(s)*time.Second)
+		}
+		for _, family := range []string{" A ", " AAAA "} {
+			if diff := cmp.Diff(want, w.times("good", family)); diff != "" {
+				t.Error(diff)
+			}
+		}
+		if most := 256/2 + 2; w.maxFlyer > most {
+			t.Errorf("%d exchanges at once, failing ones may use 128 of 256 workers", w.maxFlyer)
+		}
+	})
+}
+
+// TestInvariant10_NewNamesBesideBlackHoles: retries leave room for what was never asked.
+func TestInvariant10_NewNamesBesideBlackHoles(t *testing.T) {
+	bad := numbered("bad%d.example.com", 1000)
+	bubble(t, Options{}, bad, []string{up1}, badOrGood(60), func(w *world) {
+		w.at(2 * time.Minute)
+		w.want(append(bad, "good.example.com")...)
+		if n := len(w.times("good")); n != 2 {
+			t.Errorf("asked %d of 2 questions of a new name at once", n)
+		}
+		if w.flying < 100 {
+			t.Errorf("only %d exchanges at once: the black hole is not busy, the test says nothing", w.flying)
+		}
+	})
+}
+
+// TestInvariant10_BudgetIsHalved: failing questions get half of a small budget, the healthy ones the rest.
+func TestInvariant10_BudgetIsHalved(t *testing.T) {
+	o := onlyIPv4
+	o.MaxQPS = 20
+	names := append(numbered("bad%d.example.com", 500), "good.example.com")
+	respond := func(a asked) reply {
+		if strings.HasPrefix(a.Question, "bad") {
+			return reply{err: errServfail}
+		}
+		return reply{ttl: 1}
+	}
+	bubble(t, o, []string{"good.example.com"}, []string{up1}, respond, func(w *world) {
+		w.at(500 * time.Millisecond)
+		w.want(names...)
+		w.at(30 * time.Second)
+		if bad := len(w.times("bad")); bad > 50+10*30 || bad < 300 {
+			t.Errorf("%d failing questions in 30 s with half of 20 a second and a burst of 50", bad)
+		}
+		good := w.times("good")
+		if len(good) != 31 || good[30] != 30*time.Second {
+			t.Errorf("the good name was asked at %v", good)
+		}
+	})
+}
+
+func TestResolver_KeepsToItsBudget(t *testing.T) {
+	o := onlyIPv4
+	o.MaxQPS = 10
+	bubble(t, o, numbered("n%d.example.com", 200), []string{up1, up2}, always(reply{ttl: 5}), func(w *world) {
+		w.at(20 * time.Second)
+		for _, up := range []string{up1, up2} {
+			at := w.times(up)
+			if first := slices.IndexFunc(at, func(d time.Duration) bool { return d > 0 }); first != 25 {
+				t.Errorf("%d new names asked at once, half of the burst is 25", first)
+			}
+			if len(at) > 50+10*20 || len(at) < 180 {
+				t.Errorf("%d questions in 20 s at 10 a second and a burst of 50", len(at))
+			}
+		}
+		w.at(40 * time.Second) // five new ones a second
+		known := map[string]bool{}
+		for _, line := range w.told("record", up1) {
+			known[strings.Fields(line)[2]] = true
+		}
+		if len(known) != 200 {
+			t.Errorf("refreshes of old names keep new ones from being asked: %d of 200 known", len(known))
+		}
+	})
+}
+
+// TestResolver_ManyNewNamesAtOnce: nothing spreads them out but the budget.
+func TestResolver_ManyNewNamesAtOnce(t *testing.T) {
+	bubble(t, Options{}, numbered("n%d.example.com", 1000), []string{up1}, always(reply{ttl: 60}), func(w *world) {
+		if n := len(w.told("0s record")); n != 2000 {
+			t.Errorf("%d of 2000 questions answered at once", n)
+		}
+	})
+}
+
+func TestShareOfWorkers(t *testing.T) {
+	o := onlyIPv4
+	o.Workers = 8
+	bubble(t, o, numbered("bad%d.example.com", 100), []string{up1, up2}, always(blackHole), func(w *world) {
+		if w.flying != 4 { // half of four, for each of two
+			t.Errorf("%d exchanges at once", w.flying)
+		}
+		w.upstreams.set(numbered("192.0.2.%d:53", 10)[1:]...)
+		if w.flying != 9 { // one each, however many upstreams there are
+			t.Errorf("%d exchanges at once with nine upstreams", w.flying)
+		}
+	})
+}
+
+func TestFifo(t *testing.T) {
+	var f fifo
+	next := 0
+	for i := range 1000 {
+		f.push(&query{failures: i})
+		if i%3 == 0 {
+			continue
+		}
+		if q := f.pop(); q.failures != next {
+			t.Fatalf("got %d, want %d", q.failures, next)
+		}
+		next++
+	}
+	if waiting := 1000 - next; cap(f.queries) > 4*waiting {
+		t.Errorf("%d waiting, room for %d", waiting, cap(f.queries))
+	}
+	gone := &query{gone: true}
+	g := fifo{queries: []*query{gone, gone}}
+	if !g.empty() {
+		t.Error("only queries that are gone, and not empty")
+	}
+}
