@@ -6,6 +6,7 @@ package addressbook
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -211,7 +212,7 @@ func TestEdge38_AStepOfTheWallClockAgesNothing(t *testing.T) {
 	if got := until.Sub(now); got != 5*time.Minute {
 		t.Errorf("Until is %v away", got)
 	}
-	if until.Round(0) == until {
+	if !strings.Contains(until.String(), " m=") {
 		t.Error("Until has lost its monotonic reading")
 	}
 }

@@ -23,8 +23,6 @@ var byValue = cmp.Options{
 	cmpopts.EquateEmpty(),
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func host(s string) fqdn.Name {
 	n, err := fqdn.ParseName(s)
 	if err != nil {

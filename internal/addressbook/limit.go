@@ -26,7 +26,7 @@ func (b *Book) cut(n *name, q *question, addrs []netip.Addr) (fitting []netip.Ad
 	}
 	fitting = addrs[:0]
 	for _, a := range addrs {
-		if _, known := search(b.after, a); !known {
+		if !among(b.after, a) {
 			if room == 0 {
 				left++
 				continue
@@ -55,10 +55,7 @@ func (b *Book) evict(n *name) int {
 	slices.SortFunc(victims, func(u, v union) int { return u.addr.Compare(v.addr) })
 	for i := range n.questions {
 		q := &n.questions[i]
-		q.holdings = slices.DeleteFunc(q.holdings, func(h holding) bool {
-			_, victim := search(victims, h.addr)
-			return victim
-		})
+		q.holdings = slices.DeleteFunc(q.holdings, func(h holding) bool { return among(victims, h.addr) })
 	}
 	return excess
 }

@@ -79,46 +79,57 @@ func (m *model) answered(n fqdn.Name) time.Time {
 	return later(first[:]...)
 }
 
-// state is for both families.
-func (m *model) state(n fqdn.Name, retention time.Duration, now time.Time) (State, string) {
-	var spoken, well, current [2]bool
-	var kept [2]int
+// modelFamily is where one family of a name stands.
+type modelFamily struct {
+	spoken, well, current bool
+	kept                  int
+}
+
+func (m *model) families(n fqdn.Name, retention time.Duration, now time.Time) [2]modelFamily {
+	var fs [2]modelFamily
 	for _, k := range m.speakers(n) {
 		last, _ := m.word(k)
-		spoken[k.Family] = true
-		well[k.Family] = well[k.Family] || last.what == "good"
+		f := &fs[k.Family]
+		f.spoken = true
+		f.well = f.well || last.what == "good"
 	}
 	for _, a := range m.addresses(n, retention, now) {
-		f := IPv6
+		f := &fs[IPv6]
 		if a.Addr.Is4() {
-			f = IPv4
+			f = &fs[IPv4]
 		}
 		if a.Until.IsZero() || a.Until.After(now) {
-			kept[f]++
-			current[f] = current[f] || a.Current
+			f.kept++
+			f.current = f.current || a.Current
 		}
 	}
-	failing := func(f Family) bool { return spoken[f] && !well[f] }
-	either := func(is func(Family) bool) bool { return is(IPv4) || is(IPv6) }
-	failures := m.failures(n, well)
-	switch {
-	case !spoken[IPv4] || !spoken[IPv6]:
-		waiting := "waiting for the first answer for " + typesOf(!spoken[IPv4], !spoken[IPv6], " and ")
+	return fs
+}
+
+// state is for a book of both families.
+func (m *model) state(n fqdn.Name, retention time.Duration, now time.Time) (State, string) {
+	fs := m.families(n, retention, now)
+	v4, v6 := fs[IPv4], fs[IPv6]
+	failures := m.failures(n, [2]bool{v4.well, v6.well})
+	if !v4.spoken || !v6.spoken {
+		waiting := "waiting for the first answer for " + typesOf(!v4.spoken, !v6.spoken, " and ")
 		return Pending, sentence(append([]string{waiting}, failures...), 0)
-	case either(func(f Family) bool { return failing(f) && kept[f] > 0 }):
-		count := 0
-		for _, f := range []Family{IPv4, IPv6} {
-			if failing(f) {
-				count += kept[f]
-			}
-		}
-		return Stale, sentence(failures, count)
-	case either(func(f Family) bool { return well[f] && current[f] }):
-		return Resolved, sentence(failures, 0)
-	case either(failing):
-		return Failing, sentence(failures, kept[IPv4]+kept[IPv6])
 	}
-	return NotFound, sentence(append(m.absences(n), failures...), kept[IPv4]+kept[IPv6])
+	stale := 0
+	for _, f := range fs {
+		if !f.well {
+			stale += f.kept
+		}
+	}
+	switch {
+	case stale > 0:
+		return Stale, sentence(failures, stale)
+	case v4.well && v4.current || v6.well && v6.current:
+		return Resolved, sentence(failures, 0)
+	case !v4.well || !v6.well:
+		return Failing, sentence(failures, v4.kept+v6.kept)
+	}
+	return NotFound, sentence(append(m.absences(n), failures...), v4.kept+v6.kept)
 }
 
 func (m *model) failures(n fqdn.Name, well [2]bool) []string {

@@ -77,7 +77,7 @@ func (m *machine) wantAll() {
 	for _, s := range someNames {
 		ps = append(ps, pattern(s))
 	}
-	for i, retention := range []*time.Duration{nil, ptr(30 * time.Second)} {
+	for i, retention := range []*time.Duration{nil, new(30 * time.Second)} {
 		m.book.Want(someOwner[i], ps, retention, m.now)
 		m.model.want(someOwner[i], ps, retention, m.now)
 	}
@@ -91,7 +91,7 @@ func (m *machine) want(t *rapid.T) {
 	}
 	o := rapid.SampledFrom(someOwner).Draw(t, "owner")
 	retention := rapid.SampledFrom([]*time.Duration{
-		nil, new(time.Duration), ptr(30 * time.Second), ptr(2 * time.Hour),
+		nil, new(time.Duration(0)), new(30 * time.Second), new(2 * time.Hour),
 	}).Draw(t, "retention")
 	m.silently(t, func() {
 		m.book.Want(o, ps, retention, m.now)

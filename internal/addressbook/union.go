@@ -43,15 +43,15 @@ func (n *name) unite(buf []union, maxStale time.Duration) []union {
 		}
 	}
 	slices.SortFunc(buf, func(a, b union) int { return a.addr.Compare(b.addr) })
-	distinct := buf[:0]
+	merged := buf[:0]
 	for _, u := range buf {
-		if last := len(distinct) - 1; last >= 0 && distinct[last].addr == u.addr {
-			distinct[last] = distinct[last].with(u)
+		if last := len(merged) - 1; last >= 0 && merged[last].addr == u.addr {
+			merged[last] = merged[last].with(u)
 			continue
 		}
-		distinct = append(distinct, u)
+		merged = append(merged, u)
 	}
-	return distinct
+	return merged
 }
 
 func (q *question) unionOf(h holding, maxStale time.Duration) union {
@@ -77,11 +77,8 @@ func (u union) with(v union) union {
 	return u
 }
 
-// search returns what us, sorted, know of addr.
-func search(us []union, addr netip.Addr) (union, bool) {
-	i, ok := slices.BinarySearchFunc(us, addr, func(u union, a netip.Addr) int { return u.addr.Compare(a) })
-	if !ok {
-		return union{}, false
-	}
-	return us[i], true
+// among tells whether addr is one of us, which are sorted.
+func among(us []union, addr netip.Addr) bool {
+	_, ok := slices.BinarySearchFunc(us, addr, func(u union, a netip.Addr) int { return u.addr.Compare(a) })
+	return ok
 }

@@ -1,0 +1,204 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package addressbook
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+func (m *model) append(n fqdn.Name, e event) { m.history[n] = append(m.history[n], e) }
+
+// longest is the longest retention among those who want n.
+func (m *model) longest(n fqdn.Name) time.Duration {
+	var longest time.Duration
+	for _, o := range m.owners {
+		for _, p := range o.patterns {
+			if exact, ok := p.Exact(); ok && exact == n {
+				longest = max(longest, o.retention)
+			}
+		}
+	}
+	return longest
+}
+
+// prune makes it part of history that addresses went by the present retentions.
+func (m *model) prune(n fqdn.Name, now time.Time) {
+	for _, f := range m.facts(n) {
+		if end, finite := f.end(m.longest(n)); finite && !end.Add(Linger).After(now) {
+			m.append(n, event{what: "drop", key: f.key, addrs: []netip.Addr{f.addr}})
+		}
+	}
+	m.forgetRetired(n)
+}
+
+// forgetRetired drops retired questions that hold nothing and have no say.
+func (m *model) forgetRetired(n fqdn.Name) {
+	holding := map[Key]bool{}
+	for _, f := range m.facts(n) {
+		holding[f.key] = true
+	}
+	say := m.speakers(n)
+	for _, k := range m.keys(n) {
+		if _, retired := m.word(k); !retired.IsZero() && !holding[k] && !slices.Contains(say, k) {
+			m.append(n, event{what: "forget", key: k})
+		}
+	}
+}
+
+func (m *model) wanted(n fqdn.Name) bool {
+	_, ok := m.history[n]
+	return ok
+}
+
+func (m *model) want(o Owner, ps []fqdn.Pattern, retention *time.Duration, now time.Time) {
+	if w := m.owners[o]; w != nil {
+		m.pruneAll(w.patterns, now)
+	}
+	m.pruneAll(ps, now)
+	next := &modelOwner{since: map[fqdn.Pattern]time.Time{}, retention: m.options.Retention}
+	if retention != nil {
+		next.retention = *retention
+	}
+	for _, p := range ps {
+		if _, again := next.since[p]; again {
+			continue
+		}
+		next.patterns = append(next.patterns, p)
+		next.since[p] = now
+		if w := m.owners[o]; w != nil && !w.since[p].IsZero() {
+			next.since[p] = w.since[p]
+		}
+	}
+	m.owners[o] = next
+	m.dropUnwanted()
+	for _, p := range next.patterns {
+		if n, exact := p.Exact(); exact && !m.wanted(n) {
+			m.history[n] = []event{}
+		}
+	}
+}
+
+func (m *model) pruneAll(ps []fqdn.Pattern, now time.Time) {
+	for _, p := range ps {
+		if n, exact := p.Exact(); exact && m.wanted(n) {
+			m.prune(n, now)
+		}
+	}
+}
+
+func (m *model) forget(o Owner) {
+	delete(m.owners, o)
+	m.dropUnwanted()
+}
+
+func (m *model) dropUnwanted() {
+	somebody := map[fqdn.Name]bool{}
+	for _, o := range m.owners {
+		for _, p := range o.patterns {
+			if n, exact := p.Exact(); exact {
+				somebody[n] = true
+			}
+		}
+	}
+	maps.DeleteFunc(m.history, func(n fqdn.Name, _ []event) bool { return !somebody[n] })
+	maps.DeleteFunc(m.limited, func(n fqdn.Name, _ time.Time) bool { return !somebody[n] })
+}
+
+func (m *model) fail(k Key, reason string, now time.Time) {
+	if !m.wanted(k.Name) {
+		return
+	}
+	m.prune(k.Name, now)
+	m.append(k.Name, event{what: "fail", key: k, at: now, reason: reason})
+	m.forgetRetired(k.Name)
+}
+
+func (m *model) retire(s Source, now time.Time) {
+	for n := range m.history {
+		known := false
+		for _, k := range m.keys(n) {
+			_, retired := m.word(k)
+			known = known || k.Source == s && retired.IsZero()
+		}
+		if known {
+			m.prune(n, now)
+			m.append(n, event{what: "retire", key: Key{Source: s}, at: now})
+			m.forgetRetired(n)
+		}
+	}
+}
+
+func (m *model) record(k Key, a Answer, now time.Time) {
+	if !m.wanted(k.Name) {
+		return
+	}
+	m.prune(k.Name, now)
+	before := m.evicted
+	addrs := m.cut(k, a.Addrs)
+	outcome := a.Outcome
+	if outcome == Good && len(a.Addrs) == 0 {
+		outcome = NoData
+	}
+	expires := now.Add(max(a.TTL, 0))
+	m.append(k.Name, event{what: "good", key: k, at: now, outcome: outcome, addrs: addrs, expires: expires})
+	m.evict(k.Name)
+	if m.evicted > before {
+		until := expires
+		if bound := now.Add(m.options.MaxStale); bound.Before(until) {
+			until = bound
+		}
+		m.limited[k.Name] = later(m.limited[k.Name], until)
+	}
+	m.forgetRetired(k.Name)
+}
+
+// cut leaves out the highest of the new addresses that do not fit beside the known ones and what others hold.
+func (m *model) cut(k Key, addrs []netip.Addr) []netip.Addr {
+	known, taken := map[netip.Addr]bool{}, map[netip.Addr]bool{}
+	for _, f := range m.facts(k.Name) {
+		known[f.addr] = true
+		if slices.Contains(addrs, f.addr) || f.stays && f.key != k {
+			taken[f.addr] = true
+		}
+	}
+	addrs = slices.Compact(slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare))
+	return slices.DeleteFunc(addrs, func(a netip.Addr) bool {
+		if !known[a] && len(taken) >= m.options.MaxAddressesPerName {
+			m.evicted++
+			return true
+		}
+		taken[a] = true
+		return false
+	})
+}
+
+// evict drops one address after the other until the name is within its limit.
+func (m *model) evict(n fqdn.Name) {
+	for {
+		seen, stays := map[netip.Addr]time.Time{}, map[netip.Addr]bool{}
+		for _, f := range m.facts(n) {
+			seen[f.addr] = later(seen[f.addr], f.seen)
+			stays[f.addr] = stays[f.addr] || f.stays
+		}
+		if len(seen) <= m.options.MaxAddressesPerName {
+			return
+		}
+		maps.DeleteFunc(seen, func(a netip.Addr, _ time.Time) bool { return stays[a] })
+		victim := slices.MinFunc(slices.Collect(maps.Keys(seen)), func(a, b netip.Addr) int {
+			return cmp.Or(seen[a].Compare(seen[b]), b.Compare(a))
+		})
+		for _, f := range m.facts(n) {
+			if f.addr == victim {
+				m.append(n, event{what: "drop", key: f.key, addrs: []netip.Addr{victim}})
+			}
+		}
+		m.evicted++
+	}
+}

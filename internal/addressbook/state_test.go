@@ -1,0 +1,95 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package addressbook
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestState(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		words   func(*world)
+		state   State
+		message string
+	}{
+		{"NXDOMAIN", func(w *world) {
+			w.absent(upstream, IPv4, NXDomain)
+			w.absent(upstream, IPv6, NXDomain)
+		}, NotFound, "NXDOMAIN from 10.96.0.10:53"},
+		{"NXDOMAIN with retained addresses", func(w *world) {
+			w.answer(upstream, 0, "192.0.2.1", "192.0.2.2")
+			w.absent(upstream, IPv4, NXDomain)
+			w.absent(upstream, IPv6, NXDomain)
+		}, NotFound, "NXDOMAIN from 10.96.0.10:53, keeping 2 addresses"},
+		{"NXDOMAIN here, NODATA there", func(w *world) {
+			w.absent(upstream, IPv4, NXDomain)
+			w.absent(upstream, IPv6, NXDomain)
+			w.absent(second, IPv4, NoData)
+		}, NotFound, "NXDOMAIN from 10.96.0.10:53; no A records (NODATA) from 10.96.0.11:53"},
+		{"NXDOMAIN here, failing there", func(w *world) {
+			w.absent(upstream, IPv4, NXDomain)
+			w.absent(upstream, IPv6, NXDomain)
+			w.fails(second, IPv4, "REFUSED")
+		}, NotFound, "NXDOMAIN from 10.96.0.10:53; REFUSED for A from 10.96.0.11:53 while others answer"},
+		{"a good answer without addresses", func(w *world) {
+			w.Record(Key{Name: host(www), Source: upstream}, Answer{}, w.now)
+			w.absent(upstream, IPv6, NoData)
+		}, NotFound, "no A or AAAA records (NODATA) from 10.96.0.10:53"},
+		{"both families fail in one way", func(w *world) {
+			w.fails(upstream, IPv4, "SERVFAIL")
+			w.fails(upstream, IPv6, "SERVFAIL")
+		}, Failing, "SERVFAIL for A and AAAA from 10.96.0.10:53"},
+		{"a failure without a reason", func(w *world) {
+			w.fails(upstream, IPv4, "")
+			w.fails(upstream, IPv6, "")
+		}, Failing, "failure for A and AAAA from 10.96.0.10:53"},
+		{"one upstream of two answers", func(w *world) {
+			w.answer(upstream, 0, "192.0.2.1")
+			w.absent(upstream, IPv6, NoData)
+			w.fails(second, IPv4, "timeout")
+		}, Resolved, "timeout for A from 10.96.0.11:53 while others answer"},
+		{"no upstream of two answers", func(w *world) {
+			w.answer(upstream, 0, "192.0.2.1", "192.0.2.2")
+			w.absent(upstream, IPv6, NoData)
+			w.fails(upstream, IPv4, "SERVFAIL")
+			w.fails(second, IPv4, "timeout")
+		}, Stale, "SERVFAIL for A from 10.96.0.10:53; timeout for A from 10.96.0.11:53, keeping 2 addresses"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, Options{})
+			c.words(w)
+			w.expectState(c.state, c.message)
+		})
+	}
+}
+
+func TestState_OfAWildcard(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.wants(web, nil, "*.example.com", www)
+	w.expectState(Pending, "nothing observes names yet, so this pattern adds no address")
+	if names, _ := w.Wanted(); fmt.Sprint(names) != "["+www+"]" {
+		t.Errorf("wanted %v", names)
+	}
+}
+
+func TestMessages_AreStable(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.answer(upstream, time.Minute, "192.0.2.1")
+	w.fails(second, IPv4, "timeout")
+	w.fails(second, IPv6, "timeout")
+	before := w.entry().Message
+	for range 3 {
+		w.pass(time.Minute)
+		w.fails(second, IPv6, "timeout")
+		w.fails(second, IPv4, "timeout")
+		w.answer(upstream, time.Minute, "192.0.2.1")
+	}
+	if got := w.entry().Message; got != before || !strings.Contains(got, "timeout") {
+		t.Errorf("message %q, was %q", got, before)
+	}
+}
