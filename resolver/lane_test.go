@@ -126,7 +126,7 @@ func TestShareOfWorkers(t *testing.T) {
 		if w.flying != 4 { // half of four, for each of two
 			t.Errorf("%d exchanges at once", w.flying)
 		}
-		w.upstreams.set(numbered("192.0.2.%d:53", 10)[1:]...)
+		w.setUpstreams(numbered("192.0.2.%d:53", 10)[1:]...)
 		if w.flying != 9 { // one each, however many upstreams there are
 			t.Errorf("%d exchanges at once with nine upstreams", w.flying)
 		}

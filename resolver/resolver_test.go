@@ -191,13 +191,13 @@ func TestEdge6_OneDeadUpstreamOfTwo(t *testing.T) {
 func TestResolver_UpstreamsComeAndGo(t *testing.T) {
 	bubble(t, onlyIPv4, www, []string{up1}, always(reply{ttl: 10, after: 100 * time.Millisecond}), func(w *world) {
 		w.at(5 * time.Second)
-		w.upstreams.set(up1, up2) // a new one is asked at once
+		w.setUpstreams(up1, up2) // a new one is asked at once
 		w.at(10*time.Second + 150*time.Millisecond)
-		w.upstreams.set(up2) // the old one is being asked: its answer comes too late
+		w.setUpstreams(up2) // the old one is being asked: its answer comes too late
 		w.at(16 * time.Second)
-		w.upstreams.set(up1, up2) // and back
+		w.setUpstreams(up1, up2) // and back
 		w.at(20 * time.Second)
-		w.upstreams.set() // all gone
+		w.setUpstreams() // all gone
 		w.at(40 * time.Second)
 		want := []string{
 			"100ms record www.example.com A 192.0.2.53:53 Good 10s",
@@ -228,7 +228,7 @@ func TestResolver_WaitsForAnUpstream(t *testing.T) {
 		if n := len(w.told()); n != 0 {
 			t.Errorf("without an upstream the book was told %q", w.told())
 		}
-		w.upstreams.set(up1)
+		w.setUpstreams(up1)
 		if diff := cmp.Diff([]time.Duration{time.Hour + time.Minute}, w.times()); diff != "" {
 			t.Error(diff)
 		}

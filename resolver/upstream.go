@@ -54,12 +54,16 @@ func ParseUpstream(s string) (Upstream, error) {
 }
 
 func parseAddrPort(s string) (netip.AddrPort, error) {
-	if addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
+	bare := s
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		bare = s[1 : len(s)-1]
+	}
+	if addr, err := netip.ParseAddr(bare); err == nil {
 		s = netip.AddrPortFrom(addr, dnsPort).String()
 	}
 	addr, err := netip.ParseAddrPort(s)
 	switch {
-	case err != nil:
+	case err != nil || strings.Contains(addr.Addr().Zone(), "]"):
 		return addr, errors.New("write an IP address and a port, such as 10.96.0.10:53 or [fd00::a]:53")
 	case addr.Port() == 0:
 		return addr, errors.New("port 0 cannot be asked; DNS is port 53")

@@ -120,6 +120,11 @@ func (w *world) want(names ...string) {
 	synctest.Wait()
 }
 
+func (w *world) setUpstreams(upstreams ...string) {
+	w.upstreams.set(upstreams...)
+	synctest.Wait()
+}
+
 func (w *world) setReply(respond func(asked) reply) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -256,7 +261,6 @@ func (c *changing) set(upstreams ...string) {
 	close(c.changed)
 	c.changed = make(chan struct{})
 	c.mu.Unlock()
-	synctest.Wait()
 }
 
 // always gives all questions the same reply.

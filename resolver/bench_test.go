@@ -1,0 +1,109 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+)
+
+// silentBook wants names and takes what it is told.
+type silentBook struct {
+	names    []fqdn.Name
+	recorded chan<- struct{} // gets one per record, if not nil
+}
+
+func (b *silentBook) Wanted() ([]fqdn.Name, <-chan struct{})  { return b.names, nil }
+func (b *silentBook) Fail(addressbook.Key, string, time.Time) {}
+func (b *silentBook) Retire(addressbook.Source, time.Time)    {}
+func (b *silentBook) Record(addressbook.Key, addressbook.Answer, time.Time) {
+	if b.recorded != nil {
+		b.recorded <- struct{}{}
+	}
+}
+
+// instant answers at once with one message for each question.
+type instant struct{ messages map[Question]*dns.Msg }
+
+func (i instant) Exchange(_ context.Context, q Question, _ Upstream) (*dns.Msg, error) {
+	return i.messages[q], nil
+}
+
+// BenchmarkLoop refreshes 10,000 names without a network: one operation is one question asked, judged and recorded.
+// bytes/name is what the Resolver keeps of a name in one family at one upstream.
+func BenchmarkLoop(b *testing.B) {
+	const names = 10_000
+	w := &world{}
+	net := instant{messages: map[Question]*dns.Msg{}}
+	var book silentBook
+	for _, s := range numbered("n%d.example.com", names) {
+		q := Question{Name: mustName(b, s)}
+		book.names = append(book.names, q.Name)
+		net.messages[q] = w.message(q, reply{ttl: 0})
+	}
+	o := onlyIPv4
+	o.MinTTL, o.MaxQPS, o.Exchanger = time.Nanosecond, 1<<30, net
+	recorded := make(chan struct{}, names)
+	book.recorded = recorded
+	r, err := New(&book, Static(UDP(mustUpstream(b, up1).addr)), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	before := heapBytes()
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error)
+	b.ReportAllocs()
+	go func() { ended <- r.Start(ctx) }()
+	for range names {
+		<-recorded
+	}
+	kept := heapBytes() - before
+	for b.Loop() {
+		<-recorded
+	}
+	b.ReportMetric(float64(kept)/names, "bytes/name")
+	go func() { // the loop must not hang in Record
+		for range recorded {
+		}
+	}()
+	cancel()
+	<-ended
+	close(recorded)
+}
+
+func heapBytes() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkExchange asks a server on loopback over real sockets; its cost is in the figure.
+func BenchmarkExchange(b *testing.B) {
+	s, err := dnstest.New("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	s.Set("www.example.com", testTTL, "192.0.2.1", "192.0.2.2")
+	q, sockets := questionFor(b, "www.example.com A"), &Sockets{}
+	b.ReportAllocs()
+	for b.Loop() {
+		m, err := sockets.Exchange(b.Context(), q, UDP(s.Addr()))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := ReadAnswer(q, m); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,194 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+func TestMetrics_AreClean(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	o := Options{Registerer: registry}
+	if _, err := New(&world{t: t}, Static(), o); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil || len(problems) != 0 {
+		t.Errorf("promlint: %v, %v", problems, err)
+	}
+	if n, err := testutil.GatherAndCount(registry); err != nil || n != len(outcomes())+8 {
+		t.Errorf("%d series, %v", n, err)
+	}
+	if _, err := New(&world{t: t}, Static(), o); err == nil {
+		t.Error("registered twice")
+	}
+}
+
+func TestMetrics_CountOutcomes(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	respond := func(a asked) reply {
+		switch {
+		case strings.HasPrefix(a.Question, "good"):
+			return reply{ttl: 10}
+		case strings.HasPrefix(a.Question, "empty"):
+			return reply{text: "--"}
+		case strings.HasPrefix(a.Question, "late") && a.At < 5*time.Second:
+			return reply{ttl: 3}
+		}
+		return reply{err: errServfail}
+	}
+	o := onlyIPv4
+	o.Registerer = registry
+	bubble(t, o, []string{"good.example.com", "empty.example.com", "late.example.com"}, []string{up1}, respond, func(w *world) {
+		w.at(9 * time.Second)
+		w.setReply(always(reply{ttl: 100}))
+		w.at(20 * time.Second)
+		want := `# HELP fqdn_egress_resolutions_total Questions that were asked, by outcome: good, nodata and nxdomain are answers; servfail, refused, timeout and other are failures.
+# TYPE fqdn_egress_resolutions_total counter
+fqdn_egress_resolutions_total{outcome="good"} 5
+fqdn_egress_resolutions_total{outcome="nodata"} 1
+fqdn_egress_resolutions_total{outcome="nxdomain"} 0
+fqdn_egress_resolutions_total{outcome="other"} 0
+fqdn_egress_resolutions_total{outcome="refused"} 0
+fqdn_egress_resolutions_total{outcome="servfail"} 2
+fqdn_egress_resolutions_total{outcome="timeout"} 0
+# HELP fqdn_egress_resolver_names Names that are asked for.
+# TYPE fqdn_egress_resolver_names gauge
+fqdn_egress_resolver_names 3
+# HELP fqdn_egress_resolver_questions Questions that are kept fresh: names times families times upstreams.
+# TYPE fqdn_egress_resolver_questions gauge
+fqdn_egress_resolver_questions 3
+# HELP fqdn_egress_resolver_upstreams DNS servers that are asked. 0: nothing can be resolved.
+# TYPE fqdn_egress_resolver_upstreams gauge
+fqdn_egress_resolver_upstreams 1
+`
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "fqdn_egress_resolutions_total",
+			"fqdn_egress_resolver_names", "fqdn_egress_resolver_questions", "fqdn_egress_resolver_upstreams"); err != nil {
+			t.Error(err)
+		}
+		lag := histogram(t, registry, "fqdn_egress_refresh_lag_seconds")
+		// late was due at 6, failed at 6 and 7.25, and was good again at 9.75; good was on time at 10; late at 3 too.
+		if diff := cmp.Diff("3 samples, 3.75 s", lag); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func histogram(t *testing.T, g prometheus.Gatherer, name string) string {
+	t.Helper()
+	families, err := g.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			h := f.GetMetric()[0].GetHistogram()
+			return fmt.Sprintf("%d samples, %v s", h.GetSampleCount(), h.GetSampleSum())
+		}
+	}
+	return "no metric"
+}
+
+func TestOutcome_IsBounded(t *testing.T) {
+	bounded := map[string]bool{}
+	for _, o := range outcomes() {
+		bounded[o] = true
+	}
+	got := map[string]string{}
+	for name, res := range map[string]result{
+		"good":     {},
+		"nodata":   {answer: addressbook.Answer{Outcome: addressbook.NoData}},
+		"nxdomain": {answer: addressbook.Answer{Outcome: addressbook.NXDomain}},
+		"servfail": {err: rcodeError(dns.RcodeServerFailure)},
+		"refused":  {err: fmt.Errorf("asking: %w", rcodeError(dns.RcodeRefused))},
+		"timeout":  {err: &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}},
+		"other":    {err: errors.New("anything")},
+	} {
+		got[name] = outcome(res)
+		if got[name] != name || !bounded[got[name]] {
+			t.Errorf("%s counts as %q", name, got[name])
+		}
+	}
+}
+
+func TestReasonOf(t *testing.T) {
+	for want, err := range map[string]error{
+		"SERVFAIL":        fmt.Errorf("asking: %w", errServfail),
+		"unknown RCODE":   rcodeError(3000),
+		ReasonTimeout:     context.DeadlineExceeded,
+		ReasonRefused:     &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNREFUSED)},
+		ReasonUnreachable: syscall.EHOSTUNREACH,
+		ReasonNetwork:     errors.New("anything"),
+	} {
+		if got := reasonOf(err); got != want {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
+}
+
+func TestCrowdedClusterCache(t *testing.T) {
+	for name, tc := range map[string]struct {
+		cluster bool
+		names   int
+		want    float64
+	}{
+		"few names":               {true, crowdedNames, 0},
+		"too many names":          {true, crowdedNames + 1, 1},
+		"not the cluster's cache": {false, crowdedNames + 1, 0},
+	} {
+		u := UDP(mustUpstream(t, up1).addr)
+		u.cluster = tc.cluster
+		r, err := New(&world{t: t, names: (&world{t: t}).parse(numbered("n%d.example.com", tc.names))}, Static(u), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.followUpstreams(t.Context())
+		r.followWanted()
+		if got := testutil.ToFloat64(r.metrics.crowded); got != tc.want {
+			t.Errorf("%s: gauge is %v", name, got)
+		}
+	}
+}
+
+func mustUpstream(t testing.TB, s string) Upstream {
+	t.Helper()
+	u, err := ParseUpstream(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// TestQuery_KeepsTheIntervalOfItsExpiry: a cache rounds up, so the end is known to a second and the time on the way.
+func TestQuery_KeepsTheIntervalOfItsExpiry(t *testing.T) {
+	sent := time.Unix(1000, 0)
+	answered := sent.Add(30 * time.Millisecond)
+	o := Options{}.withDefaults()
+	for ttl, want := range map[time.Duration]interval{
+		0:                {sent, answered},
+		time.Second:      {sent, answered.Add(time.Second)},
+		10 * time.Second: {sent.Add(9 * time.Second), answered.Add(10 * time.Second)},
+	} {
+		var q query
+		q.succeed(addressbook.Answer{TTL: ttl}, sent, answered, &o)
+		if q.expires != want {
+			t.Errorf("TTL %v: %v, want %v", ttl, q.expires, want)
+		}
+	}
+}

@@ -1,0 +1,195 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	clocktesting "k8s.io/utils/clock/testing"
+)
+
+func list(source UpstreamSource) string {
+	us, _ := source.Upstreams()
+	var s []string
+	for _, u := range us {
+		s = append(s, u.String())
+	}
+	return strings.Join(s, " ")
+}
+
+func TestNameservers(t *testing.T) {
+	const text = `# nameserver 10.0.0.1
+search example.com cluster.local
+options ndots:5
+nameserver 10.96.0.10
+  nameserver	fd00::a
+nameserver fe80::1%eth0 trailing
+nameserver dns.example.com
+nameserver
+nameserver 10.96.0.10
+nameserver 127.0.0.53
+nameserver 9.9.9.9`
+	if got, want := list(Static(nameservers([]byte(text))...)),
+		"9.9.9.9:53 10.96.0.10:53 127.0.0.53:53 [fd00::a]:53 [fe80::1%eth0]:53"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// write changes the file, and its time by a second each.
+func write(t *testing.T, path, text string, second int64) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, time.Unix(second, 0), time.Unix(second, 0)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestResolvConf_FollowsTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	write(t, path, "nameserver 10.0.0.1\n", 1)
+	clk := clocktesting.NewFakeClock(time.Unix(0, 0))
+	r, err := NewResolvConf(path, clk, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- r.Start(ctx) }()
+	_, changed := r.Upstreams()
+
+	write(t, path, "nameserver 10.0.0.2\n", 2)
+	tick(t, clk)
+	<-changed
+	if got := list(r); got != "10.0.0.2:53" {
+		t.Errorf("after a change: %s", got)
+	}
+	_, changed = r.Upstreams()
+	write(t, path, "", 3) // somebody is writing it
+	tick(t, clk)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	tick(t, clk)
+	write(t, path, "search example.com\nnameserver 10.0.0.2\n", 4) // another text, the same upstreams
+	tick(t, clk)
+	waitForWaiter(t, clk)
+	select {
+	case <-changed:
+		t.Errorf("signalled although nothing changed: %s", list(r))
+	default:
+	}
+	if got := list(r); got != "10.0.0.2:53" {
+		t.Errorf("without a usable file: %s", got)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// tick lets the source look at its file once.
+func tick(t *testing.T, clk *clocktesting.FakeClock) {
+	t.Helper()
+	waitForWaiter(t, clk)
+	clk.Step(resolvConfEvery)
+}
+
+// waitForWaiter blocks until the source sleeps.
+func waitForWaiter(t *testing.T, clk *clocktesting.FakeClock) {
+	t.Helper()
+	for !clk.HasWaiters() {
+		if t.Context().Err() != nil {
+			t.Fatal("the source does not wait")
+		}
+	}
+}
+
+func TestNewResolvConf_MissingFile(t *testing.T) {
+	if _, err := NewResolvConf(filepath.Join(t.TempDir(), "none"), nil, logr.Discard()); err == nil {
+		t.Error("a missing file was accepted")
+	}
+}
+
+func TestCluster(t *testing.T) {
+	changed := make(chan struct{})
+	source := Cluster(func() ([]netip.AddrPort, <-chan struct{}) {
+		return []netip.AddrPort{netip.MustParseAddrPort("10.1.0.1:5353"), netip.MustParseAddrPort("[fd00::a]:53")}, changed
+	})
+	us, ch := source.Upstreams()
+	if got := list(source); got != "10.1.0.1:5353 [fd00::a]:53" || ch != (<-chan struct{})(changed) {
+		t.Errorf("got %s", got)
+	}
+	for _, u := range us {
+		if !u.cluster {
+			t.Errorf("%v is not known to be the cluster's", u)
+		}
+	}
+}
+
+func TestMerge(t *testing.T) {
+	first, second := newChanging(t, "10.0.0.2:53", "10.0.0.1:53"), newChanging(t, "10.0.0.2:53")
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	write(t, path, "nameserver 10.0.0.9\n", 1)
+	system, err := NewResolvConf(path, nil, logr.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Merge(Static(UDP(netip.MustParseAddrPort("10.0.0.3:53"))), first, second, system)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- m.(starter).Start(ctx) }()
+	await(t, m, "10.0.0.1:53 10.0.0.2:53 10.0.0.3:53 10.0.0.9:53")
+	first.set("10.0.0.4:53")
+	await(t, m, "10.0.0.2:53 10.0.0.3:53 10.0.0.4:53 10.0.0.9:53")
+	second.set()
+	await(t, m, "10.0.0.3:53 10.0.0.4:53 10.0.0.9:53")
+	first.set("10.0.0.5:53")
+	await(t, m, "10.0.0.3:53 10.0.0.5:53 10.0.0.9:53")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// await follows the signals of a source until it has these upstreams.
+func await(t *testing.T, source UpstreamSource, want string) {
+	t.Helper()
+	for {
+		_, changed := source.Upstreams()
+		if list(source) == want {
+			return
+		}
+		select {
+		case <-changed:
+		case <-time.After(5 * time.Second):
+			t.Fatalf("no signal of a change from %s to %s", list(source), want)
+		}
+	}
+}
+
+type failing struct{ UpstreamSource }
+
+func (failing) Start(context.Context) error { return fmt.Errorf("no way") }
+
+func TestResolver_EndsWhenASourceFails(t *testing.T) {
+	w := &world{t: t}
+	r, err := New(w, Merge(failing{Static()}), Options{Exchanger: w})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("following upstreams: no way", fmt.Sprint(r.Start(t.Context()))); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,90 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseUpstream(t *testing.T) {
+	for in, want := range map[string]string{
+		"10.96.0.10:53":         "10.96.0.10:53",
+		"10.96.0.10":            "10.96.0.10:53",
+		"10.96.0.10:5353":       "10.96.0.10:5353",
+		"udp://10.96.0.10":      "10.96.0.10:53",
+		"tcp://10.96.0.10:53":   "tcp://10.96.0.10:53",
+		"tcp://10.96.0.10":      "tcp://10.96.0.10:53",
+		"[fd00::a]:53":          "[fd00::a]:53",
+		"fd00::a":               "[fd00::a]:53",
+		"[fd00::a]":             "[fd00::a]:53",
+		"tcp://[fd00::a]:5353":  "tcp://[fd00::a]:5353",
+		"fe80::1%eth0":          "[fe80::1%eth0]:53",
+		"::ffff:10.96.0.10":     "10.96.0.10:53",
+		"[::ffff:10.0.0.10]:53": "10.0.0.10:53",
+	} {
+		u, err := ParseUpstream(in)
+		if err != nil {
+			t.Errorf("%q: %v", in, err)
+			continue
+		}
+		if u.String() != want || string(u.Source()) != want {
+			t.Errorf("%q is %q, want %q", in, u, want)
+		}
+		if again, err := ParseUpstream(u.String()); err != nil || again != u {
+			t.Errorf("%q read again is %v, %v", u, again, err)
+		}
+	}
+}
+
+func TestParseUpstream_SaysWhatToWrite(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                          "write an IP address",
+		"dns.google":                "write an IP address",
+		"dns.google:53":             "write an IP address",
+		"10.96.0.10:":               "write an IP address",
+		"10.96.0.10:99999":          "write an IP address",
+		"10.96.0.10:0":              "port 0",
+		"0.0.0.0:53":                "not the address of one server",
+		"::":                        "not the address of one server",
+		"224.0.0.251:5353":          "not the address of one server",
+		"tls://10.0.0.1:853#a.test": "not supported yet",
+		"https://10.0.0.1":          "unknown scheme",
+		"tcp://":                    "write an IP address",
+		"[fd00::a]:53:53":           "write an IP address",
+	} {
+		if u, err := ParseUpstream(in); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %q, %v, want an error with %q", in, u, err, want)
+		}
+	}
+}
+
+func TestDistinct(t *testing.T) {
+	a, b := netip.MustParseAddrPort("10.0.0.1:53"), netip.MustParseAddrPort("10.0.0.2:53")
+	inCluster := UDP(a)
+	inCluster.cluster = true
+	got := distinct([]Upstream{TCP(b), UDP(b), UDP(a), TCP(b), inCluster})
+	want := []Upstream{inCluster, UDP(b), TCP(b)}
+	if !cmp.Equal(want, got, cmp.Comparer(func(a, b Upstream) bool { return a == b })) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func FuzzParseUpstream(f *testing.F) {
+	for _, s := range []string{"10.96.0.10:53", "tcp://[fd00::a]:53", "tls://1.1.1.1:853#x", "[fe80::1%eth0]:53", "[", "tcp://", "fe80::1%a]"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		u, err := ParseUpstream(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseUpstream(u.String()); err != nil || again != u {
+			t.Fatalf("%q gives %q, which gives %q, %v", s, u, again, err)
+		}
+	})
+}
