@@ -1,0 +1,109 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+)
+
+// restart measures what a crash of the controller costs with everything in place.
+func (b *bench) restart(ctx context.Context) ([]figure, error) {
+	var figures []figure
+	err := b.during(ctx, b.workload(longTTL), func(t *trial) error {
+		if err := t.converge(ctx); err != nil {
+			return err
+		}
+		if err := t.settle(ctx); err != nil {
+			return err
+		}
+		var err error
+		figures, err = t.restart(ctx)
+		return err
+	})
+	return figures, err
+}
+
+// restart expects that the tracker watches since before the first NetworkPolicy.
+func (t *trial) restart(ctx context.Context) ([]figure, error) {
+	begun, err := t.audit.now()
+	if err != nil {
+		return nil, err
+	}
+	t.controller.kill()
+	t.dns.ForgetQueries()
+	if t.controller, err = t.startController(t.dns.Addr().String()); err != nil {
+		return nil, err
+	}
+	ready, err := t.controller.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := t.allAsked(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := sleep(ctx, 2*quiet); err != nil {
+		return nil, err
+	}
+	w, err := t.audit.since(begun)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := t.tracker.losses()
+	if err != nil {
+		return nil, err
+	}
+	until := fmt.Sprintf("kill -9 -> %s after every name was asked", 2*quiet)
+	return []figure{
+		seconds("ready", ready, fmt.Sprintf("process start -> /readyz said ok, asked every %s", readyPoll)),
+		seconds("asked", asked, "process start -> the first query for the last of all names and families arrived"),
+		count("API writes", w.total(), until+"; "+w.String()).atMost(0),
+		count("peers lost", len(lost), "first NetworkPolicy -> the same instant; by watch; "+strings.Join(lost[:min(3, len(lost))], "; ")).atMost(0),
+		count("DNS queries", t.dns.Count(""), fmt.Sprintf("%s; %d names", until, t.workload.distinct())).atMost(float64(2 * t.workload.distinct())),
+	}, nil
+}
+
+// allAsked waits until every name was asked for in both families, and returns how long after the start of the controller
+// that was.
+func (t *trial) allAsked(ctx context.Context) (time.Duration, error) {
+	questions := 2 * t.workload.distinct()
+	deadline := time.Now().Add(patience)
+	for {
+		if first := firstQueries(t.dns); len(first) >= questions {
+			var last time.Duration
+			for _, at := range first {
+				last = max(last, at.Sub(t.controller.started))
+			}
+			return last, nil
+		}
+		if time.Now().After(deadline) {
+			return 0, fmt.Errorf("not every name was asked again after %s", patience)
+		}
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return 0, err
+		}
+	}
+}
+
+type question struct {
+	name  string
+	qtype uint16
+}
+
+// firstQueries returns when each question came first.
+func firstQueries(dns *dnstest.Server) map[question]time.Time {
+	first := map[question]time.Time{}
+	for _, q := range dns.Queries("") {
+		key := question{q.Name, q.Type}
+		if _, again := first[key]; !again {
+			first[key] = q.At
+		}
+	}
+	return first
+}

@@ -1,0 +1,153 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+)
+
+// plainWorkers is how many requests a plain client has in flight.
+const plainWorkers = 16
+
+// patience is how long a measurement waits for what must come.
+const patience = 2 * time.Minute
+
+// quiet is how long after the last thing that is waited for a count of writes or queries is taken: longer than the five
+// seconds for which the controller may hold back a status.
+const quiet = 7 * time.Second
+
+// trial is one controller process with its policies and DNS server, from an empty namespace on.
+type trial struct {
+	*bench
+	workload   workload
+	dns        *dnstest.Server
+	controller *controller
+	tracker    *tracker
+
+	begun      mark      // in the audit log, before the first policy
+	lastCreate time.Time // the last creation of a policy had returned
+	complete   time.Time // the last NetworkPolicy was complete
+}
+
+// begin returns when the controller is ready and has nothing to do.
+func (b *bench) begin(ctx context.Context, w workload, flags ...string) (_ *trial, err error) {
+	t := &trial{bench: b, workload: w}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, t.end())
+		}
+	}()
+	if t.dns, err = dnstest.New("", dnstest.CacheLike()); err != nil {
+		return nil, err
+	}
+	w.load(t.dns)
+	if t.tracker, err = b.track(ctx); err != nil {
+		return nil, err
+	}
+	if t.controller, err = b.startController(t.dns.Addr().String(), flags...); err != nil {
+		return nil, err
+	}
+	if _, err := t.controller.ready(ctx); err != nil {
+		return nil, err
+	}
+	t.begun, err = b.audit.now()
+	return t, err
+}
+
+// end stops all and empties the namespace. The context of the measurement may be over.
+func (t *trial) end() error {
+	if t.controller != nil {
+		t.controller.kill()
+	}
+	if t.tracker != nil {
+		t.tracker.stop()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return errors.Join(t.dns.Close(), t.clear(ctx, namespace))
+}
+
+// converge creates the policies and waits for their NetworkPolicies.
+func (t *trial) converge(ctx context.Context) error {
+	expectation := t.tracker.expect(t.workload.wants())
+	err := parallel(ctx, t.workload.policies, func(ctx context.Context, i int) error {
+		return t.client.Create(ctx, t.workload.policy(i))
+	})
+	if err != nil {
+		return fmt.Errorf("creating policies: %w", err)
+	}
+	t.lastCreate = time.Now()
+	at, err := t.tracker.await(ctx, expectation, patience)
+	if err != nil {
+		return fmt.Errorf("%w; the controller's log ends: %s", err, t.controller.logTail())
+	}
+	t.complete = at[len(at)-1]
+	return nil
+}
+
+// settle waits until every policy says that it is ready, and then for quiet.
+func (t *trial) settle(ctx context.Context) error {
+	deadline := time.Now().Add(patience)
+	for {
+		list := &v1alpha1.FQDNEgressPolicyList{}
+		if err := t.client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return err
+		}
+		ready := 0
+		for _, p := range list.Items {
+			if meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady) {
+				ready++
+			}
+		}
+		if ready == t.workload.policies {
+			return sleep(ctx, quiet)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d of %d policies are ready after %s", ready, t.workload.policies, patience)
+		}
+		if err := sleep(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+}
+
+// during runs do on a new trial and ends the trial.
+func (b *bench) during(ctx context.Context, w workload, do func(*trial) error, flags ...string) error {
+	t, err := b.begin(ctx, w, flags...)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(t), t.end())
+}
+
+// parallel calls do for 0 to n-1, as a plain client does: with a fixed number of workers.
+func parallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(plainWorkers)
+	for i := range n {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	return group.Wait()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
