@@ -17,9 +17,9 @@ import (
 )
 
 var (
-	readServices = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"get", "list", "watch"}}
+	readServices = rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services"}, Verbs: []string{"list", "watch"}}
 	readSlices   = rbacv1.PolicyRule{
-		APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"get", "list", "watch"},
+		APIGroups: []string{"discovery.k8s.io"}, Resources: []string{"endpointslices"}, Verbs: []string{"list", "watch"},
 	}
 )
 
@@ -92,7 +92,9 @@ func TestFollower_GivesUpWithoutAnAPIServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.syncTimeout = 100 * time.Millisecond
-	err = f.Start(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err = f.Start(ctx)
 	if err == nil {
 		t.Fatal("no error")
 	}

@@ -22,18 +22,19 @@ const defaultSyncTimeout = 2 * time.Minute
 
 // Follower follows the DNS Service; it runs on standbys too. Safe for concurrent use.
 //
-// It needs get, list and watch on services and endpointslices in the Service's namespace, and nothing outside of it.
+// It needs list and watch on services and endpointslices in the namespace of the Service, and nothing outside of it.
 type Follower struct {
 	client      kubernetes.Interface
 	service     types.NamespacedName
 	syncTimeout time.Duration
-	synced      chan struct{} // closed after the first state was read
+	synced      chan struct{} // closed when the first state was published
+	syncedOnce  sync.Once
 
 	mu        sync.RWMutex
+	onChange  []func() // only appended to
 	facts     Facts
 	upstreams []netip.AddrPort
 	changed   chan struct{} // closed and replaced when upstreams changes
-	onChange  []func()
 }
 
 // New returns a Follower for one Service. It does nothing before Start. An error means that cfg or the name is unusable;
@@ -55,8 +56,8 @@ func New(cfg *rest.Config, service types.NamespacedName) (*Follower, error) {
 	}, nil
 }
 
-// OnChange adds a function that is called, without a lock held, after Facts changed. Calls come one at a time, from the
-// goroutine of Start; it must not block. A function that is added after Start misses the changes before.
+// OnChange adds a function that is called, without a lock held, after Facts changed; one that is added while the Follower
+// runs hears of later changes. Calls come one at a time, from the goroutine of Start; it must not block.
 func (f *Follower) OnChange(changed func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,7 +91,6 @@ func (f *Follower) run(ctx context.Context) error {
 		return err
 	}
 	f.refresh(w.objects())
-	close(f.synced)
 	f.follow(ctx, w)
 	return nil
 }
@@ -136,19 +136,16 @@ func (f *Follower) Upstreams() ([]netip.AddrPort, <-chan struct{}) {
 
 // refresh publishes what follows from o. Only Start calls it, so that an older state never overwrites a newer one.
 func (f *Follower) refresh(o objects) {
-	if !f.publish(read(o, f.Facts())) {
-		return
-	}
-	f.mu.RLock()
-	listeners := slices.Clone(f.onChange)
-	f.mu.RUnlock()
-	for _, changed := range listeners {
+	facts, upstreams := read(o, f.Facts())
+	toCall := f.publish(facts, upstreams)
+	f.syncedOnce.Do(func() { close(f.synced) })
+	for _, changed := range toCall {
 		changed()
 	}
 }
 
-// publish reports whether the facts changed.
-func (f *Follower) publish(facts Facts, upstreams []netip.AddrPort) bool {
+// publish returns whom to tell: nobody if the facts are the same.
+func (f *Follower) publish(facts Facts, upstreams []netip.AddrPort) []func() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !slices.Equal(f.upstreams, upstreams) {
@@ -157,8 +154,8 @@ func (f *Follower) publish(facts Facts, upstreams []netip.AddrPort) bool {
 		f.changed = make(chan struct{})
 	}
 	if f.facts.equal(facts) {
-		return false
+		return nil
 	}
 	f.facts = facts
-	return true
+	return f.onChange
 }

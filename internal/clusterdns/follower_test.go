@@ -5,6 +5,7 @@ package clusterdns
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -155,6 +156,20 @@ func TestFollower_EqualFactsCallNobody(t *testing.T) {
 	}
 	c.updateService(func(s *corev1.Service) { s.Spec.Selector["tier"] = "new" })
 	f.wantFacts("a new selector", func(f Facts) bool { return f.Selector["tier"] == "new" })
+}
+
+func TestFollower_OnChangeWhileRunning(t *testing.T) {
+	c := newCluster(t)
+	f := c.follow(c.server.Config)
+	late := make(chan bool, 1)
+	f.OnChange(func() { late <- f.WaitForSync(t.Context()) }) // no lock is held, and the first state was announced
+	c.createService()
+	f.wantFacts("the Service", func(f Facts) bool { return f.Found })
+	select {
+	case <-late:
+	case <-time.After(patience):
+		t.Error("not called")
+	}
 }
 
 func TestFollower_EndOfContextIsNoError(t *testing.T) {
