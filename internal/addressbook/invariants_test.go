@@ -188,11 +188,11 @@ func TestInvariant12_LeastRecentlyAnsweredByAnySourceGoesFirst(t *testing.T) {
 	w.answer(upstream, 0, "192.0.2.1", "192.0.2.2")
 	w.absent(upstream, IPv4, NoData)
 	w.pass(time.Second)
-	w.answer(second, 0, "192.0.2.1") // so the other is older
+	w.answer(second, 0, "192.0.2.2") // so the other is older
 	w.absent(second, IPv4, NoData)
 	w.pass(time.Second)
 	w.answer(second, 0, "192.0.2.8", "192.0.2.9")
-	w.expect("192.0.2.1 4m59s", "192.0.2.8", "192.0.2.9")
+	w.expect("192.0.2.2 4m59s", "192.0.2.8", "192.0.2.9")
 }
 
 func TestInvariant12_SourcesTooBigTogetherDoNotPushEachOtherOut(t *testing.T) {
@@ -233,6 +233,18 @@ func TestInvariant12_LimitedIsSteadyWhileABigNameRotates(t *testing.T) {
 	}
 	if w.pass(55 * time.Minute); w.entry().Limited {
 		t.Error("still Limited after retention")
+	}
+}
+
+func TestInvariant12_LimitedOutlivesNoAnswerByMoreThanMaxStale(t *testing.T) {
+	w := newWorld(t, Options{MaxAddressesPerName: 1, MaxStale: time.Hour})
+	w.answer(upstream, 100*365*24*time.Hour, "192.0.2.1", "192.0.2.2")
+	end := w.now.Add(time.Hour + 5*time.Minute)
+	if !w.entry().Limited {
+		t.Error("not Limited")
+	}
+	if got := w.Snapshot(web, w.now).Next; !got.Equal(end) {
+		t.Errorf("Limited until %v, want %v", got, end)
 	}
 }
 
