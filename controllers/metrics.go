@@ -40,8 +40,8 @@ type Metrics struct {
 	status *policyGauges
 }
 
-// NewMetrics makes the metrics and registers them, and those of the book, with r.
-func NewMetrics(r prometheus.Registerer, book *addressbook.Book) *Metrics {
+// NewMetrics makes the metrics and registers them, and those of the book and of the cluster's DNS, with r.
+func NewMetrics(r prometheus.Registerer, book *addressbook.Book, dns ClusterDNS) *Metrics {
 	m := &Metrics{
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: metricsNamespace, Name: "writes_total",
@@ -62,8 +62,20 @@ func NewMetrics(r prometheus.Registerer, book *addressbook.Book) *Metrics {
 	for _, limit := range []string{limitWriteBudget, limitPeers, limitAddressesPerName} {
 		m.limit.WithLabelValues(limit)
 	}
-	r.MustRegister(m.writes, m.limit, m.events, m.status, bookCollector{book})
+	r.MustRegister(m.writes, m.limit, m.events, m.status, bookCollector{book}, nodeLocalGauge(dns))
 	return m
+}
+
+func nodeLocalGauge(dns ClusterDNS) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: metricsNamespace, Name: "nodelocal_dns_detected",
+		Help: "1 while NodeLocal DNSCache is in the cluster: nodes have caches of their own then, which the resolver does not ask.",
+	}, func() float64 {
+		if dns.Facts().NodeLocalDNS {
+			return 1
+		}
+		return 0
+	})
 }
 
 func (m *Metrics) wrote(resource, verb string, err error) {

@@ -4,11 +4,8 @@
 package controllers
 
 import (
-	"context"
 	"net/netip"
 	"time"
-
-	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
 )
 
 // The pace of writes (DESIGN.md, sections 5 and 7).
@@ -36,11 +33,4 @@ type Options struct {
 	ServiceCIDRs bool
 	// MaxConcurrentReconciles is the number of policies reconciled at once. Zero: 1.
 	MaxConcurrentReconciles int
-}
-
-// ClusterDNS is where the facts of the DNS rule come from.
-type ClusterDNS interface {
-	Facts() clusterdns.Facts
-	OnChange(changed func())
-	WaitForSync(ctx context.Context) bool
 }

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -50,7 +51,7 @@ func (r *PolicyReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manage
 		For(&v1alpha1.FQDNEgressPolicy{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&networkingv1.NetworkPolicy{}, handler.EnqueueRequestsFromMapFunc(policyOf)).
 		WatchesRawSource(source.Func(r.watchBook)).
-		WatchesRawSource(clusterDNSSource{r}).
+		WatchesRawSource(clusterDNSSource{r: r, nodeLocal: &atomic.Bool{}}).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.Options.MaxConcurrentReconciles,
 			EnableWarmup:            &warm,
@@ -85,30 +86,6 @@ func (r *PolicyReconciler) watchBook(
 			queue.Add(reconcile.Request{NamespacedName: keyOf(o)})
 		}
 	})
-	return nil
-}
-
-// clusterDNSSource wakes every policy when the facts of the DNS rule change, and holds the workers back until they were
-// read once: without them the first write after a start would change the DNS rule.
-type clusterDNSSource struct{ r *PolicyReconciler }
-
-// Start implements source.Source.
-func (s clusterDNSSource) Start(
-	ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request],
-) error {
-	s.r.ClusterDNS.OnChange(func() {
-		for _, request := range s.r.allPolicies(ctx) {
-			queue.Add(request)
-		}
-	})
-	return nil
-}
-
-// WaitForSync implements source.SyncingSource.
-func (s clusterDNSSource) WaitForSync(ctx context.Context) error {
-	if !s.r.ClusterDNS.WaitForSync(ctx) {
-		return fmt.Errorf("waiting for the cluster DNS Service: %w", ctx.Err())
-	}
 	return nil
 }
 

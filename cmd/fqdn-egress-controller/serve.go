@@ -109,7 +109,7 @@ func addController(
 		ClusterDNS: follower,
 		Recorder:   mgr.GetEventRecorder(controllers.FieldManager),
 		Clock:      clock.RealClock{},
-		Metrics:    controllers.NewMetrics(metrics.Registry, book),
+		Metrics:    controllers.NewMetrics(metrics.Registry, book, follower),
 		Options: controllers.Options{
 			ClusterCIDRs:            o.parsed.clusterCIDRs,
 			ExtraDNS:                o.parsed.clusterDNS,

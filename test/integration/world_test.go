@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -348,4 +350,18 @@ const shortTTL = dnstest.TTL(time.Second)
 func tcp(port int32) v1alpha1.EgressPort {
 	number := intstr.FromInt32(port)
 	return v1alpha1.EgressPort{Port: &number}
+}
+
+func inNamespace(namespace string) client.InNamespace { return client.InNamespace(namespace) }
+
+// apply gives YAML to the API server as kubectl apply does.
+func (w *world) apply(manifests []byte) {
+	w.t.Helper()
+	file := filepath.Join(w.t.TempDir(), "manifests.yaml")
+	if err := os.WriteFile(file, manifests, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if out, err := w.server.Kubectl(w.t.Context(), "apply", "-f", file); err != nil {
+		w.t.Fatalf("%v\n%s", err, out)
+	}
 }
