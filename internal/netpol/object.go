@@ -71,8 +71,15 @@ func (c *compilation) updated(np *networkingv1.NetworkPolicy, spec *networkingv1
 	return out
 }
 
-// isAsWanted tells whether an update would change nothing.
+// isAsWanted tells whether there is nothing to do about an object: np is nil where there is none, spec where there should
+// be none. One that should go and is deleted already only waits for somebody's finalizer.
 func (c *compilation) isAsWanted(np *networkingv1.NetworkPolicy, spec *networkingv1.NetworkPolicySpec) bool {
+	switch {
+	case np == nil:
+		return spec == nil
+	case spec == nil:
+		return np.DeletionTimestamp != nil
+	}
 	return np.Labels[LabelManagedBy] == ManagedBy && np.Labels[LabelPolicy] == c.in.Policy.Name &&
 		equality.Semantic.DeepEqual(np.OwnerReferences, c.ownerReferences(np.OwnerReferences)) &&
 		equalSpecs(&np.Spec, spec)

@@ -42,16 +42,14 @@ func OwnershipOf(np *networkingv1.NetworkPolicy, p *v1alpha1.FQDNEgressPolicy) O
 		return Foreign
 	}
 	controller := metav1.GetControllerOfNoCopy(np)
-	if controller != nil && isPolicyRef(controller) && controller.Name == p.Name && controller.UID == p.UID {
+	named := controller != nil && isPolicyRef(controller) && controller.Name == p.Name
+	if named && controller.UID == p.UID {
 		return Ours
 	}
 	if policy, _, ok := parseObjectName(np.Name); !ok || policy != p.Name {
 		return Foreign
 	}
-	switch {
-	case controller == nil && np.Labels[LabelPolicy] == p.Name:
-		return Adoptable
-	case controller != nil && isPolicyRef(controller) && controller.Name == p.Name:
+	if named || controller == nil && np.Labels[LabelPolicy] == p.Name {
 		return Adoptable
 	}
 	return Foreign

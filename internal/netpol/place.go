@@ -117,21 +117,13 @@ func (p *placement) firstRoom() int {
 	return slices.IndexFunc(p.room, func(n int) bool { return n > 0 })
 }
 
-// emptyLast moves the peers of the last object into those before it, if they all fit, and tells whether it did. No object
-// is created for that, and none whose name somebody else has takes part.
+// emptyLast moves the peers of the last object into those before it, if they all fit, and tells whether it did.
 func (p *placement) emptyLast() bool {
 	last := len(p.count) - 1
 	for last > 0 && p.count[last] == 0 {
 		last--
 	}
-	var targets []int
-	free := 0
-	for i := range last {
-		if i == 0 && !p.live.foreign[0] || i > 0 && p.count[i] > 0 {
-			targets = append(targets, i)
-			free += p.room[i]
-		}
-	}
+	targets, free := p.targets(last)
 	if last == 0 || p.count[last] > free {
 		return false
 	}
@@ -147,6 +139,18 @@ func (p *placement) emptyLast() bool {
 		p.put(i, targets[0])
 	}
 	return true
+}
+
+// targets returns the objects before last that peers may move to, and the room there. No object is created for a move, and
+// none whose name somebody else has takes part.
+func (p *placement) targets(last int) (objects []int, free int) {
+	for i := range last {
+		if i == 0 && !p.live.foreign[0] || i > 0 && p.count[i] > 0 {
+			objects = append(objects, i)
+			free += p.room[i]
+		}
+	}
+	return objects, free
 }
 
 func compareBool(a, b bool) int {

@@ -56,10 +56,7 @@ func (c *compilation) changes(specs []*networkingv1.NetworkPolicySpec) []*change
 	var changes []*change
 	for i, spec := range specs {
 		np := c.live.objects[i]
-		if c.live.foreign[i] || np == nil && spec == nil || isTerminating(np) && spec == nil {
-			continue
-		}
-		if np != nil && spec != nil && c.isAsWanted(np, spec) {
+		if c.live.foreign[i] || c.isAsWanted(np, spec) {
 			continue
 		}
 		ch := &change{name: ObjectName(c.in.Policy.Name, i), live: np, spec: spec}
@@ -69,16 +66,11 @@ func (c *compilation) changes(specs []*networkingv1.NetworkPolicySpec) []*change
 		changes = append(changes, ch)
 	}
 	for _, np := range c.live.strays {
-		if !isTerminating(np) {
+		if !c.isAsWanted(np, nil) {
 			changes = append(changes, &change{name: np.Name, live: np})
 		}
 	}
 	return changes
-}
-
-// isTerminating tells whether np is deleted already and waits for somebody's finalizer.
-func isTerminating(np *networkingv1.NetworkPolicy) bool {
-	return np != nil && np.DeletionTimestamp != nil
 }
 
 // compare fills in what is gained and lost.
