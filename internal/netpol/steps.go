@@ -15,7 +15,7 @@ type change struct {
 	name   string
 	live   *networkingv1.NetworkPolicy     // nil: to be created
 	spec   *networkingv1.NetworkPolicySpec // nil: to be deleted
-	leads  int                             // how many rules lead the spec that are not of the spec's making
+	leads  int                             // how many DNS rules lead the spec
 	gained []grant                         // what the object allows after the change and not before
 	lost   *overlapIndex                   // what it allows before the change and not after
 }
