@@ -27,7 +27,7 @@ type Options struct {
 	ExtraDNS []netip.Addr
 	// DNSService names the cluster's DNS Service in messages: "kube-system/kube-dns".
 	DNSService string
-	// MaxStale bounds how long a restart carries addresses whose names do not answer. Zero: no bound.
+	// MaxStale bounds how long a restart carries addresses whose names do not answer. Zero: it carries nothing.
 	MaxStale time.Duration
 	// ServiceCIDRs: the API server serves ServiceCIDR objects (Kubernetes 1.33), so their blocks are refused too.
 	ServiceCIDRs bool

@@ -117,9 +117,13 @@ func (m *memory) takeBudget(now time.Time) time.Time {
 func (r *PolicyReconciler) apply(
 	ctx context.Context, in *observation, steps []netpol.Step, now time.Time,
 ) (wrote bool, err error) {
+	versions := map[string]string{} // of what this plan wrote: it may write one object twice
 	for _, step := range steps {
+		if version, ok := versions[step.Object.Name]; ok {
+			step.Object.ResourceVersion = version
+		}
 		repair := in.memory.driftedFrom(in.live, step.Object.Name)
-		if err := r.write(ctx, in, step); err != nil {
+		if versions[step.Object.Name], err = r.write(ctx, in, step); err != nil {
 			return wrote, err
 		}
 		wrote = true
@@ -130,9 +134,9 @@ func (r *PolicyReconciler) apply(
 	return wrote, nil
 }
 
-func (r *PolicyReconciler) write(ctx context.Context, in *observation, step netpol.Step) error {
+// write does one step and returns the resourceVersion that came of it.
+func (r *PolicyReconciler) write(ctx context.Context, in *observation, step netpol.Step) (version string, err error) {
 	np, sent := step.Object.DeepCopy(), fingerprintOf(step.Object)
-	var err error
 	switch step.Verb {
 	case netpol.Create:
 		err = r.Client.Create(ctx, np, client.FieldOwner(FieldManager))
@@ -144,19 +148,19 @@ func (r *PolicyReconciler) write(ctx context.Context, in *observation, step netp
 	r.Metrics.wrote(resourceNetworkPolicies, string(step.Verb), err)
 	switch {
 	case apierrors.IsAlreadyExists(err):
-		return r.lookBehindCache(ctx, in, step.Object.Name)
+		return "", r.lookBehindCache(ctx, in, step.Object.Name)
 	case err != nil && step.Verb == netpol.Delete:
 		err = client.IgnoreNotFound(err)
 	}
 	if err != nil {
-		return fmt.Errorf("%s NetworkPolicy %s: %w", gerund(step.Verb), step.Object.Name, err)
+		return "", fmt.Errorf("%s NetworkPolicy %s: %w", gerund(step.Verb), step.Object.Name, err)
 	}
 	if step.Verb == netpol.Delete {
 		delete(in.memory.written, step.Object.Name)
 	} else {
 		in.memory.written[step.Object.Name] = sent
 	}
-	return nil
+	return np.ResourceVersion, nil
 }
 
 // lookBehindCache reads a NetworkPolicy that exists although the cache does not show it, and adds it to what was
