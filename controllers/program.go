@@ -179,8 +179,10 @@ func gerund(v netpol.Verb) string {
 	switch v {
 	case netpol.Create:
 		return "creating"
+	case netpol.Update:
+		return "updating"
 	case netpol.Delete:
 		return "deleting"
 	}
-	return "updating"
+	return string(v)
 }
