@@ -67,7 +67,7 @@ func TestRBAC_ControllerUpdatesOnlyItsLease(t *testing.T) {
 	}
 	for name, want := range map[string]bool{"fqdn-egress-controller": true, "another": false} {
 		for _, verb := range []string{"get", "update"} {
-			got := may(t, who, authorizationv1.ResourceAttributes{
+			got := may(t.Context(), t, who, authorizationv1.ResourceAttributes{
 				Verb: verb, Group: "coordination.k8s.io", Resource: "leases", Namespace: "fqdn-egress-system", Name: name,
 			})
 			if got != want {
@@ -119,8 +119,8 @@ func bound(t *testing.T, s *apiserver.Server, role string) apiserver.Access {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
-		return may(t, who, attributes("get", "fqdnegresspolicies.fqdnegress.dev@shop")), nil
+	err = wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		return may(ctx, t, who, attributes("get", "fqdnegresspolicies.fqdnegress.dev@shop")), nil
 	})
 	if err != nil {
 		t.Fatalf("%s may not read policies in time: %v", role, err)
@@ -133,7 +133,7 @@ func checkGrants(t *testing.T, who apiserver.Access, grants []grant) {
 	for _, g := range grants {
 		verbs, resource, _ := strings.Cut(g.what, " ")
 		for verb := range strings.SplitSeq(verbs, ",") {
-			if got := may(t, who, attributes(verb, resource)); got != g.allowed {
+			if got := may(t.Context(), t, who, attributes(verb, resource)); got != g.allowed {
 				t.Errorf("%s %s: allowed %t, want %t", verb, resource, got, g.allowed)
 			}
 		}
@@ -149,13 +149,13 @@ func attributes(verb, resource string) authorizationv1.ResourceAttributes {
 	}
 }
 
-func may(t *testing.T, who apiserver.Access, what authorizationv1.ResourceAttributes) bool {
+func may(ctx context.Context, t *testing.T, who apiserver.Access, what authorizationv1.ResourceAttributes) bool {
 	t.Helper()
 	c, err := kubernetes.NewForConfig(who.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	review, err := c.AuthorizationV1().SelfSubjectAccessReviews().Create(t.Context(),
+	review, err := c.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx,
 		&authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &what}},
 		metav1.CreateOptions{})
 	if err != nil {

@@ -55,7 +55,7 @@ type FQDNStatus struct {
 	FQDN FQDN `json:"fqdn"`
 
 	// state is Pending (not answered yet; for a wildcard: no name observed yet), Resolved (an upstream answers it with
-	// addresses), Stale (addresses are kept, but the last word of every upstream was an error), NotFound (it does not
+	// addresses), Stale (addresses are kept, but the last word of the upstreams was an error), NotFound (it does not
 	// exist or has no addresses) or Failing (no addresses, and errors).
 	// +required
 	State FQDNState `json:"state"`
@@ -107,7 +107,7 @@ const (
 	FQDNPending FQDNState = "Pending"
 	// FQDNResolved: an upstream answers it with addresses.
 	FQDNResolved FQDNState = "Resolved"
-	// FQDNStale: addresses are kept, but the last word of every upstream was an error.
+	// FQDNStale: addresses are kept, but in one of their families the last word of every upstream was an error.
 	FQDNStale FQDNState = "Stale"
 	// FQDNNotFound: NXDOMAIN or NODATA.
 	FQDNNotFound FQDNState = "NotFound"
