@@ -88,7 +88,7 @@ func (c *controller) ready(ctx context.Context) (time.Duration, error) {
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for {
-		body, err := get(ctx, c.health+"/readyz")
+		body, err := get(ctx, http.DefaultClient, c.health+"/readyz")
 		if err == nil {
 			_, err = io.Copy(io.Discard, body)
 			return time.Since(c.started), errors.Join(err, body.Close())
@@ -119,7 +119,7 @@ func (c *controller) logTail() string {
 
 // metric returns the value of a metric without labels.
 func (c *controller) metric(ctx context.Context, name string) (float64, error) {
-	body, err := get(ctx, c.metrics+"/metrics")
+	body, err := get(ctx, http.DefaultClient, c.metrics+"/metrics")
 	if err != nil {
 		return 0, err
 	}
@@ -140,7 +140,7 @@ func (c *controller) cpuSeconds(ctx context.Context) (float64, error) {
 
 // collectGarbage makes the controller run its garbage collector.
 func (c *controller) collectGarbage(ctx context.Context) error {
-	body, err := get(ctx, c.pprof+"/debug/pprof/heap?gc=1")
+	body, err := get(ctx, http.DefaultClient, c.pprof+"/debug/pprof/heap?gc=1")
 	if err != nil {
 		return err
 	}
@@ -149,12 +149,12 @@ func (c *controller) collectGarbage(ctx context.Context) error {
 }
 
 // get returns the body of a 200 answer.
-func get(ctx context.Context, url string) (io.ReadCloser, error) {
+func get(ctx context.Context, client *http.Client, url string) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -8,23 +8,33 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
 )
 
-// startProfile takes a CPU profile of the controller from now on, and returns a function that waits for its end and takes
-// a heap profile too. Without --profile it does nothing.
+// startProfile takes a CPU profile of the controller and of the API server from now on, and returns a function that waits
+// for their end and takes a heap profile of the controller too. Without --profile it does nothing.
 func (t *trial) startProfile(ctx context.Context, name string, d time.Duration) (finish func() error) {
 	if t.options.profile == "" {
 		return func() error { return nil }
 	}
-	done := make(chan error, 1)
-	go func() {
-		url := fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", t.controller.pprof, int(d.Seconds()))
-		done <- t.save(ctx, url, name+".cpu")
-	}()
-	return func() error { return errors.Join(<-done, t.heapProfile(ctx, name)) }
+	path := fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(d.Seconds()))
+	var profiles errgroup.Group
+	profiles.Go(func() error { return t.save(ctx, http.DefaultClient, t.controller.pprof+path, name+".cpu") })
+	profiles.Go(func() error {
+		admin, err := rest.HTTPClientFor(t.plane.Config)
+		if err != nil {
+			return err
+		}
+		return t.save(ctx, admin, strings.TrimSuffix(t.plane.Config.Host, "/")+path, name+".apiserver.cpu")
+	})
+	return func() error { return errors.Join(profiles.Wait(), t.heapProfile(ctx, name)) }
 }
 
 // heapProfile writes what is in use and what was allocated since the start (go tool pprof -sample_index=alloc_space).
@@ -32,11 +42,11 @@ func (t *trial) heapProfile(ctx context.Context, name string) error {
 	if t.options.profile == "" {
 		return nil
 	}
-	return t.save(ctx, t.controller.pprof+"/debug/pprof/heap?gc=1", name+".heap")
+	return t.save(ctx, http.DefaultClient, t.controller.pprof+"/debug/pprof/heap?gc=1", name+".heap")
 }
 
-func (t *trial) save(ctx context.Context, url, name string) error {
-	body, err := get(ctx, url)
+func (t *trial) save(ctx context.Context, client *http.Client, url, name string) error {
+	body, err := get(ctx, client, url)
 	if err != nil {
 		return fmt.Errorf("profiling: %w", err)
 	}

@@ -21,7 +21,7 @@ import (
 const plainWorkers = 16
 
 // patience is how long a measurement waits for what must come.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // quiet is how long after the last thing that is waited for a count of writes or queries is taken: longer than the five
 // seconds for which the controller may hold back a status.
