@@ -194,11 +194,16 @@ func TestExchange_OneLostPacket(t *testing.T) {
 	}
 }
 
+// TestExchange_OverTCPOnly: over TCP an answer as long as the buffer for UDP is whole.
 func TestExchange_OverTCPOnly(t *testing.T) {
+	const name, n = "www1234.example.com", 253
+	if size := 12 + len(name) + 2 + 4 + 16*n + 11; size != udpBuffer { // header, question, addresses, OPT record
+		t.Fatalf("the answer has %d bytes", size)
+	}
 	s := dnstest.Start(t)
-	s.Set("www.example.com", testTTL, manyAddrs(255)...) // 4 kB and some: as much as the buffer for UDP
-	got, err := resolveAt(t, &Sockets{}, TCP(s.Addr()), "www.example.com A")
-	if err != nil || len(got.Addrs) != 255 || s.CountNet("udp", "") != 0 {
+	s.Set(name, testTTL, manyAddrs(n)...)
+	got, err := resolveAt(t, &Sockets{}, TCP(s.Addr()), name+" A")
+	if err != nil || len(got.Addrs) != n || s.CountNet("udp", "") != 0 {
 		t.Errorf("over TCP: %d addresses, %v; %d queries over UDP", len(got.Addrs), err, s.CountNet("udp", ""))
 	}
 }

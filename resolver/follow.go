@@ -5,6 +5,7 @@ package resolver
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 	list, changed := r.source.Upstreams()
 	now := r.options.Clock.Now()
 	kept := map[Upstream]bool{}
-	for _, u := range distinct(list) {
+	for _, u := range distinct(slices.Clone(list)) {
 		key := Upstream{addr: u.addr, tcp: u.tcp}
 		kept[key] = true
 		if l, ok := r.lanes[key]; ok {
@@ -86,7 +87,7 @@ func (r *Resolver) retire(key Upstream, l *lane, now time.Time) {
 	}
 	r.queries -= len(l.queries)
 	delete(r.lanes, key)
-	r.book.Retire(l.upstream.Source(), now)
+	r.book.Retire(l.source, now)
 }
 
 func (r *Resolver) addName(l *lane, name fqdn.Name, now time.Time) {

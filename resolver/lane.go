@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 // lane is one upstream: its questions, those of them that wait, its budget and its share of the workers. Lanes share
@@ -18,6 +20,7 @@ import (
 // new name is asked at once beside a thousand that never answer.
 type lane struct {
 	upstream Upstream
+	source   addressbook.Source
 	ctx      context.Context // ends when the upstream leaves
 	cancel   context.CancelFunc
 
@@ -36,6 +39,7 @@ type lane struct {
 func newLane(ctx context.Context, u Upstream, maxQPS int) *lane {
 	l := &lane{
 		upstream:      u,
+		source:        u.Source(),
 		queries:       map[Question]*query{},
 		budget:        rate.NewLimiter(rate.Limit(maxQPS), burstSeconds*maxQPS),
 		failingBudget: rate.NewLimiter(rate.Limit(maxQPS)/2, max(burstSeconds*maxQPS/2, 1)),

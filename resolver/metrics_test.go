@@ -87,6 +87,14 @@ fqdn_egress_resolver_upstreams 1
 		if diff := cmp.Diff("3 samples, 3.75 s", lag); diff != "" {
 			t.Error(diff)
 		}
+		w.setUpstreams()
+		want = `# HELP fqdn_egress_resolver_questions Questions that are kept fresh: names times families times upstreams.
+# TYPE fqdn_egress_resolver_questions gauge
+fqdn_egress_resolver_questions 0
+`
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "fqdn_egress_resolver_questions"); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

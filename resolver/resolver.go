@@ -203,7 +203,7 @@ func (r *Resolver) settle(res result) {
 	}
 	r.metrics.observe(res)
 	now := r.options.Clock.Now()
-	key := addressbook.Key{Name: q.Name, Family: q.Family, Source: q.lane.upstream.Source()}
+	key := addressbook.Key{Name: q.Name, Family: q.Family, Source: q.lane.source}
 	if res.err != nil {
 		r.book.Fail(key, reasonOf(res.err), now)
 		q.fail(now, r.options.Rand())

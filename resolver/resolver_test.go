@@ -15,6 +15,8 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
+var _ Book = (*addressbook.Book)(nil)
+
 // The upstreams of the tests.
 const (
 	up1 = "192.0.2.53:53"
@@ -95,6 +97,9 @@ func TestResolver_BacksOff(t *testing.T) {
 		from := slices.IndexFunc(again, func(at time.Duration) bool { return at > 11*time.Minute })
 		if gap := again[from+1] - again[from]; gap != 1250*time.Millisecond || len(first) == 0 {
 			t.Errorf("after a success backed off by %v", gap)
+		}
+		if told := w.told("retire"); len(told) != 0 {
+			t.Errorf("an upstream that fails is an upstream still: %q", told)
 		}
 	})
 }

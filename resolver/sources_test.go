@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -84,7 +85,6 @@ func TestResolvConf_FollowsTheFile(t *testing.T) {
 	tick(t, clk)
 	write(t, path, "search example.com\nnameserver 10.0.0.2\n", 4) // another text, the same upstreams
 	tick(t, clk)
-	waitForWaiter(t, clk)
 	select {
 	case <-changed:
 		t.Errorf("signalled although nothing changed: %s", list(r))
@@ -99,11 +99,12 @@ func TestResolvConf_FollowsTheFile(t *testing.T) {
 	}
 }
 
-// tick lets the source look at its file once.
+// tick lets the source look at its file once, and waits until it did.
 func tick(t *testing.T, clk *clocktesting.FakeClock) {
 	t.Helper()
 	waitForWaiter(t, clk)
 	clk.Step(resolvConfEvery)
+	waitForWaiter(t, clk)
 }
 
 // waitForWaiter blocks until the source sleeps.
@@ -139,44 +140,48 @@ func TestCluster(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
-	first, second := newChanging(t, "10.0.0.2:53", "10.0.0.1:53"), newChanging(t, "10.0.0.2:53")
-	path := filepath.Join(t.TempDir(), "resolv.conf")
-	write(t, path, "nameserver 10.0.0.9\n", 1)
-	system, err := NewResolvConf(path, nil, logr.Discard())
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := Merge(Static(UDP(netip.MustParseAddrPort("10.0.0.3:53"))), first, second, system)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- m.(starter).Start(ctx) }()
-	await(t, m, "10.0.0.1:53 10.0.0.2:53 10.0.0.3:53 10.0.0.9:53")
-	first.set("10.0.0.4:53")
-	await(t, m, "10.0.0.2:53 10.0.0.3:53 10.0.0.4:53 10.0.0.9:53")
-	second.set()
-	await(t, m, "10.0.0.3:53 10.0.0.4:53 10.0.0.9:53")
-	first.set("10.0.0.5:53")
-	await(t, m, "10.0.0.3:53 10.0.0.5:53 10.0.0.9:53")
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-}
-
-// await follows the signals of a source until it has these upstreams.
-func await(t *testing.T, source UpstreamSource, want string) {
-	t.Helper()
-	for {
-		_, changed := source.Upstreams()
-		if list(source) == want {
-			return
+	oneProcessor(t)
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "resolv.conf")
+		write(t, path, "nameserver 10.0.0.9\n", 1)
+		system, err := NewResolvConf(path, nil, logr.Discard())
+		if err != nil {
+			t.Fatal(err)
 		}
-		select {
-		case <-changed:
-		case <-time.After(5 * time.Second):
-			t.Fatalf("no signal of a change from %s to %s", list(source), want)
+		first, second := newChanging(t, "10.0.0.2:53", "10.0.0.1:53"), newChanging(t, "10.0.0.2:53")
+		m := Merge(Static(UDP(netip.MustParseAddrPort("10.0.0.3:53"))), first, second, system)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		start := func() {
+			go func() { ended <- m.(starter).Start(ctx) }()
 		}
-	}
+		for _, step := range []struct {
+			change func()
+			want   string
+		}{
+			{func() { first.set("10.0.0.1:53"); start() }, "10.0.0.1:53 10.0.0.2:53 10.0.0.3:53 10.0.0.9:53"}, // before it runs
+			{func() { first.set("10.0.0.4:53") }, "10.0.0.2:53 10.0.0.3:53 10.0.0.4:53 10.0.0.9:53"},
+			{func() { second.set() }, "10.0.0.3:53 10.0.0.4:53 10.0.0.9:53"},
+			{func() { first.set("10.0.0.5:53") }, "10.0.0.3:53 10.0.0.5:53 10.0.0.9:53"},
+			{func() { write(t, path, "nameserver 10.0.0.8\n", 2); time.Sleep(resolvConfEvery) }, "10.0.0.3:53 10.0.0.5:53 10.0.0.8:53"},
+		} {
+			_, changed := m.Upstreams()
+			step.change()
+			synctest.Wait()
+			select {
+			case <-changed:
+			default:
+				t.Errorf("no signal of the change to %s", step.want)
+			}
+			if got := list(m); got != step.want {
+				t.Errorf("got %s, want %s", got, step.want)
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 type failing struct{ UpstreamSource }
