@@ -23,14 +23,14 @@ const testSOA = "example.com. 100 IN SOA ns.example.com. admin.example.com. 1 36
 
 func TestReadAnswer(t *testing.T) {
 	type edits = []func(*dns.Msg)
-	good := func(ttl time.Duration, as ...string) addressbook.Answer {
-		return addressbook.Answer{Addrs: addrs(as...), TTL: ttl * time.Second}
+	good := func(ttl uint32, as ...string) addressbook.Answer {
+		return addressbook.Answer{Addrs: addrs(as...), TTL: time.Duration(ttl) * time.Second}
 	}
-	nodata := func(ttl time.Duration) addressbook.Answer {
-		return addressbook.Answer{Outcome: addressbook.NoData, TTL: ttl * time.Second}
+	nodata := func(ttl uint32) addressbook.Answer {
+		return addressbook.Answer{Outcome: addressbook.NoData, TTL: time.Duration(ttl) * time.Second}
 	}
-	nxdomain := func(ttl time.Duration) addressbook.Answer {
-		return addressbook.Answer{Outcome: addressbook.NXDomain, TTL: ttl * time.Second}
+	nxdomain := func(ttl uint32) addressbook.Answer {
+		return addressbook.Answer{Outcome: addressbook.NXDomain, TTL: time.Duration(ttl) * time.Second}
 	}
 	tests := map[string]struct {
 		question string // "www.example.com A" by default

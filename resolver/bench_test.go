@@ -76,7 +76,9 @@ func BenchmarkLoop(b *testing.B) {
 		}
 	}()
 	cancel()
-	<-ended
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
 	close(recorded)
 }
 

@@ -104,6 +104,7 @@ func (l *lane) hasWorker(c class) bool {
 		return failing < half
 	case retry:
 		return failing < half && l.flying[retry] < max(half*3/4, 1)
+	case healthy:
 	}
 	return failing+l.flying[healthy] < l.workers
 }

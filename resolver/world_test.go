@@ -26,7 +26,6 @@ import (
 type world struct {
 	t     *testing.T
 	start time.Time
-	stop  func()
 
 	mu       sync.Mutex
 	names    []fqdn.Name
