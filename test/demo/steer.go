@@ -61,7 +61,7 @@ func (s steering) do(words []string) error {
 	case "quit":
 		return errQuit
 	default:
-		return errors.New(steerHelp)
+		return fmt.Errorf("no such command: %q\n%s", command, steerHelp)
 	}
 	return nil
 }

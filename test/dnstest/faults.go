@@ -5,6 +5,7 @@ package dnstest
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,7 @@ func (f *faults) of(name string) []Fault {
 	if len(own) == 0 {
 		return all
 	}
-	return append(all[:len(all):len(all)], own...)
+	return slices.Concat(all, own)
 }
 
 // Only applies fault to questions of one type.

@@ -4,6 +4,7 @@
 package dnstest_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -61,7 +62,7 @@ func TestFaults(t *testing.T) {
 }
 
 func isTimeout(err error) bool {
-	ne, ok := err.(net.Error)
+	ne, ok := errors.AsType[net.Error](err)
 	return ok && ne.Timeout()
 }
 

@@ -5,6 +5,7 @@ package dnstest
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -107,9 +108,7 @@ func (s *Server) Zone(text string) {
 			s.zone.names[owner] = types
 			continue
 		}
-		for t, set := range types {
-			s.zone.names[owner][t] = set
-		}
+		maps.Copy(s.zone.names[owner], types)
 	}
 }
 
