@@ -34,6 +34,7 @@ type lane struct {
 	budget, failingBudget *rate.Limiter
 	limited               bool // the last queries wait for the budget
 	reported              bool // that has been logged
+	health                health
 }
 
 func newLane(ctx context.Context, u Upstream, maxQPS int) *lane {

@@ -175,9 +175,10 @@ func (r *Resolver) noteBudget(l *lane, waits bool) {
 
 // send starts a worker for one query.
 func (r *Resolver) send(l *lane, q *query, c class, now time.Time) {
+	upstream := l.upstream // the loop may set its cluster mark meanwhile
 	r.workers.Go(func() {
 		res := result{query: q, class: c, sent: now}
-		res.answer, res.err = r.ask(l, q)
+		res.answer, res.err = r.ask(l.ctx, q.Question, upstream)
 		res.answered = r.options.Clock.Now()
 		select {
 		case r.results <- res:
@@ -186,12 +187,23 @@ func (r *Resolver) send(l *lane, q *query, c class, now time.Time) {
 	})
 }
 
-func (r *Resolver) ask(l *lane, q *query) (addressbook.Answer, error) {
-	m, err := r.options.Exchanger.Exchange(l.ctx, q.Question, l.upstream)
+func (r *Resolver) ask(ctx context.Context, question Question, upstream Upstream) (addressbook.Answer, error) {
+	m, err := r.options.Exchanger.Exchange(ctx, question, upstream)
 	if err != nil {
 		return addressbook.Answer{}, err
 	}
-	return ReadAnswer(q.Question, m)
+	return ReadAnswer(question, m)
+}
+
+// noteHealth reports an upstream that gives no good answer to anything, once, and its recovery.
+func (r *Resolver) noteHealth(l *lane, res result) {
+	switch {
+	case res.err == nil && l.health.answered():
+		r.options.Log.Info("An upstream answers again", "upstream", l.upstream.String())
+	case res.err != nil && l.health.failed(res.answered):
+		r.options.Log.Info("An upstream gives no good answer; what it said before is kept",
+			"upstream", l.upstream.String(), "reason", reasonOf(res.err), "for", silence.String())
+	}
 }
 
 // settle records what a worker brought, unless it is wanted no more, and puts the query back into the heap.
@@ -202,6 +214,7 @@ func (r *Resolver) settle(res result) {
 		return
 	}
 	r.metrics.observe(res)
+	r.noteHealth(q.lane, res)
 	now := r.options.Clock.Now()
 	key := addressbook.Key{Name: q.Name, Family: q.Family, Source: q.lane.source}
 	if res.err != nil {
