@@ -50,8 +50,9 @@ fmt: ## Format the code
 	$(LINT) fmt
 
 .PHONY: generate
-generate: ## Write the deep copies and the CRD from the API types
+generate: ## Write the deep copies and the CRD from the API types, docs/flags.md and docs/metrics.md from the program
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt crd paths=./api/... output:crd:artifacts:config=config/crd
+	go test -count=1 -run '^TestDocs' ./cmd/fqdn-egress-controller -update
 
 .PHONY: build
 build: ## Build the programs into bin/

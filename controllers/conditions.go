@@ -26,7 +26,7 @@ func setConditions(status *v1alpha1.FQDNEgressPolicyStatus, f facts, now time.Ti
 	programmed := programmedCondition(f)
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
-		Message: "Every name is resolved and the NetworkPolicies are written",
+		Message: resolved.Message + "; " + lowerFirst(programmed.Message),
 	}
 	for _, c := range []metav1.Condition{programmed, resolved} {
 		if c.Status == metav1.ConditionFalse {
@@ -146,6 +146,13 @@ func listNames(names []v1alpha1.FQDNStatus) string {
 		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(parts, "; ")
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
 }
 
 func shorten(s string) string {

@@ -132,6 +132,11 @@ func firstWriteAt(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.Network
 	if len(ownedBy(policy, live)) > 0 {
 		return time.Time{}
 	}
+	return namesDueAt(s)
+}
+
+// namesDueAt returns when the wait for names that were not answered yet is over. Zero: all are answered.
+func namesDueAt(s addressbook.Snapshot) time.Time {
 	var at time.Time
 	for _, e := range s.Entries {
 		if _, exact := e.Pattern.Exact(); !exact || !e.Answered.IsZero() {

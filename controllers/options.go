@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The pace of writes (DESIGN.md, sections 5 and 7).
+// The pace of writes; docs/design.md says why.
 const (
 	firstWriteWait  = 2 * time.Second  // a new policy waits that long for its names before the first write
 	statusInterval  = 5 * time.Second  // between two writes of a status when only the status changed

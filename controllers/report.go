@@ -32,6 +32,9 @@ func (r *PolicyReconciler) report(
 	if equality.Semantic.DeepEqual(policy.Status, status) {
 		return time.Time{}, nil
 	}
+	if at := namesDueAt(snapshot); policy.Status.ObservedGeneration == 0 && at.After(now) {
+		return at, nil // the first status is worth a moment's wait, as the first NetworkPolicy is
+	}
 	due := in.memory.statusAt.Add(statusInterval)
 	if !done.wrote && policy.Status.ObservedGeneration == policy.Generation && due.After(now) {
 		return due, nil

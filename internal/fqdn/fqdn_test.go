@@ -49,7 +49,7 @@ func TestParsePattern_Accepts(t *testing.T) {
 	}
 }
 
-// The refusals of DESIGN.md section 4, each with what it tells to write instead.
+// The refusals, each with what it tells to write instead.
 func TestParsePattern_Refuses(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                      "is empty",

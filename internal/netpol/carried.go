@@ -14,7 +14,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// Carried is what a policy's NetworkPolicies carried when this process saw them first (DESIGN.md, invariant 4). The zero
+// Carried is what a policy's NetworkPolicies carried when this process saw them first (invariant 4 in docs/concepts.md). The zero
 // value carries nothing.
 type Carried struct {
 	// Since is when they were seen.

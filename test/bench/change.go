@@ -40,11 +40,11 @@ func (b *bench) change(ctx context.Context) ([]figure, error) {
 
 // changes moves the shared name of all policies again and again.
 func (b *bench) changes(ctx context.Context, counted bool, flags ...string) ([]move, error) {
-	w := b.workload(dnstest.TTL(changeTTL))
+	w := b.ordinary(dnstest.TTL(changeTTL))
 	w.shared = true
 	var all []move
 	err := b.during(ctx, w, func(t *trial) error {
-		if err := t.converge(ctx); err != nil {
+		if err := t.createAll(ctx); err != nil {
 			return err
 		}
 		if err := t.settle(ctx); err != nil {

@@ -14,9 +14,9 @@ func (b *bench) converge(ctx context.Context) ([]figure, error) {
 	var figures []figure
 	var lag time.Duration
 	floor, err := b.betweenFloors(ctx, func() error {
-		return b.during(ctx, b.workload(longTTL), func(t *trial) error {
+		return b.during(ctx, b.ordinary(longTTL), func(t *trial) error {
 			stopProfile := t.startProfile(ctx, "converge", convergeProfile)
-			if err := t.converge(ctx); err != nil {
+			if err := t.createAll(ctx); err != nil {
 				return err
 			}
 			lag = t.complete.Sub(t.lastCreate)

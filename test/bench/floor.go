@@ -30,8 +30,8 @@ func (b *bench) rehearse(ctx context.Context) error {
 		return nil
 	}
 	b.say("rehearsing")
-	return b.during(ctx, b.workload(longTTL), func(t *trial) error {
-		if err := errors.Join(t.converge(ctx), t.settle(ctx)); err != nil {
+	return b.during(ctx, b.ordinary(longTTL), func(t *trial) error {
+		if err := errors.Join(t.createAll(ctx), t.settle(ctx)); err != nil {
 			return err
 		}
 		policies, networkPolicies := &v1alpha1.FQDNEgressPolicyList{}, &networkingv1.NetworkPolicyList{}
@@ -51,8 +51,8 @@ func (b *bench) rehearse(ctx context.Context) error {
 // longTTL is beyond the end of any scenario.
 const longTTL = dnstest.TTL(5 * time.Minute)
 
-// workload is what all scenarios but memory and change have.
-func (b *bench) workload(ttl dnstest.TTL) workload {
+// ordinary is what all scenarios but memory have, with one more name in change.
+func (b *bench) ordinary(ttl dnstest.TTL) workload {
 	o := b.options
 	return workload{policies: o.policies, perPolicy: o.namesPerPolicy, names: o.names, ttl: ttl}
 }

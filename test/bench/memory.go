@@ -48,7 +48,7 @@ func (b *bench) memoryOf(ctx context.Context, w workload) ([]figure, error) {
 		if empty, err = t.footprint(ctx); err != nil {
 			return err
 		}
-		if err := t.converge(ctx); err != nil {
+		if err := t.createAll(ctx); err != nil {
 			return err
 		}
 		if err := t.settle(ctx); err != nil {

@@ -15,22 +15,22 @@ import (
 // restart measures what a crash of the controller costs with everything in place.
 func (b *bench) restart(ctx context.Context) ([]figure, error) {
 	var figures []figure
-	err := b.during(ctx, b.workload(longTTL), func(t *trial) error {
-		if err := t.converge(ctx); err != nil {
+	err := b.during(ctx, b.ordinary(longTTL), func(t *trial) error {
+		if err := t.createAll(ctx); err != nil {
 			return err
 		}
 		if err := t.settle(ctx); err != nil {
 			return err
 		}
 		var err error
-		figures, err = t.restart(ctx)
+		figures, err = t.crash(ctx)
 		return err
 	})
 	return figures, err
 }
 
-// restart expects that the tracker watches since before the first NetworkPolicy.
-func (t *trial) restart(ctx context.Context) ([]figure, error) {
+// crash kills the controller and starts it again. It expects that the tracker watches since before the first NetworkPolicy.
+func (t *trial) crash(ctx context.Context) ([]figure, error) {
 	begun, err := t.audit.now()
 	if err != nil {
 		return nil, err

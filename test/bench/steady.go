@@ -16,8 +16,8 @@ const steadyTTL = 10 * time.Second
 // steady measures what it costs to keep watch while nothing changes.
 func (b *bench) steady(ctx context.Context) ([]figure, error) {
 	var figures []figure
-	err := b.during(ctx, b.workload(dnstest.TTL(steadyTTL)), func(t *trial) error {
-		if err := t.converge(ctx); err != nil {
+	err := b.during(ctx, b.ordinary(dnstest.TTL(steadyTTL)), func(t *trial) error {
+		if err := t.createAll(ctx); err != nil {
 			return err
 		}
 		if err := t.settle(ctx); err != nil {

@@ -40,8 +40,8 @@ func (b *bench) sweep(ctx context.Context) error {
 
 func (b *bench) sweepOnce(ctx context.Context, value string, times *sweepTimes) error {
 	flags := []string{"--max-concurrent-reconciles", value}
-	err := b.during(ctx, b.workload(longTTL), func(t *trial) error {
-		err := t.converge(ctx)
+	err := b.during(ctx, b.ordinary(longTTL), func(t *trial) error {
+		err := t.createAll(ctx)
 		times.converge = append(times.converge, t.complete.Sub(t.lastCreate))
 		return err
 	}, flags...)

@@ -78,8 +78,8 @@ func (t *trial) end() error {
 	return errors.Join(t.dns.Close(), t.clear(ctx, namespace))
 }
 
-// converge creates the policies and waits for their NetworkPolicies.
-func (t *trial) converge(ctx context.Context) error {
+// createAll creates the policies and waits for their NetworkPolicies.
+func (t *trial) createAll(ctx context.Context) error {
 	expectation := t.tracker.expect(t.workload.wants())
 	err := parallel(ctx, t.workload.policies, func(ctx context.Context, i int) error {
 		return t.client.Create(ctx, t.workload.policy(i))
