@@ -24,6 +24,7 @@ type memory struct {
 	budget     *rate.Limiter          // of address writes
 	contest    contest
 	statusAt   time.Time // when the status was written last, or first seen
+	statusOwed bool      // a NetworkPolicy was written and the status that tells of it was not yet
 }
 
 // memories holds the memory of every policy. The zero value is ready; it is safe for concurrent use.

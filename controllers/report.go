@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
@@ -30,14 +31,11 @@ func (r *PolicyReconciler) report(
 	}, now)
 	r.Metrics.observe(client.ObjectKeyFromObject(policy), figuresOf(status, done.plan))
 	if equality.Semantic.DeepEqual(policy.Status, status) {
+		in.memory.statusOwed = false
 		return time.Time{}, nil
 	}
-	if at := namesDueAt(snapshot); policy.Status.ObservedGeneration == 0 && at.After(now) {
-		return at, nil // the first status is worth a moment's wait, as the first NetworkPolicy is
-	}
-	due := in.memory.statusAt.Add(statusInterval)
-	if !done.wrote && policy.Status.ObservedGeneration == policy.Generation && due.After(now) {
-		return due, nil
+	if at := in.memory.statusDue(policy, snapshot, done, now); !at.IsZero() {
+		return at, nil
 	}
 
 	before := policy.DeepCopy()
@@ -50,11 +48,30 @@ func (r *PolicyReconciler) report(
 	if err != nil {
 		return time.Time{}, fmt.Errorf("writing status: %w", err)
 	}
-	in.memory.statusAt = now
+	in.memory.statusAt, in.memory.statusOwed = now, false
 	r.Metrics.limits(snapshot, done.plan)
 	for _, e := range eventsFor(before.Status, status) {
 		r.Metrics.event(e)
 		r.Recorder.Eventf(policy, nil, e.kind, e.reason, e.action, "%s", shorten(e.note))
 	}
 	return time.Time{}, nil
+}
+
+// statusDue returns when a status that differs is to be written; zero: now.
+func (m *memory) statusDue(
+	policy *v1alpha1.FQDNEgressPolicy, snapshot addressbook.Snapshot, done programmed, now time.Time,
+) time.Time {
+	if at := namesDueAt(snapshot); policy.Status.ObservedGeneration == 0 && at.After(now) {
+		return at // the first status is worth a moment's wait, as the first NetworkPolicy is
+	}
+	if done.wrote && done.err == nil && !m.statusOwed {
+		// Rules before words: where many policies wait for their NetworkPolicies, their statuses go to the end of the queue.
+		m.statusOwed = true
+		return now
+	}
+	due := m.statusAt.Add(statusInterval)
+	if !m.statusOwed && policy.Status.ObservedGeneration == policy.Generation && due.After(now) {
+		return due
+	}
+	return time.Time{}
 }
