@@ -41,9 +41,11 @@ func (b *bench) sweep(ctx context.Context) error {
 func (b *bench) sweepOnce(ctx context.Context, value string, times *sweepTimes) error {
 	flags := []string{"--max-concurrent-reconciles", value}
 	err := b.during(ctx, b.ordinary(longTTL), func(t *trial) error {
-		err := t.createAll(ctx)
+		if err := t.createAll(ctx); err != nil {
+			return err
+		}
 		times.converge = append(times.converge, t.complete.Sub(t.lastCreate))
-		return err
+		return nil
 	}, flags...)
 	if err != nil {
 		return err

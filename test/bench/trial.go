@@ -73,9 +73,13 @@ func (t *trial) end() error {
 	if t.tracker != nil {
 		t.tracker.stop()
 	}
+	var err error
+	if t.dns != nil {
+		err = t.dns.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return errors.Join(t.dns.Close(), t.clear(ctx, namespace))
+	return errors.Join(err, t.clear(ctx, namespace))
 }
 
 // createAll creates the policies and waits for their NetworkPolicies.
