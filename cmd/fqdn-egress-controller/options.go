@@ -94,7 +94,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Elect a leader, so that several replicas can run and one writes.")
 	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
 		"Namespace of the leader election Lease; the process's own by default.")
-	fs.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", 16, "Policies that are reconciled at once.")
+	fs.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", 32, "Policies that are reconciled at once.")
 	o.log.BindFlags(fs)
 }
 
