@@ -18,8 +18,8 @@ import (
 // NetworkPolicies are the persisted state. The queue gives a key to one worker at a time, so it has no lock.
 type memory struct {
 	uid        types.UID
-	carried    netpol.Carried         // what the NetworkPolicies carried at first sight
-	generation int64                  // of the spec that was written last; 0: none by this process
+	carried    netpol.Carried         // what the NetworkPolicies carried at first sight, less what is over
+	generation int64                  // of the spec that this process tried to write last; 0: none
 	written    map[string]fingerprint // what was sent last, by the name of the NetworkPolicy
 	budget     *rate.Limiter          // of address writes
 	contest    contest

@@ -126,10 +126,12 @@ func ownedBy(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkPolic
 	return owned
 }
 
-// firstWriteAt returns until when a new policy, which has no NetworkPolicy yet, waits for its names: to apply a policy
-// to running pods must not cut them off from hosts that only take a moment to resolve. Zero: it does not wait.
-func firstWriteAt(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkPolicy, s addressbook.Snapshot) time.Time {
-	if len(ownedBy(policy, live)) > 0 {
+// firstWriteAt returns until when the first write waits for the names: to apply a policy to running pods must not cut them
+// off from hosts that only take a moment to resolve. Zero: it does not wait. A restart has nothing to wait for, unless
+// the spec got rules meanwhile for which nothing was carried: other ports of the same names, for one.
+func firstWriteAt(in observation, s addressbook.Snapshot) time.Time {
+	carries := in.memory.generation != 0 || in.memory.carried.Covers(&in.policy.Spec)
+	if len(ownedBy(in.policy, in.live)) > 0 && carries {
 		return time.Time{}
 	}
 	return namesDueAt(s)

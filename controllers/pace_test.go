@@ -95,6 +95,22 @@ func TestInvariant7_ContestedRepairsSlowDownButNewAddressesDoNot(t *testing.T) {
 	}
 }
 
+func TestInvariant10_ContestAndNewAddressesTogetherPassTheBucket(t *testing.T) {
+	m, in := aMemory(t, "192.0.2.1/32")
+	in.live[0] = networkPolicy("0.0.0.0/0")
+	for range contestedAfter {
+		m.contest.repaired(testNow)
+	}
+	for i := range addressBurst {
+		if at := m.paceOf(in, update("192.0.2.9/32"), testNow); !at.IsZero() {
+			t.Fatalf("write %d has to wait until %s", i, at)
+		}
+	}
+	if at := m.paceOf(in, update("192.0.2.9/32"), testNow); at.IsZero() {
+		t.Error("somebody who keeps changing the object makes address writes free")
+	}
+}
+
 func TestMemoryIsOfOnePolicyNotOfOneName(t *testing.T) {
 	var ms memories
 	sights := 0

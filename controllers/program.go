@@ -38,6 +38,7 @@ func (r *PolicyReconciler) program(ctx context.Context, in observation, now time
 		r.Metrics.limitHit(limitWriteBudget)
 		return done
 	}
+	in.memory.generation = in.policy.Generation // from now on its writes are paced, whether they succeed or not
 	done.wrote, done.err = r.apply(ctx, &in, done.plan.Steps, now)
 	if errors.Is(done.err, errStale) {
 		done.plan = netpol.Compile(in.input, now)
@@ -50,7 +51,7 @@ func (r *PolicyReconciler) program(ctx context.Context, in observation, now time
 		// Somebody wrote since we read; the watch will bring it, the retry is for a watch that hangs.
 		done.err, done.held, done.retryAt = nil, true, now.Add(time.Second)
 	case done.err == nil:
-		in.memory.generation = in.policy.Generation
+		in.memory.carried = done.plan.Left
 		in.memory.know(ownedBy(in.policy, in.live))
 		done.retryAt = in.memory.contest.settle(now)
 	}
@@ -71,7 +72,7 @@ func (m *memory) paceOf(in observation, steps []netpol.Step, now time.Time) time
 	switch {
 	case drifted && !changed:
 		return m.contest.nextRepair()
-	case drifted:
+	case drifted && !m.contest.on:
 		return time.Time{}
 	}
 	return m.takeBudget(now)

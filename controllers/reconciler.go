@@ -24,7 +24,7 @@ import (
 // FieldManager is the name under which the controller writes.
 const FieldManager = "fqdn-egress-controller"
 
-// PolicyReconciler reconciles FQDNEgressPolicies. All fields but Options are required.
+// PolicyReconciler reconciles FQDNEgressPolicies. All fields but Options and Pulse are required.
 type PolicyReconciler struct {
 	// Client reads from the manager's cache, and reads what it wrote (EnableReadYourWritesConsistency).
 	Client client.Client
@@ -36,6 +36,8 @@ type PolicyReconciler struct {
 	Clock      clock.PassiveClock
 	Metrics    *Metrics
 	Options    Options
+	// Pulse says when the process must not write any more. Nil: it always may, as without leader election.
+	Pulse *Pulse
 
 	memories memories
 }
@@ -44,6 +46,9 @@ type PolicyReconciler struct {
 // asks to be called again when time alone would change the decision.
 func (r *PolicyReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	now := r.Clock.Now()
+	if !r.Pulse.steady(now) {
+		return ctrl.Result{RequeueAfter: pulseInterval}, nil // the process is about to end
+	}
 	policy := &v1alpha1.FQDNEgressPolicy{}
 	err := r.Client.Get(ctx, req.NamespacedName, policy)
 	if apierrors.IsNotFound(err) || (err == nil && !policy.DeletionTimestamp.IsZero()) {
@@ -60,7 +65,7 @@ func (r *PolicyReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if at := firstWriteAt(policy, in.live, snapshot); at.After(now) {
+	if at := firstWriteAt(in, snapshot); at.After(now) {
 		return ctrl.Result{RequeueAfter: at.Sub(now)}, nil
 	}
 

@@ -119,6 +119,12 @@ func addController(
 			MaxConcurrentReconciles: o.maxConcurrentReconciles,
 		},
 	}
+	if o.leaderElect {
+		reconciler.Pulse = &controllers.Pulse{Clock: clock.RealClock{}}
+		if err := mgr.Add(reconciler.Pulse); err != nil {
+			return fmt.Errorf("adding the pulse: %w", err)
+		}
+	}
 	return reconciler.SetupWithManager(ctx, mgr)
 }
 

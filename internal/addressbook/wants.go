@@ -31,6 +31,8 @@ type wantedNames struct {
 	sorted []fqdn.Name
 	fresh  bool
 	signal chan struct{}
+	// dropped went since the last Wanted.
+	dropped map[fqdn.Name]bool
 }
 
 // Want replaces what o wants. A nil retention means the default, a negative one counts as 0. What another owner made
@@ -149,7 +151,7 @@ func (b *Book) dropUnwanted(old []want) {
 	for _, was := range old {
 		if key, exact := was.pattern.Exact(); exact && len(was.name.owners) == 0 {
 			delete(b.names, key)
-			b.wanted.change()
+			b.wanted.drop(key)
 		}
 	}
 }
@@ -178,18 +180,41 @@ func (n *name) remove(w *owner) {
 
 // Wanted returns the exact names that somebody wants, sorted, and a channel that is closed when that set changes.
 // The slice is shared with other callers: do not change it. Wildcards name nothing to resolve.
+//
+// A name that went and came back since the last call, with nothing known of it any more, is left out once, and the
+// channel is closed already: who compares the sets sees it go and come.
 func (b *Book) Wanted() ([]fqdn.Name, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.wanted.fresh {
-		names := make([]fqdn.Name, 0, len(b.names))
-		for key := range b.names {
-			names = append(names, key)
-		}
-		slices.SortFunc(names, func(x, y fqdn.Name) int { return strings.Compare(x.String(), y.String()) })
-		b.wanted.sorted, b.wanted.fresh = names, true
+	if b.wanted.fresh {
+		return b.wanted.sorted, b.wanted.signal
 	}
+	names, returned := make([]fqdn.Name, 0, len(b.names)), false
+	for key := range b.names {
+		if b.wanted.dropped[key] {
+			returned = true
+			continue
+		}
+		names = append(names, key)
+	}
+	clear(b.wanted.dropped)
+	slices.SortFunc(names, func(x, y fqdn.Name) int { return strings.Compare(x.String(), y.String()) })
+	if returned {
+		again := make(chan struct{})
+		close(again)
+		return names, again
+	}
+	b.wanted.sorted, b.wanted.fresh = names, true
 	return b.wanted.sorted, b.wanted.signal
+}
+
+// drop signals that a name went.
+func (w *wantedNames) drop(key fqdn.Name) {
+	if w.dropped == nil {
+		w.dropped = map[fqdn.Name]bool{}
+	}
+	w.dropped[key] = true
+	w.change()
 }
 
 // change signals that the set of names changed. Without a Wanted since the last change nobody waits for it.

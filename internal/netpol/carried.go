@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -72,6 +73,31 @@ func specRules(np *networkingv1.NetworkPolicy, index int, today []networkingv1.N
 		return np.Spec.Egress // the DNS rules stand in the first object only
 	}
 	return withoutDNS(np.Spec.Egress, today)
+}
+
+// Covers tells whether every rule of the spec that lists names carried something, so that writing before any of them has
+// answered takes nothing away.
+func (c Carried) Covers(spec *v1alpha1.FQDNEgressPolicySpec) bool {
+	return !slices.ContainsFunc(rulesOf(spec.Egress), func(r rule) bool {
+		return len(r.patterns) > 0 && len(c.Rules[r.key]) == 0
+	})
+}
+
+// carriedLeft returns what was carried for rules that the spec has and is not over. What is due but lingers is not over as
+// long as nothing is written.
+func (c *compilation) carriedLeft(nothingWritten bool) Carried {
+	left := Carried{Since: c.in.Carried.Since, Rules: map[RuleKey][]netip.Addr{}}
+	for i := range c.rules {
+		r := &c.rules[i]
+		until, ok := c.in.Carried.until(r, c.in.Names, c.in.MaxStale)
+		if nothingWritten {
+			until = until.Add(Linger)
+		}
+		if addrs := c.in.Carried.Rules[r.key]; ok && len(addrs) > 0 && until.After(c.now) {
+			left.Rules[r.key] = addrs
+		}
+	}
+	return left
 }
 
 // until returns when what was carried for r is due to go: once every exact name had a good answer in each family and

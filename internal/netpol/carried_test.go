@@ -168,6 +168,51 @@ func TestCarriedStaysInItsRuleOnly(t *testing.T) {
 	}
 }
 
+func TestCarriedThatIsOverStaysOver(t *testing.T) {
+	p := policy(on(to("a.example.com"), tcp(443)), on(to("b.example.com"), tcp(22)))
+	objects := cluster{}
+	objects.run(t, input(p, namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1"), "b.example.com": answered("192.0.2.2")})), start())
+	carried := CarriedFrom(objects.list(), DNS{}, start())
+
+	in := input(p, namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.7"), "b.example.com": {}}))
+	in.Carried, in.Live = carried, objects.list()
+	early := Compile(in, start())
+	if diff := cmp.Diff(carried, early.Left, addrComparer()); diff != "" {
+		t.Errorf("before retention has passed all is left: %s", diff)
+	}
+	// Retention has passed for a, and a write takes along what was due; b never answered.
+	late := Compile(in, start().Add(4*time.Minute))
+	want := Carried{Since: start(), Rules: map[RuleKey][]netip.Addr{"TCP/22": addrs("192.0.2.2")}}
+	if diff := cmp.Diff(want, late.Left, addrComparer()); diff != "" {
+		t.Error(diff)
+	}
+	// A rule that the spec has no more is over at once.
+	in.Policy = policy(on(to("a.example.com"), tcp(443)))
+	if left := Compile(in, start()).Left.Rules["TCP/22"]; left != nil {
+		t.Errorf("left for a rule that is gone: %v", left)
+	}
+}
+
+func TestCarriedCovers(t *testing.T) {
+	c := Carried{Rules: map[RuleKey][]netip.Addr{https: addrs("192.0.2.1")}}
+	for name, tc := range map[string]struct {
+		rules []v1alpha1.EgressRule
+		want  bool
+	}{
+		"the same ports":         {[]v1alpha1.EgressRule{on(to("a.example.com"), tcp(443))}, true},
+		"other ports":            {[]v1alpha1.EgressRule{on(to("a.example.com"), tcp(8443))}, false},
+		"ports beside":           {[]v1alpha1.EgressRule{on(to("a.example.com"), tcp(443), tcp(8443))}, false},
+		"a rule without names":   {[]v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{pods("db")}}}, true},
+		"one of two not covered": {[]v1alpha1.EgressRule{on(to("a.example.com"), tcp(443)), to("b.example.com")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := c.Covers(&policy(tc.rules...).Spec); got != tc.want {
+				t.Errorf("Covers = %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestIPBlocksOfTheSpecAreNotCarried(t *testing.T) {
 	r := on(to("a.example.com"), tcp(443))
 	r.To = append(r.To, block("192.0.2.7/32"))

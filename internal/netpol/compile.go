@@ -100,6 +100,7 @@ func (c *compilation) plan(w *wanted) Plan {
 		}
 	}
 	c.report(&plan, w.peers)
+	plan.Left = c.carriedLeft(len(plan.Steps) == 0)
 	return plan
 }
 

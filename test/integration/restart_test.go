@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -190,5 +192,80 @@ func TestEdge19_OrphanedNetworkPolicyIsAdoptedAgain(t *testing.T) {
 		}
 		return nil
 	})
+	stop()
+}
+
+func TestInvariant4_CarriedAddressesDoNotComeBack(t *testing.T) {
+	w := newWorld(t)
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
+	first := w.start("--retention", "1s")
+	w.create("web", nil, rule(443, "www.example.com"))
+	w.wantAllowed(443, "192.0.2.1")
+	first.kill()
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.2")
+	w.start("--retention", "1s")
+	w.wantAllowed(443, "192.0.2.1", "192.0.2.2")
+	w.waitForQueries(4, "www.example.com", dns.TypeA) // retention is over
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.3")
+	w.wantAllowed(443, "192.0.2.2", "192.0.2.3")
+
+	w.dns.Break("dead.example.com", dnstest.Rcode(dns.RcodeServerFailure))
+	stop := w.watchAlways(func(nps []networkingv1.NetworkPolicy) error {
+		if got := allowedBy(nps, 443); slices.Contains(got, "192.0.2.1") {
+			return fmt.Errorf("192.0.2.1 came back: %v", got)
+		}
+		return nil
+	})
+	w.edit("web", func(s *v1alpha1.FQDNEgressPolicySpec) {
+		s.Egress = []v1alpha1.EgressRule{rule(443, "www.example.com", "dead.example.com")}
+	})
+	w.wantState("web", "dead.example.com", v1alpha1.FQDNFailing)
+	w.edit("web", func(s *v1alpha1.FQDNEgressPolicySpec) { s.Egress = []v1alpha1.EgressRule{rule(80, "dead.example.com")} })
+	w.wantAllowed(443)
+	w.edit("web", func(s *v1alpha1.FQDNEgressPolicySpec) {
+		s.Egress = []v1alpha1.EgressRule{rule(443, "dead.example.com")}
+	})
+	w.wantCondition("web", v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonProgrammed)
+	stop()
+	w.wantAllowed(443)
+}
+
+func TestInvariant4_PortsEditedWhileNoControllerRuns(t *testing.T) {
+	w := newWorld(t)
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
+	first := w.start()
+	w.create("web", nil, rule(443, "www.example.com"))
+	w.wantAllowed(443, "192.0.2.1")
+	first.kill()
+	w.edit("web", func(s *v1alpha1.FQDNEgressPolicySpec) { s.Egress[0].Ports = append(s.Egress[0].Ports, tcp(8443)) })
+	w.dns.Break("www.example.com", dnstest.Delay(300*time.Millisecond))
+	stop := w.everAllowed(443, "192.0.2.1") // the old spec allows it and the new one does
+	w.start()
+	w.wantAllowed(8443, "192.0.2.1")
+	stop()
+}
+
+func TestInvariant6_PausedFormerLeaderUndoesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
+	elect := []string{"--leader-elect", "--leader-election-namespace", w.namespace}
+	leader := w.start(elect...)
+	w.create("web", nil, rule(443, "www.example.com"))
+	w.wantAllowed(443, "192.0.2.1")
+	w.start(elect...)
+	if err := leader.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.2")
+	w.wantAllowed(443, "192.0.2.1", "192.0.2.2") // by the new leader, once the lease ran out
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.3")
+	w.wantAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3")
+	stop := w.everAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3")
+	if err := leader.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if code := leader.exit(); code == 0 {
+		t.Error("the former leader ended as if all were well")
+	}
 	stop()
 }
