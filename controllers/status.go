@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -70,6 +71,10 @@ func fqdnStatusFor(
 		Message:      e.Message,
 		AddressCount: int32(len(addresses)),
 		Refused:      refusedOf(plan.Refused[e.Pattern]),
+	}
+	if carried := len(addresses) - len(plan.Allowed[e.Pattern]); e.State == addressbook.Failing && carried > 0 {
+		status.State = v1alpha1.FQDNStale // the book does not know of what was carried over a restart
+		status.Message += fmt.Sprintf(", keeping %d from before the restart", carried)
 	}
 	listed := min(maxListed, max(maxListedSum/names, maxListedAtLeast))
 	for _, a := range addresses[:min(len(addresses), listed)] {

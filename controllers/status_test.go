@@ -158,6 +158,15 @@ func TestInvariant4_StatusStaysAsWrittenUntilTheNameAnswers(t *testing.T) {
 	if diff := cmp.Diff(want, statusFor(f, testNow).FQDNs[0].Addresses); diff != "" {
 		t.Errorf("after the name answered: %s", diff)
 	}
+	// Failing, but something is still allowed: that is stale.
+	f.snapshot.Entries[0].State, f.snapshot.Entries[0].Message = addressbook.Failing, "SERVFAIL"
+	f.done.plan.Allowed = nil
+	stale := statusFor(f, testNow).FQDNs[0]
+	if stale.State != v1alpha1.FQDNStale || stale.AddressCount != 1 || stale.Message != "SERVFAIL, keeping 1 from before the restart" {
+		t.Errorf("failing after a restart: %+v", stale)
+	}
+	f.snapshot.Entries[0].State = addressbook.Resolved
+	f.done.plan.Allowed = map[fqdn.Pattern][]netip.Addr{f.snapshot.Entries[0].Pattern: addrs("192.0.2.2")}
 	// Carried no more: it goes from the status as well.
 	f.done.plan.Carried = nil
 	if diff := cmp.Diff(want[1:], statusFor(f, testNow).FQDNs[0].Addresses); diff != "" {

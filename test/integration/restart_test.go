@@ -35,7 +35,9 @@ func TestInvariant4_RestartWithDNSDownLosesNothing(t *testing.T) {
 	first.kill()
 	w.start("--retention", "1s")
 	// What the status says stays until the names failed; what is allowed stays beyond that.
-	w.wantState("web", "www.example.com", v1alpha1.FQDNFailing)
+	if status := w.wantState("web", "www.example.com", v1alpha1.FQDNStale); status.AddressCount != 2 {
+		t.Errorf("status after a restart without DNS: %+v", status)
+	}
 	w.waitForQueries(4, "www.example.com", dns.TypeA)
 	w.wantAllowed(443, "192.0.2.1", "2001:db8::1")
 	w.wantAllowed(5432, "192.0.2.9") // and in no rule but its own
