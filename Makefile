@@ -16,7 +16,7 @@ FUZZTIME ?= 30s
 packages     = go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep $(1) -e /test/apiserver -e /test/integration | cut -d' ' -f1
 INTEGRATION  = $$($(call packages,))
 UNIT         = $$($(call packages,-v))
-GO_TEST      = go test -race -shuffle=on -timeout=15m
+GO_TEST      = go test -race -shuffle=on -timeout=30m
 
 .PHONY: help
 help:
