@@ -4,7 +4,7 @@
 # The image is the binary and nothing else. The binary is built outside, so that an image can be made where no base image
 # can be pulled, and is the very one that was tested:
 #
-#   CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o bin/ ./cmd/fqdn-egress-controller
+#   CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags="-s -w" -o bin/ ./cmd/fqdn-egress-controller
 #   docker build --build-arg VERSION=v0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t fqdn-egress-controller:dev .
 #
 # CGO_ENABLED=0: with no libc in the image the binary has to be static. It brings its own resolver, and it trusts the API
