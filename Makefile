@@ -12,6 +12,13 @@ TOOL     := go tool -modfile=go.tools.mod
 LINT     := $(TOOL) golangci-lint-kube-api-linter
 FUZZTIME ?= 30s
 
+# The image: its name, and the architectures that it is built for. Each has the architecture as a suffix; the one of this
+# machine has the plain name too.
+IMAGE     ?= fqdn-egress-controller:dev
+PLATFORMS ?= amd64 arm64
+VERSION   ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
+REVISION  := $(shell git rev-parse HEAD 2>/dev/null)
+
 # Packages with tests that need the control plane, and those without.
 packages     = go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep $(1) -e /test/apiserver -e /test/integration | cut -d' ' -f1
 INTEGRATION  = $$($(call packages,))
@@ -88,6 +95,16 @@ vuln: ## Look for known vulnerabilities (asks vuln.go.dev)
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 ##: For a cluster
+
+.PHONY: image
+image: ## Build the container image IMAGE (fqdn-egress-controller:dev) for linux/amd64 and linux/arm64; needs no registry
+	@# No cache: the classic builder takes the layers of one platform for those of the other.
+	for arch in $(PLATFORMS); do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -ldflags="-s -w" -o bin/linux-$$arch/ ./cmd/fqdn-egress-controller; \
+		docker build -q --no-cache --platform linux/$$arch --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+			-t $(IMAGE)-$$arch -f Dockerfile bin/linux-$$arch; \
+	done
+	docker tag $(IMAGE)-$$(go env GOARCH) $(IMAGE)
 
 .PHONY: manifests
 manifests: ## Write dist/install.yaml from config/default

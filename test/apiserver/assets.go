@@ -24,6 +24,10 @@ const (
 	kubeAPIServer     = "kube-apiserver"
 	kubectl           = "kubectl"
 	controllerManager = "kube-controller-manager"
+	kubeadm           = "kubeadm"
+	kubelet           = "kubelet"
+	kubeProxy         = "kube-proxy"
+	kubeScheduler     = "kube-scheduler"
 )
 
 // binaryNames returns all that a control plane needs, in the order in which building is quickest.
@@ -50,6 +54,26 @@ func Assets(ctx context.Context, progress io.Writer) (string, error) {
 		found, _ = locate(os.Getenv(assetsEnv), b.dir)
 	}
 	return oneDir(found, b.dir)
+}
+
+// Build makes those of the named binaries that are not in the cache yet and returns the directory that holds them. It
+// knows those of [Assets] and, for the nodes of a cluster, kubeadm, kubelet, kube-proxy and kube-scheduler; an unknown
+// name is an error. KUBEBUILDER_ASSETS is not looked at: what goes into a node is of one version.
+func Build(ctx context.Context, progress io.Writer, names ...string) (string, error) {
+	known := append(binaryNames(), kubeadm, kubelet, kubeProxy, kubeScheduler)
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return "", fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
+		}
+	}
+	b, err := newBuilder(progress)
+	if err != nil {
+		return "", err
+	}
+	if err := b.build(ctx, names); err != nil {
+		return "", fmt.Errorf("building for a node: %w", err)
+	}
+	return b.dir, nil
 }
 
 // Installed returns the same directory as [Assets] but builds nothing: a missing binary is an error that says which

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command build makes the binaries of the control plane that tests and the demo use, unless they are there already, and
-// prints the directory that holds them.
+// prints the directory that holds them. With arguments it does so for these binaries alone: build kubectl kubelet
 package main
 
 import (
@@ -22,11 +22,18 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	dir, err := apiserver.Assets(ctx, os.Stderr)
+	dir, err := binaries(ctx, os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		return 1
 	}
 	fmt.Println(dir)
 	return 0
+}
+
+func binaries(ctx context.Context, names []string) (dir string, err error) {
+	if len(names) > 0 {
+		return apiserver.Build(ctx, os.Stderr, names...)
+	}
+	return apiserver.Assets(ctx, os.Stderr)
 }

@@ -1,0 +1,219 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// The tests of this file disturb the controller or what it asks, so none of them is parallel to another.
+
+// TestControllerGoesAway: what is allowed stays allowed while nobody writes, and the next one writes again.
+func TestControllerGoesAway(t *testing.T) {
+	s := newScene(t)
+	www, moving := s.domain("www"), s.domain("moving")
+	s.setName(t, www, first, first6)
+	s.setName(t, moving, second)
+	app := s.pod("app")
+	s.apply(policy("app", "app", rule(80, www, moving)))
+	s.eventuallyAllowed(app, url(www, 80))
+	s.eventuallyAllowed(app, url(moving, 80))
+
+	for i, how := range []struct {
+		name string
+		away func(*scene)
+	}{
+		{"leader crashed, standby takes over", func(s *scene) { s.crash(s.leader()) }},
+		{"all crashed at once", func(s *scene) { s.crash(s.controllers()...) }},
+		{"rolled", func(s *scene) { s.restart(controllerNamespace, controllerName) }},
+	} {
+		before := s.lease()
+		fresh, open := s.traffic(app, www+".", "80"), s.traffic(app, "-keep", "-every=50ms", www+".", "80")
+		start := time.Now()
+		how.away(s)
+		s.eventually(func(context.Context) error {
+			if now := s.lease(); now == before || now == "" {
+				return fmt.Errorf("%q leads, as before", now)
+			}
+			return nil
+		})
+		t.Logf("%s: there is a new leader after %s", how.name, time.Since(start).Round(100*time.Millisecond))
+		s.wantBlocked(app, url(third, 80))
+		next := fmt.Sprintf("203.0.113.%d", 10+i)
+		s.setName(t, moving, next)
+		s.eventuallyAllowed(app, url(next, 80))
+		fresh.wantNoneDropped()
+		open.wantNoneDropped()
+		if err := s.rolledOut(t.Context(), controllerNamespace, controllerName); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestClusterDNSRolled: both replicas of the cluster's DNS are replaced, with caches that know nothing, while a pod asks for
+// a name whose answers rotate. Whatever it is told, it reaches.
+func TestClusterDNSRolled(t *testing.T) {
+	s := newScene(t)
+	www := s.domain("www")
+	pool := []string{first, second, third, "198.51.100.4", "198.51.100.5", "198.51.100.6"}
+	s.setPool(t, www, 2, pool...)
+	app := s.pod("app")
+	s.apply(policy("app", "app", rule(80, www)))
+	for _, address := range pool {
+		s.eventuallyAllowed(app, url(address, 80))
+	}
+	flow := s.traffic(app, www+".", "80")
+	s.restart("kube-system", "coredns")
+	if err := s.rolledOut(t.Context(), "kube-system", "coredns"); err != nil {
+		t.Fatal(err)
+	}
+	s.setName(t, www, "198.51.100.7")
+	s.eventuallyAllowed(app, url("198.51.100.7", 80)) // the new replicas are asked
+	s.wantBlocked(app, url("198.51.100.8", 80))
+	flow.wantNoneDropped("198.51.100.7") // that one may have been told a moment before it was allowed
+}
+
+// TestTheTestsSeeABlockAndALeak: with nobody there to repair it, a rule is taken away by hand, then one is opened, and the
+// checks that all tests use notice. Then the controller comes back and repairs what was done while it was away.
+func TestTheTestsSeeABlockAndALeak(t *testing.T) {
+	s := newScene(t)
+	www := s.domain("www")
+	s.setName(t, www, first)
+	app := s.pod("app")
+	s.apply(policy("app", "app", rule(80, www)))
+	s.eventuallyAllowed(app, url(first, 80))
+	s.wantBlocked(app, url(second, 80))
+
+	s.scaleController(0)
+	t.Cleanup(func() { s.scaleController(2) })
+	np := &networkingv1.NetworkPolicy{}
+	s.get("app-fqdn", np)
+	s.editNetworkPolicy("app-fqdn", func(spec *networkingv1.NetworkPolicySpec) { spec.Egress = nil })
+	s.eventuallySeen("the block", func(ctx context.Context) error { return app.allowed(ctx, url(first, 80)) })
+	s.editNetworkPolicy("app-fqdn", func(spec *networkingv1.NetworkPolicySpec) {
+		spec.Egress = append(np.Spec.Egress, networkingv1.NetworkPolicyEgressRule{})
+	})
+	s.eventuallySeen("the leak", func(ctx context.Context) error { return app.blocked(ctx, url(second, 80)) })
+
+	s.scaleController(2)
+	s.eventuallyBlocked(app, url(second, 80))
+	s.wantAllowed(app, url(first, 80))
+}
+
+// eventuallySeen waits until a check fails.
+func (s *scene) eventuallySeen(what string, check func(context.Context) error) {
+	s.t.Helper()
+	s.eventually(func(ctx context.Context) error {
+		if err := check(ctx); err != nil && ctx.Err() == nil {
+			s.t.Logf("%s is seen: %v", what, err)
+			return nil
+		}
+		return errors.New(what + " is not seen")
+	})
+}
+
+// lease is who holds the Lease: the name of a pod, "_" and what is different for each process.
+func (s *scene) lease() string {
+	s.t.Helper()
+	leases := &coordinationv1.LeaseList{}
+	if err := s.client.List(s.t.Context(), leases, client.InNamespace(controllerNamespace)); err != nil {
+		s.t.Fatal(err)
+	}
+	if len(leases.Items) != 1 || leases.Items[0].Spec.HolderIdentity == nil {
+		s.t.Fatalf("want one Lease: %+v", leases.Items)
+	}
+	return *leases.Items[0].Spec.HolderIdentity
+}
+
+func (s *scene) leader() string {
+	s.t.Helper()
+	pod, _, _ := strings.Cut(s.lease(), "_")
+	return pod
+}
+
+func (s *scene) controllers() []string {
+	s.t.Helper()
+	pods := &corev1.PodList{}
+	labels := client.MatchingLabels{"app.kubernetes.io/name": controllerName}
+	if err := s.client.List(s.t.Context(), pods, client.InNamespace(controllerNamespace), labels); err != nil {
+		s.t.Fatal(err)
+	}
+	var names []string
+	for _, p := range pods.Items {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// crash kills the processes of controllers from outside, so that they release no Lease and finish no write. Deleting the
+// pods would give them the time to.
+func (s *scene) crash(pods ...string) {
+	s.t.Helper()
+	for _, name := range pods {
+		p := &corev1.Pod{}
+		if err := s.client.Get(s.t.Context(), client.ObjectKey{Namespace: controllerNamespace, Name: name}, p); err != nil {
+			s.t.Fatal(err)
+		}
+		var killed strings.Builder
+		err := s.internet(p.Spec.NodeName).exec(s.t.Context(), nil, &killed, "kill-processes-of", string(p.UID), controllerName)
+		if err != nil || killed.Len() == 0 {
+			s.t.Fatalf("killing %s: %v, killed %q", name, err, killed.String())
+		}
+	}
+}
+
+// internet is the pod that sees all processes of a node.
+func (s *scene) internet(node string) pod {
+	s.t.Helper()
+	pods := &corev1.PodList{}
+	if err := s.client.List(s.t.Context(), pods, client.InNamespace(worldNamespace), client.MatchingLabels{"app": "internet"}); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, p := range pods.Items {
+		if p.Spec.NodeName == node {
+			return pod{cluster: s.cluster, namespace: p.Namespace, name: p.Name}
+		}
+	}
+	s.t.Fatalf("node %s has no internet", node)
+	return pod{}
+}
+
+// restart replaces the pods of a Deployment as `kubectl rollout restart` does.
+func (s *scene) restart(namespace, name string) {
+	s.t.Helper()
+	d := &appsv1.Deployment{}
+	d.Namespace, d.Name = namespace, name
+	patch := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"e2e/restarted-by":%q}}}}}`, s.namespace)
+	if err := s.client.Patch(s.t.Context(), d, client.RawPatch("application/strategic-merge-patch+json", []byte(patch))); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// scaleController waits until so many are there. It is called after the test's context ended, too.
+func (s *scene) scaleController(replicas int) {
+	s.t.Helper()
+	ctx := context.WithoutCancel(s.t.Context())
+	d := &appsv1.Deployment{}
+	d.Namespace, d.Name = controllerNamespace, controllerName
+	patch := fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas)
+	if err := s.client.Patch(ctx, d, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.rolledOut(ctx, controllerNamespace, controllerName); err != nil {
+		s.t.Fatal(err)
+	}
+}

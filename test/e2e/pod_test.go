@@ -1,0 +1,93 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/remotecommand"
+	utilexec "k8s.io/client-go/util/exec"
+)
+
+// pod is one in which commands are run.
+type pod struct {
+	cluster         *cluster
+	namespace, name string
+}
+
+// exec runs a command in the pod until it ends. When ctx ends first, the command goes on.
+func (p pod) exec(ctx context.Context, stdin io.Reader, stdout io.Writer, command ...string) error {
+	request := p.cluster.kube.CoreV1().RESTClient().Post().
+		Resource("pods").Namespace(p.namespace).Name(p.name).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{Command: command, Stdin: stdin != nil, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+	executor, err := remotecommand.NewWebSocketExecutor(p.cluster.config, "GET", request.URL().String())
+	if err != nil {
+		return err
+	}
+	var stderr bytes.Buffer
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: stdin, Stdout: stdout, Stderr: &stderr})
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // the streams may still be written to
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	return nil
+}
+
+// What curl(1) exits with when it gets no connection: the two ways in which network plugins block.
+const (
+	curlRefused  = 7
+	curlTimedOut = 28
+)
+
+// curl requests a page and says who answered.
+func (p pod) curl(ctx context.Context, timeout, url string) (answer string, err error) {
+	var stdout bytes.Buffer
+	err = p.exec(ctx, nil, &stdout, "curl", "--silent", "--show-error", "--globoff", "--fail", "--connect-timeout", timeout,
+		"--max-time", timeout, url)
+	return strings.TrimSpace(stdout.String()), err
+}
+
+// allowed says why the pod does not get a page, if it does not.
+func (p pod) allowed(ctx context.Context, url string) error {
+	if _, err := p.curl(ctx, "5", url); err != nil {
+		return fmt.Errorf("%s/%s is kept from %s: %w", p.namespace, p.name, url, err)
+	}
+	return nil
+}
+
+// notReached says how it can be that the pod gets a page, or gets none for another reason than that there was no connection.
+func (p pod) notReached(ctx context.Context, url string) error {
+	answer, err := p.curl(ctx, "1", url)
+	if err == nil {
+		return fmt.Errorf("%s/%s reaches %s: %q", p.namespace, p.name, url, answer)
+	}
+	var exit utilexec.CodeExitError
+	if !errors.As(err, &exit) || (exit.Code != curlTimedOut && exit.Code != curlRefused) {
+		return fmt.Errorf("%s/%s does not reach %s, but not as a blocked one: %w", p.namespace, p.name, url, err)
+	}
+	return nil
+}
+
+// blocked is notReached for what a pod that no policy selects must reach at the same time: else it is not blocked but
+// broken.
+func (p pod) blocked(ctx context.Context, url string) error {
+	if err := p.notReached(ctx, url); err != nil {
+		return err
+	}
+	if _, err := p.cluster.free.curl(ctx, "5", url); err != nil {
+		return fmt.Errorf("%s is not blocked but broken: %w", url, err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"testing"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+)
+
+func TestDeletedPolicyLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	www := s.domain("www")
+	s.setName(t, www, first)
+	app := s.pod("app")
+	p := policy("app", "app", rule(80, www))
+	s.apply(p)
+	s.eventuallyAllowed(app, url(first, 80))
+
+	if err := s.client.Delete(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	s.absent("app-fqdn", &networkingv1.NetworkPolicy{})
+	s.eventuallyBlocked(app, url(first, 80))
+}
+
+// The pods run and have connections before there is a policy. Neither those nor new ones to listed hosts are cut.
+func TestPolicyForRunningPodsCutsNoConnection(t *testing.T) {
+	t.Parallel()
+	s := newOpenScene(t)
+	listed, unlisted := s.domain("listed"), s.domain("unlisted")
+	s.setName(t, listed, first)
+	s.setName(t, unlisted, second)
+	app := s.pod("app")
+	open := s.traffic(app, "-keep", "-every=50ms", listed+".", "80")
+	openElsewhere := s.traffic(app, "-keep", "-every=50ms", unlisted+".", "80")
+	fresh := s.traffic(app, listed+".", "80")
+
+	s.apply(policy("app", "app", rule(80, listed)))
+	s.eventuallyBlocked(app, url(second, 80))
+	s.wantAllowed(app, url(first, 80))
+
+	open.wantNoneDropped()
+	openElsewhere.wantNoneDropped()
+	fresh.wantNoneDropped()
+}
+
+func TestTwoPoliciesOnOnePodAddUp(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	one, other := s.domain("one"), s.domain("other")
+	s.setName(t, one, first)
+	s.setName(t, other, second)
+	app := s.pod("app")
+	p := policy("other", "app", rule(8080, other))
+	s.apply(policy("one", "app", rule(80, one)))
+	s.apply(p)
+	s.eventuallyAllowed(app, url(one, 80))
+	s.eventuallyAllowed(app, url(other, 8080))
+	s.wantBlocked(app, url(one, 8080), url(other, 80), url(third, 80))
+
+	if err := s.client.Delete(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	s.eventuallyBlocked(app, url(second, 8080))
+	s.wantAllowed(app, url(one, 80))
+}
+
+func TestDriftIsRepaired(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	www := s.domain("www")
+	s.setName(t, www, first)
+	app := s.pod("app")
+	s.apply(policy("app", "app", rule(80, www)))
+	s.eventuallyAllowed(app, url(first, 80))
+	s.wantBlocked(app, url(second, 80))
+
+	s.editNetworkPolicy("app-fqdn", func(spec *networkingv1.NetworkPolicySpec) { spec.Egress = []networkingv1.NetworkPolicyEgressRule{{}} })
+	s.eventuallyBlocked(app, url(second, 80))
+	s.wantAllowed(app, url(first, 80))
+
+	s.editNetworkPolicy("app-fqdn", func(spec *networkingv1.NetworkPolicySpec) { spec.Egress = nil })
+	s.eventuallyAllowed(app, url(first, 80))
+	s.wantBlocked(app, url(second, 80))
+
+	np := &networkingv1.NetworkPolicy{}
+	s.get("app-fqdn", np)
+	if err := s.client.Delete(t.Context(), np); err != nil {
+		t.Fatal(err)
+	}
+	s.eventuallyAllowed(app, url(first, 80))
+	s.wantBlocked(app, url(second, 80))
+}
+
+// A name that nobody knows opens nothing, and keeps no other from being allowed.
+func TestUnknownNameOpensNothing(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	www, nowhere := s.domain("www"), s.domain("nowhere")
+	s.setName(t, www, first)
+	app := s.pod("app")
+	s.create(policy("app", "app", rule(80, www), rule(8080, nowhere)))
+	s.eventuallyAllowed(app, url(www, 80))
+	s.wantBlocked(app, url(first, 8080), url(second, 8080))
+	s.status("app", nowhere, "NotFound", func(f v1alpha1.FQDNStatus) bool { return f.State == v1alpha1.FQDNNotFound })
+
+	s.setName(t, nowhere, second)
+	s.eventuallyAllowed(app, url(second, 8080))
+}

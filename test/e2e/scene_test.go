@@ -1,0 +1,281 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+)
+
+// scene is a namespace of one test's own.
+type scene struct {
+	*cluster
+
+	t         *testing.T
+	namespace string
+}
+
+// newScene makes a namespace in which pods reach nothing until something allows it: the pairing that the docs advise.
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	s := newOpenScene(t)
+	s.denyAll()
+	return s
+}
+
+// newOpenScene makes a namespace in which pods reach everything until a policy selects them.
+func newOpenScene(t *testing.T) *scene {
+	t.Helper()
+	name := strings.ToLower(strings.TrimPrefix(strings.ReplaceAll(t.Name(), "/", "-"), "Test"))
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-" + name[:min(len(name), 40)] + "-"}}
+	if err := shared.client.Create(t.Context(), ns); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("namespace %s is left for a look", ns.Name)
+			return
+		}
+		if err := shared.deleteNamespace(context.WithoutCancel(t.Context()), ns.Name); err != nil {
+			t.Error(err)
+		}
+	})
+	return &scene{cluster: shared, t: t, namespace: ns.Name}
+}
+
+func (s *scene) denyAll() {
+	s.t.Helper()
+	s.create(&networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "default-deny"},
+		Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{"Egress", "Ingress"}},
+	})
+}
+
+// domain is a name below one that no other test uses.
+func (s *scene) domain(label string) string {
+	return label + "." + s.namespace + ".example.com"
+}
+
+func (s *scene) create(object client.Object) {
+	s.t.Helper()
+	object.SetNamespace(s.namespace)
+	if err := s.client.Create(s.t.Context(), object); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// pod starts one, with the label app=name, and waits until it runs. Without a command it does nothing.
+func (s *scene) pod(name string, command ...string) pod {
+	s.t.Helper()
+	if len(command) == 0 {
+		command = []string{"sleep", "infinity"}
+	}
+	object := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": name}},
+		Spec: corev1.PodSpec{
+			TerminationGracePeriodSeconds: ptr.To(int64(1)),
+			Containers: []corev1.Container{{
+				Name: name, Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Command: command,
+			}},
+		},
+	}
+	s.create(object)
+	s.eventually(func(ctx context.Context) error {
+		if err := s.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return err
+		}
+		if object.Status.Phase != corev1.PodRunning {
+			return fmt.Errorf("pod %s/%s is %s", s.namespace, name, object.Status.Phase)
+		}
+		return nil
+	})
+	return pod{cluster: s.cluster, namespace: s.namespace, name: name}
+}
+
+// address of a pod of the scene, of the cluster's first family.
+func (s *scene) address(p pod) string {
+	s.t.Helper()
+	object := &corev1.Pod{}
+	if err := s.client.Get(s.t.Context(), client.ObjectKey{Namespace: p.namespace, Name: p.name}, object); err != nil {
+		s.t.Fatal(err)
+	}
+	return object.Status.PodIP
+}
+
+// eventually waits for what takes the cluster a moment.
+func (s *scene) eventually(check func(context.Context) error) {
+	s.t.Helper()
+	if err := s.until(s.t.Context(), check); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// wantAllowed and wantBlocked are about now.
+func (s *scene) wantAllowed(p pod, urls ...string) {
+	s.t.Helper()
+	for _, url := range urls {
+		if err := p.allowed(s.t.Context(), url); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+func (s *scene) wantBlocked(p pod, urls ...string) {
+	s.t.Helper()
+	for _, url := range urls {
+		if err := p.blocked(s.t.Context(), url); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+// wantNotReached is for addresses in the scene that no other pod reaches either, so that none can show that they work.
+func (s *scene) wantNotReached(p pod, urls ...string) {
+	s.t.Helper()
+	for _, url := range urls {
+		if err := p.notReached(s.t.Context(), url); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
+func (s *scene) eventuallyAllowed(p pod, url string) {
+	s.t.Helper()
+	s.eventually(func(ctx context.Context) error { return p.allowed(ctx, url) })
+}
+
+func (s *scene) eventuallyBlocked(p pod, url string) {
+	s.t.Helper()
+	s.eventually(func(ctx context.Context) error { return p.blocked(ctx, url) })
+}
+
+// rule allows the names on a TCP port.
+func rule(port int32, names ...string) v1alpha1.EgressRule {
+	r := v1alpha1.EgressRule{Ports: []v1alpha1.EgressPort{tcp(port)}}
+	for _, name := range names {
+		r.To = append(r.To, v1alpha1.EgressPeer{FQDN: v1alpha1.FQDN(name)})
+	}
+	return r
+}
+
+func tcp(port int32) v1alpha1.EgressPort {
+	return v1alpha1.EgressPort{Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(port))}
+}
+
+// policy is one for the pods app=<app>, with the rules.
+func policy(name, app string, rules ...v1alpha1.EgressRule) *v1alpha1.FQDNEgressPolicy {
+	p := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	p.Spec.PodSelector.MatchLabels = map[string]v1alpha1.LabelValue{"app": v1alpha1.LabelValue(app)}
+	p.Spec.Egress = rules
+	return p
+}
+
+// apply creates a policy and waits until the controller says that it is in force.
+func (s *scene) apply(p *v1alpha1.FQDNEgressPolicy) {
+	s.t.Helper()
+	s.create(p)
+	s.ready(p.Name)
+}
+
+// ready waits until a policy says that it is in force as it is now.
+func (s *scene) ready(name string) {
+	s.t.Helper()
+	s.eventually(func(ctx context.Context) error {
+		p := &v1alpha1.FQDNEgressPolicy{}
+		if err := s.client.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, p); err != nil {
+			return err
+		}
+		if p.Status.ObservedGeneration < p.Generation || !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady) {
+			return fmt.Errorf("policy %s/%s is not ready: %+v", s.namespace, name, p.Status)
+		}
+		return nil
+	})
+}
+
+// edit changes a policy.
+func (s *scene) edit(name string, change func(*v1alpha1.FQDNEgressPolicySpec)) {
+	s.t.Helper()
+	p := &v1alpha1.FQDNEgressPolicy{}
+	s.get(name, p)
+	before := p.DeepCopy()
+	change(&p.Spec)
+	if err := s.client.Patch(s.t.Context(), p, client.MergeFrom(before)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *scene) get(name string, object client.Object) {
+	s.t.Helper()
+	if err := s.client.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, object); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// status waits until the status of a policy's name is as wanted.
+func (s *scene) status(name, fqdn, want string, is func(v1alpha1.FQDNStatus) bool) {
+	s.t.Helper()
+	s.eventually(func(ctx context.Context) error {
+		p := &v1alpha1.FQDNEgressPolicy{}
+		if err := s.client.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, p); err != nil {
+			return err
+		}
+		for _, f := range p.Status.FQDNs {
+			if string(f.FQDN) == fqdn && is(f) {
+				return nil
+			}
+		}
+		return fmt.Errorf("want %s: %+v", want, p.Status.FQDNs)
+	})
+}
+
+// editNetworkPolicy changes a NetworkPolicy by hand, whoever else writes it at the time.
+func (s *scene) editNetworkPolicy(name string, change func(*networkingv1.NetworkPolicySpec)) {
+	s.t.Helper()
+	s.eventually(func(ctx context.Context) error {
+		np := &networkingv1.NetworkPolicy{}
+		if err := s.client.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, np); err != nil {
+			return err
+		}
+		change(&np.Spec)
+		return s.client.Update(ctx, np)
+	})
+}
+
+// url of an address, or a name, and a port.
+func url(host string, port int) string {
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return fmt.Sprintf("http://%s:%d/", host, port)
+}
+
+// absent waits until an object is gone.
+func (s *scene) absent(name string, object client.Object) {
+	s.t.Helper()
+	s.eventually(func(ctx context.Context) error {
+		err := s.client.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, object)
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%T %s/%s is still there", object, s.namespace, name)
+	})
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Copyright The fqdn-egress Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# e2e.sh: test/kind/e2e.sh on a Debian machine that reaches Debian's packages and a Go module proxy, and no image registry.
+# KEEP=1 leaves the cluster and its engine there: enter.sh gets at it, engine.sh stop ends it.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+here=$ROOT/test/kind/offline
+"$here/engine.sh" start
+[ -n "${KEEP:-}" ] || trap '"$here/engine.sh" stop' EXIT
+images=$("$here/node-image.sh")
+export NODE_IMAGE=${images% *} BASE_IMAGE=${images#* }
+export CLUSTER_CONFIG=$here/cluster.yaml ENFORCER=$ROOT/test/kind/enforcer/enforcer.yaml ENTER="nsenter --net=/run/netns/$NETNS"
+"$ROOT/test/kind/e2e.sh"
