@@ -78,6 +78,14 @@ verify: ## Fail if generating, tidying or formatting would change something
 tidy: ## Tidy go.mod
 	go mod tidy
 
+.PHONY: e2e
+e2e: ## Test with real packets in a kind cluster; needs Docker and internet. KEEP=1 keeps it, RUN=TestStory runs one
+	test/kind/e2e.sh
+
+.PHONY: e2e-offline
+e2e-offline: ## The same on a Debian without an image registry; needs root
+	test/kind/offline/e2e.sh
+
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME (30s)
 	@grep -roE '^func Fuzz\w+' --include='*_test.go' . | sed -E 's|/[^/]*:func | |' | sort | \

@@ -39,7 +39,7 @@ func TestRotatedAddress(t *testing.T) {
 
 func TestAddressThatLeavesIsBlockedAfterRetention(t *testing.T) {
 	t.Parallel()
-	const retention = 15 * time.Second
+	const retention = 5 * time.Second
 	s := newScene(t)
 	www := s.domain("www")
 	s.setName(t, www, first)

@@ -20,10 +20,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// The tests of this file disturb the controller or what it asks, so none of them is parallel to another.
+// The tests of this file disturb the controller or what it asks, so they have the cluster for themselves.
 
-// TestControllerGoesAway: what is allowed stays allowed while nobody writes, and the next one writes again.
-func TestControllerGoesAway(t *testing.T) {
+// controllerGoesAway: what is allowed stays allowed while nobody writes, and the next one writes again.
+func controllerGoesAway(t *testing.T) {
 	s := newScene(t)
 	www, moving := s.domain("www"), s.domain("moving")
 	s.setName(t, www, first, first6)

@@ -5,7 +5,7 @@
 # e2e.sh: makes a kind cluster, installs config/default from this checkout, runs test/e2e against it and deletes the
 # cluster. `make e2e` runs it as it is; `make e2e-offline` sets what follows.
 #
-#   KEEP=1          leave the cluster there
+#   KEEP=1          leave the cluster there, with what the tests put into it
 #   RUN=REGEXP      the tests to run, as in go test -run
 #   NODE_IMAGE      the image of the nodes; kind's own by default
 #   BASE_IMAGE      what the image of the tests is built on; Debian's by default
@@ -58,7 +58,6 @@ images() {
 cluster() {
 	kind delete cluster --name "$CLUSTER" # of a run that was cut off
 	kind create cluster --name "$CLUSTER" --config "${CLUSTER_CONFIG:-test/kind/cluster.yaml}" ${NODE_IMAGE:+--image "$NODE_IMAGE"}
-	kubectl -n kube-system rollout status --timeout=3m deployment/coredns
 }
 
 load() { kind load docker-image --name "$CLUSTER" "$CONTROLLER_IMAGE" "$TEST_IMAGE"; }

@@ -40,7 +40,7 @@ const lookupTimeout = 6 * time.Second
 // Run makes requests until ctx ends, which is no error, or until tell returns one.
 func Run(ctx context.Context, o Options, tell func(Event) error) error {
 	c := &client{Options: o}
-	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, DisableKeepAlives: !o.Keep, MaxConnsPerHost: 1}}
+	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, DisableKeepAlives: !o.Keep}}
 	defer c.http.CloseIdleConnections()
 	tick := time.NewTicker(o.Every)
 	defer tick.Stop()
@@ -102,7 +102,9 @@ func (c *client) dial(ctx context.Context, network, _ string) (net.Conn, error) 
 		return nil, errors.New("the first connection is gone")
 	}
 	c.dialled = true
-	return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort(c.address.String(), c.Port))
+	// A request that is given up does not give up its connection: without a limit of its own that would go on to knock, and
+	// get through a second later.
+	return (&net.Dialer{Timeout: c.Timeout}).DialContext(ctx, network, net.JoinHostPort(c.address.String(), c.Port))
 }
 
 func (c *client) request(ctx context.Context) error {

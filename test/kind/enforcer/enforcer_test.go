@@ -15,9 +15,12 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
 )
 
 // TestRun counts what reaches nft: a ruleset once, a refused one again with growing delays, and never an equal one
@@ -62,8 +65,19 @@ func TestWatch(t *testing.T) {
 	policy := func(name string) *networkingv1.NetworkPolicy {
 		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
 	}
-	client := fake.NewClientset(policy("first"))
-	wakes := make(chan struct{}, 10)
+	client, err := kubernetes.NewForConfig(apiserver.StartForTest(t, apiserver.Options{}).Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policies := client.NetworkingV1().NetworkPolicies("shop")
+	shop := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+	if _, err := client.CoreV1().Namespaces().Create(t.Context(), shop, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := policies.Create(t.Context(), policy("first"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	wakes := make(chan struct{}, 100)
 	read, err := watch(t.Context(), client, func() { wakes <- struct{}{} })
 	if err != nil {
 		t.Fatal(err)
@@ -78,8 +92,7 @@ func TestWatch(t *testing.T) {
 	if got := count(); got != 1 {
 		t.Errorf("%d policies at first, want 1", got)
 	}
-	if _, err := client.NetworkingV1().NetworkPolicies("shop").Create(t.Context(), policy("second"),
-		metav1.CreateOptions{}); err != nil {
+	if _, err := policies.Create(t.Context(), policy("second"), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for count() < 2 { // each wake-up is worth a look

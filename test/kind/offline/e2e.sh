@@ -10,6 +10,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 here=$ROOT/test/kind/offline
 "$here/engine.sh" start
 [ -n "${KEEP:-}" ] || trap '"$here/engine.sh" stop' EXIT
+# The enforcer's own tests, with packets: they need root and nft, which the cluster's node has and this machine may not.
+install_missing nft nftables
+go test -C "$ROOT" ./test/kind/enforcer
+
+docker image prune --force >/dev/null # former builds of the images
+
 images=$("$here/node-image.sh")
 export NODE_IMAGE=${images% *} BASE_IMAGE=${images#* }
 export CLUSTER_CONFIG=$here/cluster.yaml ENFORCER=$ROOT/test/kind/enforcer/enforcer.yaml ENTER="nsenter --net=/run/netns/$NETNS"

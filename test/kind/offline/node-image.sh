@@ -59,6 +59,7 @@ node_image() {
 	base_of_the_node "$kubernetes"
 	pod_images "$kubernetes"
 	import_pod_images
+	forget_former_images
 }
 
 build_coredns() {
@@ -131,6 +132,12 @@ import_pod_images() {
 		--label=io.cri-containerd.pinned=pinned --all-platforms --no-unpack --digests - >/dev/null
 	docker stop "$container" >/dev/null
 	docker commit --change 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]' "$container" "$NODE_IMAGE" >/dev/null
+}
+
+# A former node image has a gigabyte that nobody will ask for; one that a kept cluster uses stays.
+forget_former_images() {
+	docker images --format '{{.Repository}}:{{.Tag}}' fqdn-egress/node | grep -vxF "$NODE_IMAGE" |
+		xargs -r docker rmi >/dev/null 2>&1 || true
 }
 
 main
