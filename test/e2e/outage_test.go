@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/utils/ptr"
-
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 	"github.com/fqdn-egress/fqdn-egress/test/e2e/traffic"
@@ -40,7 +38,7 @@ func dnsGoesAway(t *testing.T, failure dnstest.Failure) {
 	s.setName(t, healthy, second)
 	app := s.pod("app")
 	p := policy("app", "app", rule(80, www))
-	p.Spec.RetentionSeconds = ptr.To(int32(retention.Seconds()))
+	p.Spec.RetentionSeconds = new(int32(retention.Seconds()))
 	s.apply(p)
 	s.eventuallyAllowed(app, url(first, 80))
 

@@ -12,7 +12,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 )
 
 // TestPluginEnforces needs no controller: it shows that the network plugin does with a NetworkPolicy written by hand what
@@ -50,7 +49,7 @@ func block(cidr string, except ...string) networkingv1.NetworkPolicyPeer {
 
 // ports is one TCP port, or with an end a range.
 func ports(port, end int32) networkingv1.NetworkPolicyPort {
-	p := networkingv1.NetworkPolicyPort{Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(port))}
+	p := networkingv1.NetworkPolicyPort{Protocol: new(corev1.ProtocolTCP), Port: new(intstr.FromInt32(port))}
 	if end != 0 {
 		p.EndPort = &end
 	}

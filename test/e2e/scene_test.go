@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
@@ -89,7 +88,7 @@ func (s *scene) pod(name string, command ...string) pod {
 	object := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": name}},
 		Spec: corev1.PodSpec{
-			TerminationGracePeriodSeconds: ptr.To(int64(1)),
+			TerminationGracePeriodSeconds: new(int64(1)),
 			Containers: []corev1.Container{{
 				Name: name, Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Command: command,
 			}},
@@ -175,7 +174,7 @@ func rule(port int32, names ...string) v1alpha1.EgressRule {
 }
 
 func tcp(port int32) v1alpha1.EgressPort {
-	return v1alpha1.EgressPort{Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(port))}
+	return v1alpha1.EgressPort{Protocol: new(corev1.ProtocolTCP), Port: new(intstr.FromInt32(port))}
 }
 
 // policy is one for the pods app=<app>, with the rules.
