@@ -40,7 +40,7 @@ const lookupTimeout = 6 * time.Second
 // Run makes requests until ctx ends, which is no error, or until tell returns one.
 func Run(ctx context.Context, o Options, tell func(Event) error) error {
 	c := &client{Options: o}
-	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, DisableKeepAlives: !o.Keep}}
+	c.http = &http.Client{Transport: c.transport()}
 	defer c.http.CloseIdleConnections()
 	tick := time.NewTicker(o.Every)
 	defer tick.Stop()
@@ -95,6 +95,14 @@ func (c *client) lookup(ctx context.Context) error {
 	}
 	c.address = addresses[0].Unmap()
 	return nil
+}
+
+func (c *client) transport() *http.Transport {
+	t := &http.Transport{DialContext: c.dial, DisableKeepAlives: !c.Keep}
+	if c.Keep {
+		t.MaxConnsPerHost = 1 // wait for the connection, which is put back a moment after its last answer
+	}
+	return t
 }
 
 func (c *client) dial(ctx context.Context, network, _ string) (net.Conn, error) {

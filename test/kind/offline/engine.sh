@@ -66,27 +66,46 @@ runtime_without_sys_resource() {
 	RUNC
 }
 
+# stop also clears up after an engine that was killed, whose containers live on and whose mounts are in the way.
 stop() {
-	local pid
-	for pid in $(processes_of_the_engine); do
-		kill "$pid" 2>/dev/null || true
+	terminate "$(processes_of_the_engine)"
+	kill_now "$(processes_of_the_engine) $(processes_of_containers)"
+	local mount
+	for mount in $(awk -v a="$STATE/engine/" -v b="$CACHE/docker/" 'index($2, a) == 1 || index($2, b) == 1 {print $2}' /proc/mounts); do
+		umount --lazy "$mount" || true
 	done
-	for _ in $(seq 60); do
-		[ -z "$(processes_of_the_engine)" ] && break
-		sleep 0.5
-	done
-	for pid in $(processes_of_the_engine); do
-		kill -KILL "$pid" 2>/dev/null || true
-	done
-	rm -f "$STATE/dockerd.pid" "$STATE/docker.sock"
+	rm -rf "$STATE/engine" "$STATE/dockerd.pid" "$STATE/docker.sock"
 	if [ -e "/run/netns/$NETNS" ]; then
 		ip netns delete "$NETNS"
 	fi
 }
 
-# The engine, its containerd and its shims carry the exec root on their command lines, wherever their pid file went.
-processes_of_the_engine() {
-	pgrep -f -- "$STATE/(engine|dockerd)" || true
+# The engine, its containerd and its shims carry the exec root on their command lines.
+processes_of_the_engine() { pgrep -f -- "$STATE/(engine|dockerd)" || true; }
+
+# What runs in a container is in a cgroup that has the number of the container in its name.
+processes_of_containers() {
+	local container
+	for container in "$CACHE"/docker/containers/*; do
+		grep -l -- "${container##*/}" /proc/[0-9]*/cgroup 2>/dev/null | cut -d/ -f3
+	done
+}
+
+# terminate asks processes to end and waits until they did, for half a minute.
+terminate() {
+	# shellcheck disable=SC2086 # a list
+	[ -z "$1" ] || kill $1 2>/dev/null || true
+	for _ in $(seq 60); do
+		[ -n "$(processes_of_the_engine)" ] || return 0
+		sleep 0.5
+	done
+}
+
+kill_now() {
+	local pid
+	for pid in $1; do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
 }
 
 main "$@"
