@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
 // maxNamed is how many names a message lists before it only counts.
@@ -77,8 +78,9 @@ func programmedCondition(f facts) metav1.Condition {
 	switch limited := limitedNames(f); {
 	case len(plan.Conflicts) > 0:
 		c.Reason = v1alpha1.ReasonConflict
-		c.Message = fmt.Sprintf("NetworkPolicy %s exists and is not ours: delete it, or give this policy another name",
-			strings.Join(plan.Conflicts, ", "))
+		c.Message = fmt.Sprintf("NetworkPolicy %s exists and is not ours: delete it, or give this policy another name; "+
+			"if it is ours and lost its labels, put %s=%s back",
+			strings.Join(plan.Conflicts, ", "), netpol.LabelPolicy, f.policy.Name)
 	case f.contested:
 		c.Reason = v1alpha1.ReasonContested
 		c.Message = fmt.Sprintf("Somebody keeps changing %s (a mutating webhook?); repaired every %s",

@@ -107,7 +107,7 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 	fs.DurationVar(&o.retention, "retention", 5*time.Minute,
 		"How long an address stays after the last answer that held it expired, for policies that set no retentionSeconds.")
 	fs.DurationVar(&o.maxRetention, "max-retention", time.Hour,
-		"Upper bound of the retention of policies that set no retentionSeconds.")
+		"The longest that --retention may be.")
 	fs.DurationVar(&o.maxStale, "max-stale", 24*time.Hour, "How long errors keep an address whose answer expired.")
 	fs.IntVar(&o.maxAddressesPerName, "max-addresses-per-name", 1000, "Addresses kept of one name.")
 	fs.IntVar(&o.maxQPS, "max-qps", 1000, "Queries a second to one upstream; bursts may be five times as large.")
