@@ -23,10 +23,7 @@ func TestRotatedAddress(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	www := s.domain("www")
-	s.setName(t, www, first)
-	app := s.pod("app")
-	s.apply(policy("app", "app", rule(80, www)))
-	s.eventuallyAllowed(app, url(www, 80))
+	app := s.appThatMayCall(www, first)
 	s.wantBlocked(app, url(second, 80))
 
 	s.setName(t, www, second)

@@ -92,10 +92,7 @@ func TestClusterDNSRolled(t *testing.T) {
 func TestTheTestsSeeABlockAndALeak(t *testing.T) {
 	s := newScene(t)
 	www := s.domain("www")
-	s.setName(t, www, first)
-	app := s.pod("app")
-	s.apply(policy("app", "app", rule(80, www)))
-	s.eventuallyAllowed(app, url(first, 80))
+	app := s.appThatMayCall(www, first)
 	s.wantBlocked(app, url(second, 80))
 
 	s.scaleController(0)

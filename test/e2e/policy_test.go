@@ -6,9 +6,13 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
@@ -17,15 +21,9 @@ func TestDeletedPolicyLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	www := s.domain("www")
-	s.setName(t, www, first)
-	app := s.pod("app")
-	p := policy("app", "app", rule(80, www))
-	s.apply(p)
-	s.eventuallyAllowed(app, url(first, 80))
+	app := s.appThatMayCall(www, first)
 
-	if err := s.client.Delete(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
+	s.remove("app", &v1alpha1.FQDNEgressPolicy{})
 	s.absent("app-fqdn", &networkingv1.NetworkPolicy{})
 	s.eventuallyBlocked(app, url(first, 80))
 }
@@ -58,16 +56,13 @@ func TestTwoPoliciesOnOnePodAddUp(t *testing.T) {
 	s.setName(t, one, first)
 	s.setName(t, other, second)
 	app := s.pod("app")
-	p := policy("other", "app", rule(8080, other))
 	s.apply(policy("one", "app", rule(80, one)))
-	s.apply(p)
+	s.apply(policy("other", "app", rule(8080, other)))
 	s.eventuallyAllowed(app, url(one, 80))
 	s.eventuallyAllowed(app, url(other, 8080))
 	s.wantBlocked(app, url(one, 8080), url(other, 80), url(third, 80))
 
-	if err := s.client.Delete(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
+	s.remove("other", &v1alpha1.FQDNEgressPolicy{})
 	s.eventuallyBlocked(app, url(second, 8080))
 	s.wantAllowed(app, url(one, 80))
 }
@@ -76,27 +71,37 @@ func TestDriftIsRepaired(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	www := s.domain("www")
-	s.setName(t, www, first)
-	app := s.pod("app")
-	s.apply(policy("app", "app", rule(80, www)))
-	s.eventuallyAllowed(app, url(first, 80))
+	app := s.appThatMayCall(www, first)
 	s.wantBlocked(app, url(second, 80))
 
-	s.editNetworkPolicy("app-fqdn", func(spec *networkingv1.NetworkPolicySpec) { spec.Egress = []networkingv1.NetworkPolicyEgressRule{{}} })
-	s.eventuallyBlocked(app, url(second, 80))
-	s.wantAllowed(app, url(first, 80))
-
-	s.editNetworkPolicy("app-fqdn", func(spec *networkingv1.NetworkPolicySpec) { spec.Egress = nil })
-	s.eventuallyAllowed(app, url(first, 80))
-	s.wantBlocked(app, url(second, 80))
-
-	np := &networkingv1.NetworkPolicy{}
-	s.get("app-fqdn", np)
-	if err := s.client.Delete(t.Context(), np); err != nil {
-		t.Fatal(err)
+	for how, damage := range map[string]func(){
+		"opened": func() {
+			s.editNetworkPolicy("app-fqdn", func(spec *networkingv1.NetworkPolicySpec) { spec.Egress = []networkingv1.NetworkPolicyEgressRule{{}} })
+		},
+		"closed": func() {
+			s.editNetworkPolicy("app-fqdn", func(spec *networkingv1.NetworkPolicySpec) { spec.Egress = nil })
+		},
+		"deleted": func() { s.remove("app-fqdn", &networkingv1.NetworkPolicy{}) },
+	} {
+		before := &networkingv1.NetworkPolicy{}
+		s.get("app-fqdn", before)
+		damage()
+		s.eventually(func(ctx context.Context) error {
+			now := &networkingv1.NetworkPolicy{}
+			if err := s.client.Get(ctx, client.ObjectKeyFromObject(before), now); err != nil {
+				return err
+			}
+			if now.UID == before.UID && now.Generation < before.Generation+2 { // one for the edit, one for the repair
+				return errors.New(how + " by hand and not repaired")
+			}
+			if diff := cmp.Diff(before.Spec, now.Spec); diff != "" {
+				return errors.New(how + " by hand and not repaired: " + diff)
+			}
+			return nil
+		})
+		s.eventuallyAllowed(app, url(first, 80))
+		s.eventuallyBlocked(app, url(second, 80))
 	}
-	s.eventuallyAllowed(app, url(first, 80))
-	s.wantBlocked(app, url(second, 80))
 }
 
 // A name that nobody knows opens nothing, and keeps no other from being allowed.

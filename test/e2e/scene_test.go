@@ -185,6 +185,17 @@ func policy(name, app string, rules ...v1alpha1.EgressRule) *v1alpha1.FQDNEgress
 	return p
 }
 
+// appThatMayCall starts a pod and makes a policy, both named app, that lets it call a name on port 80, and waits until it
+// reaches the first of the name's addresses.
+func (s *scene) appThatMayCall(name string, addresses ...string) pod {
+	s.t.Helper()
+	s.setName(s.t, name, addresses...)
+	app := s.pod("app")
+	s.apply(policy("app", "app", rule(80, name)))
+	s.eventuallyAllowed(app, url(addresses[0], 80))
+	return app
+}
+
 // apply creates a policy and waits until the controller says that it is in force.
 func (s *scene) apply(p *v1alpha1.FQDNEgressPolicy) {
 	s.t.Helper()
@@ -222,6 +233,15 @@ func (s *scene) edit(name string, change func(*v1alpha1.FQDNEgressPolicySpec)) {
 func (s *scene) get(name string, object client.Object) {
 	s.t.Helper()
 	if err := s.client.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, object); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *scene) remove(name string, object client.Object) {
+	s.t.Helper()
+	object.SetName(name)
+	object.SetNamespace(s.namespace)
+	if err := s.client.Delete(s.t.Context(), object); err != nil {
 		s.t.Fatal(err)
 	}
 }

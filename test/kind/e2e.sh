@@ -72,6 +72,10 @@ install() {
 }
 
 tests() {
+	if [ -n "${RUN:-}" ] && ! go test -tags=e2e -list "$RUN" ./test/e2e | grep -q ^Test; then
+		echo "e2e: no test matches RUN=$RUN" >&2
+		return 1
+	fi
 	# Most of a test is waiting, so many run at a time whatever the processors.
 	go test -tags=e2e -race -count=1 -timeout=20m -parallel=16 -v ${ENTER:+-exec "$ENTER"} ${RUN:+-run "$RUN"} ./test/e2e
 }
