@@ -86,6 +86,7 @@ func (r *Resolver) retire(key Upstream, l *lane, now time.Time) {
 		r.due.drop(q)
 	}
 	r.queries -= len(l.queries)
+	r.noteLost(l, -l.lost)
 	delete(r.lanes, key)
 	r.book.Retire(l.source, now)
 }
@@ -105,6 +106,7 @@ func (r *Resolver) dropName(l *lane, name fqdn.Name) {
 		question := Question{Name: name, Family: family}
 		if q := l.queries[question]; q != nil {
 			r.due.drop(q)
+			r.noteLost(l, -rank(q.phase.lost()))
 			delete(l.queries, question)
 			r.queries--
 		}

@@ -34,6 +34,8 @@ type lane struct {
 	budget, failingBudget *rate.Limiter
 	limited               bool // the last queries wait for the budget
 	reported              bool // that has been logged
+	lost                  int  // queries of which it cannot be told when their entries end
+	lostReported          bool // that has been logged
 	health                health
 }
 

@@ -32,7 +32,7 @@ func TestMetrics_AreClean(t *testing.T) {
 	if err != nil || len(problems) != 0 {
 		t.Errorf("promlint: %v, %v", problems, err)
 	}
-	if n, err := testutil.GatherAndCount(registry); err != nil || n != len(outcomes())+8 {
+	if n, err := testutil.GatherAndCount(registry); err != nil || n != len(outcomes())+9 {
 		t.Errorf("%d series, %v", n, err)
 	}
 	if _, err := New(&world{t: t}, Static(), o); err == nil {
@@ -195,8 +195,8 @@ func TestQuery_KeepsTheIntervalOfItsExpiry(t *testing.T) {
 	} {
 		var q query
 		q.succeed(addressbook.Answer{TTL: ttl}, sent, answered, &o)
-		if q.expires != want {
-			t.Errorf("TTL %v: %v, want %v", ttl, q.expires, want)
+		if q.phase.end != want {
+			t.Errorf("TTL %v: %v, want %v", ttl, q.phase.end, want)
 		}
 	}
 }

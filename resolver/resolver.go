@@ -206,6 +206,17 @@ func (r *Resolver) noteHealth(l *lane, res result) {
 	}
 }
 
+// noteLost counts queries of a lane of which it cannot be told any more, or again, when their entries end.
+func (r *Resolver) noteLost(l *lane, change int) {
+	l.lost += change
+	r.metrics.lost.Add(float64(change))
+	if l.lost > 0 && !l.lostReported {
+		l.lostReported = true
+		r.options.Log.Info("An upstream does not count TTLs down as a cache does, so the next answer of a name that rotates may be seen seconds late",
+			"upstream", l.upstream.String())
+	}
+}
+
 // settle records what a worker brought, unless it is wanted no more, and puts the query back into the heap.
 func (r *Resolver) settle(res result) {
 	q := res.query
@@ -223,7 +234,9 @@ func (r *Resolver) settle(res result) {
 	} else {
 		r.metrics.observeLag(q.refresh, res.answered)
 		r.book.Record(key, res.answer, now)
+		before := q.phase.lost()
 		q.succeed(res.answer, res.sent, res.answered, &r.options)
+		r.noteLost(q.lane, rank(q.phase.lost())-rank(before))
 	}
 	r.due.add(q)
 }

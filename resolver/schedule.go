@@ -22,18 +22,14 @@ type query struct {
 	gone bool
 
 	asked bool // at least once
-	// good: the last answer was a good one. It ends at the upstream within expires, and was to be refreshed at refresh.
+	// good: the last answer was a good one, to be refreshed at refresh. phase is when it ends at the upstream.
 	good    bool
-	expires interval
+	phase   phase
 	refresh time.Time
 	// failures since the last success, and when the first of them was.
 	failures     int
 	failingSince time.Time
 }
-
-// interval is (from, to]. A cache rounds TTLs up to whole seconds, so an answer with n seconds left at time t ends
-// within (t+n-1s, t+n].
-type interval struct{ from, to time.Time }
 
 // class is what a query competes with for workers and budget.
 type class uint8
@@ -57,9 +53,9 @@ func (q *query) class() class {
 // succeed takes a good answer to a query that was sent and answered at these times. It sets due.
 func (q *query) succeed(a addressbook.Answer, sent, answered time.Time, o *Options) {
 	q.good, q.asked, q.failures = true, true, 0
-	q.expires = interval{from: sent.Add(max(a.TTL-time.Second, 0)), to: answered.Add(a.TTL)}
-	// The late end of the interval: earlier the cache may still hand out the same answer.
-	q.refresh = answered.Add(min(max(a.TTL, o.MinTTL), o.MaxTTL))
+	q.phase.observe(a, sent, answered)
+	next := q.phase.next(answered, answered.Sub(sent), o.MinTTL).Sub(answered)
+	q.refresh = answered.Add(min(max(next, o.MinTTL), o.MaxTTL))
 	q.due = q.refresh
 }
 

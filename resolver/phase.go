@@ -1,0 +1,154 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// phase is what is known of when the entry ends that a cache has for a question, so that the question can be asked again
+// right then: the answer to it is what pods are told next, and they are told it from that moment on.
+//
+// A cache counts a TTL down in whole seconds, so one answer tells the end to a second. Each further one, asked at another
+// fraction of a second, tells it more closely; asked so that the answer's TTL falls in the middle of what is left, it halves it.
+// Once it is told closely it stays so: the next entry begins where this one ended.
+type phase struct {
+	end   interval      // of the entry of the last answer; zero: there was none
+	ttl   time.Duration // of the first answer from that entry
+	addrs []netip.Addr  // of the last answer, sorted
+
+	changed bool // the addresses changed at least once
+	steady  int  // entries since, with the same addresses
+
+	// inferred: end.from follows from the end of the entry before, and no answer has shown yet that this one does not end
+	// sooner. unproven counts such entries in a row, misfits those that did.
+	inferred          bool
+	unproven, misfits int
+}
+
+// interval is (from, to].
+type interval struct{ from, to time.Time }
+
+func (i interval) width() time.Duration { return i.to.Sub(i.from) }
+
+// and is what both allow. It is empty if they exclude each other.
+func (i interval) and(j interval) (both interval, empty bool) {
+	both = interval{from: later(i.from, j.from), to: j.to}
+	if i.to.Before(j.to) {
+		both.to = i.to
+	}
+	return both, !both.from.Before(both.to)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+const (
+	// count is what caches count down in.
+	count = time.Second
+	// closely is how wide an end is left that is told closely, beside what the way to the upstream takes: to narrow it
+	// further would cost questions for less than the timers of a busy process are late.
+	closely = 4 * time.Millisecond
+	// A name is narrowed until so many entries had the same addresses as the one before.
+	steadyEntries = 16
+	// The inference is put to the proof at the first entry and every so many.
+	provenEntries = 8
+	// So many misfits in a row are how an upstream is: it hands out the full TTL, renews ahead of time, or is several behind
+	// one address. One comes with each flush of a cache, and with each miss that two clients share.
+	habit = 3
+	// What is a habit is tried again after so many entries.
+	habitEntries = 64
+)
+
+// observe takes a good answer to a question that was sent and answered at these times.
+func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
+	told := interval{from: sent.Add(max(a.TTL, count) - count), to: answered.Add(a.TTL)}
+	known := !p.end.to.IsZero()
+	same, excluded := p.end.and(told)
+	switch {
+	case !known:
+		p.end = told
+	case sent.Before(p.end.to) && !excluded:
+		if p.inferred && a.TTL <= 2*count && told.to.After(p.end.to.Add(count/2)) { // it lives until shortly before the end
+			p.inferred, p.unproven, p.misfits = false, 0, 0
+		}
+		p.end = same
+		p.compare(a.Addrs, false)
+		return
+	case answered.Before(p.end.from):
+		p.end, p.inferred = told, false
+		p.misfits = min(p.misfits+1, habit)
+	default: // the entry had ended, and the next began no sooner
+		from := later(told.from, p.end.from.Add(a.TTL))
+		p.end, p.inferred = interval{from: from, to: told.to}, from.After(told.from)
+		p.entry(a.TTL)
+	}
+	p.ttl = a.TTL
+	p.compare(a.Addrs, known)
+}
+
+// entry counts one that was inferred. One that begins with less than the one before is suspect.
+func (p *phase) entry(ttl time.Duration) {
+	p.unproven++
+	switch {
+	case p.unproven > habitEntries:
+		p.unproven, p.misfits = 0, 0
+	case ttl < p.ttl:
+		p.unproven = max(p.unproven, provenEntries)
+	}
+}
+
+// compare notes whether addresses changed. They do within an entry too, if two clients missed the one before together: the
+// cache keeps what came last.
+func (p *phase) compare(addrs []netip.Addr, renewed bool) {
+	sorted := slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare)
+	switch {
+	case p.addrs != nil && !slices.Equal(p.addrs, sorted):
+		p.changed, p.steady = true, 0
+	case renewed:
+		p.steady = min(p.steady+1, steadyEntries)
+	}
+	p.addrs = sorted
+}
+
+// rotates: the addresses are not the same from entry to entry, so it matters when the next one begins.
+func (p *phase) rotates() bool { return p.changed && p.steady < steadyEntries }
+
+// lost: it matters when the entry ends, and cannot be told.
+func (p *phase) lost() bool { return p.misfits == habit && p.rotates() }
+
+// next is when to ask again after an answer that took way to come. pause is the least time between two questions.
+func (p *phase) next(answered time.Time, way, pause time.Duration) time.Time {
+	earliest := answered.Add(pause)
+	switch {
+	case !p.rotates():
+	case p.lost(): // every second of the last part of the TTL
+		return sooner(p.end.to, later(earliest, p.end.to.Add(-p.ttl/10-count)))
+	case p.end.width() > closely+2*way: // the TTL falls to a number in the middle, or after it
+		middle := p.end.from.Add(p.end.width() / 2)
+		if ticks := middle.Sub(earliest).Truncate(count); ticks >= count {
+			return middle.Add(-ticks)
+		}
+	case p.unproven >= provenEntries || p.misfits > 0: // it falls to 1 now, if the end is sooner, or there is another entry
+		if at := p.end.from.Add(-count - closely - 2*way); !at.Before(earliest) {
+			return at
+		}
+	}
+	return p.end.to
+}

@@ -1,0 +1,206 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// countdown is a cache with one entry. Everything happens at given times.
+type countdown struct {
+	ttl    time.Duration
+	busy   time.Duration // pods ask so long after an entry ended; 0: nobody but the poller asks
+	pool   int           // an entry has one of so many addresses, in turn
+	early  time.Duration // it renews by itself so long before the end
+	keep   bool          // it hands out the full TTL
+	flush  int           // this entry ends half-way
+	stored time.Time
+	entry  int
+}
+
+func (c *countdown) renew(at time.Time) {
+	c.stored = at
+	c.entry++
+}
+
+// ask returns what the cache answers at that time.
+func (c *countdown) ask(at time.Time) addressbook.Answer {
+	if c.flush == c.entry && at.Sub(c.stored) > c.ttl/2 {
+		c.renew(c.stored.Add(c.ttl / 2))
+	}
+	life := c.ttl - c.early
+	for c.busy > 0 && !c.stored.Add(life+c.busy).After(at) {
+		c.renew(c.stored.Add(life + c.busy))
+	}
+	if at.Sub(c.stored) >= c.ttl {
+		c.renew(at)
+	}
+	a := addressbook.Answer{TTL: c.ttl - at.Sub(c.stored).Truncate(time.Second)}
+	if c.keep {
+		a.TTL = c.ttl
+	}
+	a.Addrs = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(c.entry % c.pool)})}
+	return a
+}
+
+// polled is what came of polling.
+type polled struct {
+	late      []time.Duration // from the beginning of an entry to the poller's first answer from it
+	questions int
+	phase     phase
+}
+
+const way = 600 * time.Microsecond
+
+// poll asks the cache as a query does, from a random moment of an entry on, with timers that are up to a millisecond
+// late, for so many entries, and leaves the first ones out of the account.
+func poll(c countdown, seed uint64, entries, leaveOut int) polled {
+	random := rand.New(rand.NewPCG(seed, seed))
+	start := time.Unix(1000, 0)
+	c.stored = start.Add(-time.Duration(random.Int64N(int64(c.ttl))))
+	o := Options{}.withDefaults()
+	var q query
+	var p polled
+	seen := 0
+	for now := start; c.entry < entries; {
+		answer := c.ask(now.Add(way / 2))
+		q.succeed(answer, now, now.Add(way), &o)
+		if c.entry > leaveOut {
+			p.questions++
+			if c.entry != seen {
+				p.late = append(p.late, now.Add(way).Sub(c.stored))
+			}
+		}
+		seen = c.entry
+		now = q.due.Add(time.Duration(random.Int64N(int64(time.Millisecond))))
+	}
+	slices.Sort(p.late)
+	p.phase = q.phase
+	return p
+}
+
+func (p polled) percentile(n int) time.Duration { return p.late[(len(p.late)-1)*n/100] }
+
+func TestPhase_IsLockedToACacheThatCountsDown(t *testing.T) {
+	for _, ttl := range []time.Duration{3 * time.Second, 5 * time.Second, 30 * time.Second, 4 * time.Minute} {
+		for _, busy := range []time.Duration{0, 100 * time.Microsecond, 2500 * time.Microsecond} {
+			for seed := range uint64(50) {
+				p := poll(countdown{ttl: ttl, busy: busy, pool: 7}, seed, 108, 8)
+				if p.percentile(50) > 4*time.Millisecond || p.percentile(100) > 12*time.Millisecond {
+					t.Fatalf("TTL %s, busy %s, seed %d: p50 %s, latest %s", ttl, busy, seed, p.percentile(50), p.percentile(100))
+				}
+				if each := float64(p.questions) / float64(len(p.late)); each > 2.5 {
+					t.Fatalf("TTL %s, busy %s, seed %d: %.2f questions an entry", ttl, busy, seed, each)
+				}
+			}
+		}
+	}
+}
+
+// A name that stays the same costs one question an entry, late by up to a second as that may be.
+func TestPhase_SteadyNamesAreNotNarrowed(t *testing.T) {
+	for seed := range uint64(50) {
+		p := poll(countdown{ttl: 30 * time.Second, busy: time.Millisecond, pool: 1}, seed, 50, 1)
+		if p.questions > len(p.late)+1 {
+			t.Fatalf("seed %d: %d questions for %d entries", seed, p.questions, len(p.late))
+		}
+	}
+}
+
+// Without the lock a poller that waits out the TTL that it was given is late by whatever it happened to start with.
+func TestPhase_ThePollerThatWaitsIsLateForEver(t *testing.T) {
+	latest := time.Duration(0)
+	for seed := range uint64(50) {
+		p := poll(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 1}, seed, 50, 8)
+		latest = max(latest, p.percentile(0))
+	}
+	if latest < 500*time.Millisecond {
+		t.Errorf("the latest of 50 is %s at its best renewal: this test's cache is not worth locking to", latest)
+	}
+}
+
+// What does not count down is recognised, costs few questions, and is seen within a second where it renews early.
+func TestPhase_IsLostBehindWhatDoesNotCountDown(t *testing.T) {
+	for name, test := range map[string]struct {
+		cache countdown
+		late  time.Duration // p50
+	}{
+		"the full TTL each time":      {countdown{ttl: 30 * time.Second, busy: time.Millisecond, pool: 7, keep: true}, 30 * time.Second},
+		"renewed ahead of time":       {countdown{ttl: 30 * time.Second, busy: time.Millisecond, pool: 7, early: 2800 * time.Millisecond}, time.Second},
+		"renewed whole seconds early": {countdown{ttl: time.Minute, busy: time.Millisecond, pool: 7, early: 5 * time.Second}, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				p := poll(test.cache, seed, 60, 30)
+				if !p.phase.lost() {
+					t.Fatalf("seed %d: taken for one that counts down: %+v", seed, p.phase)
+				}
+				if p.percentile(50) > test.late {
+					t.Fatalf("seed %d: p50 %s", seed, p.percentile(50))
+				}
+				if each := float64(p.questions) / float64(len(p.late)); each > 4 {
+					t.Fatalf("seed %d: %.2f questions an entry", seed, each)
+				}
+			}
+		})
+	}
+}
+
+// A cache that is flushed, or replaced behind its address, begins somewhere else and is locked to again.
+func TestPhase_IsFoundAgainAfterAFlush(t *testing.T) {
+	for seed := range uint64(50) {
+		c := countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, flush: 40}
+		p := poll(c, seed, 108, 46)
+		if p.phase.lost() || p.percentile(100) > 12*time.Millisecond {
+			t.Fatalf("seed %d: lost %v, latest %s", seed, p.phase.lost(), p.percentile(100))
+		}
+	}
+}
+
+// TestPhase_ReportsWhatIsLost: an authoritative server whose answers rotate, until it leaves.
+func TestPhase_ReportsWhatIsLost(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	asks := 0
+	rotating := func(asked) reply {
+		asks++
+		return reply{text: fmt.Sprintf("www.example.com. 10 IN A 192.0.2.%d", asks)}
+	}
+	unlocked := func() float64 {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "fqdn_egress_resolver_questions_unlocked" {
+				return f.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		t.Fatal("no such metric")
+		return 0
+	}
+	o := Options{Families: []addressbook.Family{addressbook.IPv4}, Registerer: registry}
+	bubble(t, o, []string{"www.example.com"}, []string{"192.0.2.53:53"}, rotating, func(w *world) {
+		w.at(11 * time.Second)
+		if n := unlocked(); n != 0 {
+			t.Errorf("%v questions are lost after their second answer", n)
+		}
+		w.at(2 * time.Minute)
+		if n := unlocked(); n != 1 {
+			t.Errorf("%v questions are lost, want 1", n)
+		}
+		w.setUpstreams()
+		if n := unlocked(); n != 0 {
+			t.Errorf("%v questions are lost without an upstream", n)
+		}
+	})
+}
