@@ -108,10 +108,12 @@ vuln: ## Look for known vulnerabilities (asks vuln.go.dev)
 image: ## Build the container image IMAGE (fqdn-egress-controller:dev) for linux/amd64 and linux/arm64; needs no registry
 	@# No cache: the classic builder takes the layers of one platform for those of the other. No attestations: BuildKit would
 	@# make each image a manifest list of its own, and `docker manifest create` takes no list into a list.
-	for arch in $(PLATFORMS); do \
+	@docker info >/dev/null
+	@for arch in $(PLATFORMS); do \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -ldflags="-s -w" -o bin/linux-$$arch/ ./cmd/fqdn-egress-controller; \
 		BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build -q --no-cache --platform linux/$$arch --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 			-t $(IMAGE)-$$arch -f Dockerfile bin/linux-$$arch; \
+		echo "$(IMAGE)-$$arch"; \
 	done
 	docker tag $(IMAGE)-$$(go env GOARCH) $(IMAGE)
 

@@ -12,6 +12,7 @@
 #   CLUSTER_CONFIG  the kind configuration; cluster.yaml beside this file by default
 #   ENFORCER        a manifest that enforces NetworkPolicy where the CNI does not
 #   ENTER           a command before all that talks to the cluster over the network
+#   KEPT            what to say of a cluster that is left there: how to use and how to end it
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -22,12 +23,17 @@ TEST_IMAGE=fqdn-egress-e2e:dev
 CONTROLLER_IMAGE=fqdn-egress-controller:dev
 MAX_IMAGE_BYTES=60000000
 export KUBECONFIG=$CACHE/run/kubeconfig # of its own: the user's stays as it is
+export BUILDX_NO_DEFAULT_ATTESTATIONS=1 # `kind load` takes no image that is a list of manifests
 
 main() {
 	mkdir -p "$CACHE/run"
-	step images
+	check_run
+	# The program itself, as `go tool` calls it a success when its tool is killed.
+	kind=$(go tool -modfile=go.tools.mod -n kind)
 	kubernetes=$(go run ./test/apiserver/build kubectl)
+	step images
 	trap finish EXIT
+	trap 'exit 130' INT TERM
 	step cluster
 	step load
 	step install
@@ -40,7 +46,11 @@ step() {
 	echo "e2e: $1: $((SECONDS - start)) s" >&2
 }
 
-kind() { go tool -modfile=go.tools.mod kind "$@"; }
+check_run() {
+	[ -z "${RUN:-}" ] || go test -tags=e2e -list "$RUN" ./test/e2e | grep ^Test >/dev/null ||
+		{ echo "e2e: no test matches RUN=$RUN" >&2; return 1; }
+}
+
 kubectl() { ${ENTER:-} "$kubernetes/kubectl" "$@"; }
 
 images() {
@@ -56,11 +66,14 @@ images() {
 }
 
 cluster() {
-	kind delete cluster --name "$CLUSTER" # of a run that was cut off
-	kind create cluster --name "$CLUSTER" --config "${CLUSTER_CONFIG:-test/kind/cluster.yaml}" ${NODE_IMAGE:+--image "$NODE_IMAGE"}
+	if "$kind" get clusters 2>/dev/null | grep -qx "$CLUSTER"; then
+		echo "e2e: deleting the cluster that a former run has left" >&2
+		"$kind" delete cluster --name "$CLUSTER"
+	fi
+	"$kind" create cluster --name "$CLUSTER" --config "${CLUSTER_CONFIG:-test/kind/cluster.yaml}" ${NODE_IMAGE:+--image "$NODE_IMAGE"}
 }
 
-load() { kind load docker-image --name "$CLUSTER" "$CONTROLLER_IMAGE" "$TEST_IMAGE"; }
+load() { "$kind" load docker-image --name "$CLUSTER" "$CONTROLLER_IMAGE" "$TEST_IMAGE"; }
 
 install() {
 	if [ -n "${ENFORCER:-}" ]; then
@@ -72,23 +85,20 @@ install() {
 }
 
 tests() {
-	if [ -n "${RUN:-}" ] && ! go test -tags=e2e -list "$RUN" ./test/e2e | grep -q ^Test; then
-		echo "e2e: no test matches RUN=$RUN" >&2
-		return 1
-	fi
 	# Most of a test is waiting, so many run at a time whatever the processors.
 	go test -tags=e2e -race -count=1 -timeout=20m -parallel=16 -v ${ENTER:+-exec "$ENTER"} ${RUN:+-run "$RUN"} ./test/e2e
 }
 
 finish() {
 	local status=$?
-	if [ "$status" != 0 ]; then
+	trap '' INT TERM
+	if [ "$status" != 0 ] && [ "$status" -lt 128 ]; then
 		look_around >&2 || true
 	fi
 	if [ -n "${KEEP:-}" ]; then
-		echo "e2e: the cluster $CLUSTER is left there: KUBECONFIG=$KUBECONFIG${ENTER:+, behind: $ENTER}" >&2
+		echo "e2e: the cluster is left there. ${KEPT:-export KUBECONFIG=$KUBECONFIG to use it; to end it: $kind delete cluster --name $CLUSTER}" >&2
 	else
-		kind delete cluster --name "$CLUSTER"
+		"$kind" delete cluster --name "$CLUSTER"
 	fi
 	exit "$status"
 }
