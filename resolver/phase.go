@@ -25,6 +25,12 @@ type phase struct {
 	changed bool // the addresses changed at least once
 	steady  int  // entries since, with the same addresses
 
+	// confirmed: a second answer from that entry. Two clients that missed the one before together are each told a set of
+	// their own, and the cache keeps what came last: then the first answer is nobody else's, and the end a little later.
+	confirmed bool
+	// overdue answers in a row came from the entry although it should have ended.
+	overdue int
+
 	// inferred: end.from follows from the end of the entry before, and no answer has shown yet that this one does not end
 	// sooner. unproven counts such entries in a row, misfits those that did.
 	inferred          bool
@@ -72,6 +78,8 @@ const (
 	// So many misfits in a row are how an upstream is: it hands out the full TTL, renews ahead of time, or is several behind
 	// one address. One comes with each flush of a cache, and with each miss that two clients share.
 	habit = 3
+	// So long after the first answer from an entry it is confirmed: those who missed together have been answered by then.
+	confirmAfter = 20 * time.Millisecond
 	// What is a habit is tried again after so many entries.
 	habitEntries = 64
 )
@@ -88,7 +96,15 @@ func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
 		if p.inferred && a.TTL <= 2*count && told.to.After(p.end.to.Add(count/2)) { // it lives until shortly before the end
 			p.inferred, p.unproven, p.misfits = false, 0, 0
 		}
-		p.end = same
+		p.end, p.confirmed = same, true
+		if p.overdue > 0 {
+			p.overdue++
+		}
+		p.compare(a.Addrs, false)
+		return
+	case p.isOverdue(a.TTL, sent):
+		p.end = told
+		p.overdue++
 		p.compare(a.Addrs, false)
 		return
 	case answered.Before(p.end.from):
@@ -99,8 +115,13 @@ func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
 		p.end, p.inferred = interval{from: from, to: told.to}, from.After(told.from)
 		p.entry(a.TTL)
 	}
-	p.ttl = a.TTL
+	p.ttl, p.confirmed, p.overdue = a.TTL, false, 0
 	p.compare(a.Addrs, known)
+}
+
+// isOverdue: the last second of an entry that began with more, when the next should have begun.
+func (p *phase) isOverdue(ttl time.Duration, sent time.Time) bool {
+	return ttl <= count && p.ttl > count && !sent.Before(p.end.to)
 }
 
 // entry counts one that was inferred. One that begins with less than the one before is suspect.
@@ -133,9 +154,22 @@ func (p *phase) rotates() bool { return p.changed && p.steady < steadyEntries }
 // lost: it matters when the entry ends, and cannot be told.
 func (p *phase) lost() bool { return p.misfits == habit && p.rotates() }
 
-// next is when to ask again after an answer that took way to come. pause is the least time between two questions.
+// next is when to ask again after an answer that took way to come. pause is the least time between two questions; only a
+// confirmation and what is overdue come sooner.
 func (p *phase) next(answered time.Time, way, pause time.Duration) time.Time {
-	earliest := answered.Add(pause)
+	if p.rotates() && !p.lost() && p.ttl > 2*count {
+		if !p.confirmed {
+			return answered.Add(confirmAfter)
+		}
+		if p.overdue > 0 {
+			return answered.Add(closely << min(p.overdue-1, 7))
+		}
+	}
+	return later(p.narrow(answered.Add(pause), way), answered.Add(pause))
+}
+
+// narrow is the next time that tells more of the end, or the end.
+func (p *phase) narrow(earliest time.Time, way time.Duration) time.Time {
 	switch {
 	case !p.rotates():
 	case p.lost(): // every second of the last part of the TTL

@@ -54,8 +54,8 @@ func (q *query) class() class {
 func (q *query) succeed(a addressbook.Answer, sent, answered time.Time, o *Options) {
 	q.good, q.asked, q.failures = true, true, 0
 	q.phase.observe(a, sent, answered)
-	next := q.phase.next(answered, answered.Sub(sent), o.MinTTL).Sub(answered)
-	q.refresh = answered.Add(min(max(next, o.MinTTL), o.MaxTTL))
+	next := q.phase.next(answered, answered.Sub(sent), o.MinTTL)
+	q.refresh = sooner(next, answered.Add(o.MaxTTL))
 	q.due = q.refresh
 }
 
