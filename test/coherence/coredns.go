@@ -1,0 +1,82 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// corefile gives each address a cache of its own before an authoritative server. TTLs up to an hour are kept.
+func corefile(forwards map[string]string, block string) string {
+	var b strings.Builder
+	for address, to := range forwards {
+		port := address[strings.LastIndex(address, ":")+1:]
+		fmt.Fprintf(&b, ".:%s {\n bind 127.0.0.1\n forward . %s\n cache 3600 {\n  %s\n }\n}\n", port, to, block)
+	}
+	return b.String()
+}
+
+// startCoreDNS starts one process with a cache for each replica of each configuration.
+func (w *world) startCoreDNS(ctx context.Context) error {
+	forwards := map[string]string{}
+	for _, s := range w.sites {
+		for range s.shape.Replicas {
+			address, err := freeAddress()
+			if err != nil {
+				return err
+			}
+			forwards[address] = s.authority.Addr().String()
+			s.upstreams = append(s.upstreams, address)
+		}
+	}
+	c, err := startCoreDNS(ctx, w.options.corednsPath, w.dir, w.logDir(), corefile(forwards, w.options.corednsCache))
+	w.coredns = c
+	return err
+}
+
+// startCoreDNS returns when every server answers.
+func startCoreDNS(ctx context.Context, binary, dir, logs, conf string) (*controller, error) {
+	path := filepath.Join(dir, "Corefile")
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	c, err := startProcess(exec.Command(binary, "-conf", path), filepath.Join(logs, "coredns.log"))
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(conf) {
+		port, ok := strings.CutSuffix(strings.TrimSpace(line), " {")
+		if port, ok2 := strings.CutPrefix(port, ".:"); ok && ok2 {
+			if err := answers(ctx, "127.0.0.1:"+port, c); err != nil {
+				c.kill()
+				return nil, err
+			}
+		}
+	}
+	return c, nil
+}
+
+func answers(ctx context.Context, address string, c *controller) error {
+	for {
+		q := new(dns.Msg).SetQuestion("ready.example.", dns.TypeA)
+		client := dns.Client{Timeout: 100 * time.Millisecond}
+		if _, _, err := client.Exchange(q, address); err == nil {
+			return nil
+		}
+		if err := c.failure(); err != nil {
+			return err
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,102 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"text/tabwriter"
+)
+
+// result is what was measured of one configuration.
+type result struct {
+	shape
+	tally
+	Writes writes `json:"writes"` // since the start
+	Failed int    `json:"failedLookups"`
+
+	// After the first minute.
+	Allowed        float64 `json:"allowed"`        // mean of the addresses allowed
+	Exposure       float64 `json:"exposure"`       // mean of those of them that no unexpired answer holds
+	Queries        float64 `json:"queries"`        // of the controller, for each entry of a cache; -1: not known
+	PolicyWrites   float64 `json:"policyWrites"`   // of NetworkPolicies, for each answer of the authoritative server
+	StatusWrites   float64 `json:"statusWrites"`   // of the status, likewise
+	WritesAfter    int     `json:"writesAfter"`    // of either
+	AnswersAfter   int     `json:"answersAfter"`   // of the authoritative server
+	AnswersAtStart int     `json:"answersAtStart"` // until then
+}
+
+func (s *site) result() result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := result{shape: s.shape, tally: s.tally, Writes: s.written, Failed: s.failed, Queries: -1}
+	if !s.written.known {
+		r.Writes.AfterKnown = -1
+	}
+	r.Allowed, r.Exposure = ratio(s.sampled.allowed, s.sampled.samples), ratio(s.sampled.more, s.sampled.samples)
+	if len(s.resolvers) > 0 {
+		r.Queries = ratio(s.last.queries-s.start.queries, s.last.renewals-s.start.renewals)
+	}
+	r.AnswersAtStart, r.AnswersAfter = s.start.answers, s.last.answers-s.start.answers
+	policies, statuses := s.last.networkPolicies-s.start.networkPolicies, s.last.statuses-s.start.statuses
+	r.WritesAfter = policies + statuses
+	r.PolicyWrites, r.StatusWrites = ratio(policies, r.AnswersAfter), ratio(statuses, r.AnswersAfter)
+	return r
+}
+
+func ratio(n, of int) float64 { return percent(n, of) / 100 }
+
+// publish prints the table and writes the files that were asked for.
+func publish(results []result, o *options) error {
+	if err := table(os.Stdout, results); err != nil {
+		return err
+	}
+	if o.json != "" {
+		content, err := json.MarshalIndent(results, "", " ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.json, append(content, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if o.svg != "" {
+		return os.WriteFile(o.svg, []byte(svg(results)), 0o644)
+	}
+	return nil
+}
+
+func table(w io.Writer, results []result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.Debug)
+	rows := []string{"N,k,TTL,R \tlookups \tmiss % at 0 s \t1 s \t3 s \taim \tlate: 0 s \t1 s \t3 s \tfirst minute: 0 s \t1 s \t3 s \t" +
+		"orphans \tmissed \tallowed \texposure \tqueries/entry \tNP writes/answer \tstatus \tafter known \tmiss age p50, max ms \t"}
+	for _, r := range results {
+		a, f := r.After, r.FirstMinute
+		rows = append(rows, fmt.Sprintf("%d,%d,%d,%d \t%d \t%s\t%.1f \t%s\t%s\t%d \t%d \t%.1f \t%.1f \t%.2f \t%.3f \t%.3f \t%d \t%s \t",
+			r.Pool, r.PerAnswer, r.TTL, r.Replicas, a.Lookups, shares(a.Missed, a.Lookups), r.aim(), shares(a.MissedLate, a.Lookups),
+			shares(f.Missed, f.Lookups), a.Orphans, a.OrphanMissed[0], r.Allowed, r.Exposure, r.Queries, r.PolicyWrites,
+			r.StatusWrites, r.Writes.AfterKnown, ages(r.MissAges)))
+	}
+	for _, row := range rows {
+		if _, err := fmt.Fprintln(t, row); err != nil {
+			return err
+		}
+	}
+	return t.Flush()
+}
+
+func shares(n [connects]int, of int) string {
+	return fmt.Sprintf("%.2f \t%.2f \t%.2f ", percent(n[0], of), percent(n[1], of), percent(n[2], of))
+}
+
+func ages(of []int64) string {
+	if len(of) == 0 {
+		return "-"
+	}
+	sorted := slices.Sorted(slices.Values(of))
+	return fmt.Sprintf("%d, %d", sorted[len(sorted)/2], sorted[len(sorted)-1])
+}
