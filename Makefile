@@ -98,6 +98,10 @@ bench: ## Measure: the whole controller against the control plane, then the pure
 	go run ./test/bench
 	go test -run='^$$' -bench=. -benchmem ./api/... ./controllers/... ./internal/... ./resolver/...
 
+.PHONY: coherence
+coherence: control-plane ## Measure how far the rules agree with what pods are told: 4 minutes; COHERENCE="-json file -svg file" and more
+	go run ./test/coherence $(COHERENCE)
+
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities (asks vuln.go.dev)
 	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
