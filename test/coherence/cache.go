@@ -38,6 +38,8 @@ type entry struct {
 	ttl      uint32
 	stored   time.Time
 	replaced bool // before it ended: an orphan
+
+	learnt time.Time // when another than a pod was first told it: the controller; zero: never
 }
 
 // left is nothing from the moment on at which the entry ends.
@@ -136,6 +138,9 @@ func (r *resolver) answer(q *dns.Msg, e *entry, now time.Time) *dns.Msg {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.queries++
+		if e.learnt.IsZero() {
+			e.learnt = now
+		}
 	}
 	return m
 }
@@ -149,6 +154,26 @@ func (r *resolver) fate(number uint64) (stored time.Time, orphan, known bool) {
 		return time.Time{}, false, false
 	}
 	return e.stored, e.replaced, true
+}
+
+// learning says what the controller was told of the entries that were stored within a time.
+func (r *resolver) learning(from, to time.Time) learning {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var l learning
+	for _, e := range r.all {
+		switch {
+		case e.stored.Before(from) || !e.stored.Before(to):
+		case e.replaced:
+			l.Orphans += rank(!e.learnt.IsZero())
+		case e.learnt.IsZero():
+			l.Entries, l.Unseen = l.Entries+1, l.Unseen+1
+		default:
+			l.Entries++
+			l.After = append(l.After, e.learnt.Sub(e.stored).Milliseconds())
+		}
+	}
+	return l
 }
 
 func (r *resolver) counters() (queries, renewals int) {

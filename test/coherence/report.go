@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"text/tabwriter"
+	"time"
 )
 
 // result is what was measured of one configuration.
@@ -18,6 +19,8 @@ type result struct {
 	tally
 	Writes writes `json:"writes"` // since the start
 	Failed int    `json:"failedLookups"`
+
+	Learning learning `json:"learning"` // after the first minute
 
 	// After the first minute.
 	Allowed        float64 `json:"allowed"`        // mean of the addresses allowed
@@ -34,11 +37,14 @@ func (s *site) result() result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := result{shape: s.shape, tally: s.tally, Writes: s.written, Failed: s.failed, Queries: -1}
-	if !s.written.known {
+	if s.written.known.IsZero() {
 		r.Writes.AfterKnown = -1
 	}
 	r.Allowed, r.Exposure = ratio(s.sampled.allowed, s.sampled.samples), ratio(s.sampled.more, s.sampled.samples)
 	if len(s.resolvers) > 0 {
+		for _, cache := range s.resolvers {
+			r.Learning.add(cache.learning(s.began.Add(warmup), time.Now().Add(-s.shape.ttl()))) // without those that still last
+		}
 		r.Queries = ratio(s.last.queries-s.start.queries, s.last.renewals-s.start.renewals)
 	}
 	r.AnswersAtStart, r.AnswersAfter = s.start.answers, s.last.answers-s.start.answers
@@ -73,13 +79,14 @@ func publish(results []result, o *options) error {
 func table(w io.Writer, results []result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.Debug)
 	rows := []string{"N,k,TTL,R \tlookups \tmiss % at 0 s \t1 s \t3 s \taim \tlate: 0 s \t1 s \t3 s \tfirst minute: 0 s \t1 s \t3 s \t" +
-		"orphans \tmissed \tallowed \texposure \tqueries/entry \tNP writes/answer \tstatus \tafter known \tmiss age p50, max ms \t"}
+		"orphans \tmissed \tallowed \texposure \tqueries/entry \tNP writes/answer \tstatus \tafter known \tmiss age p50, max ms \tentries \tunseen \torphans told \tlearnt after p50, max ms \t"}
 	for _, r := range results {
 		a, f := r.After, r.FirstMinute
-		rows = append(rows, fmt.Sprintf("%d,%d,%d,%d \t%d \t%s\t%.1f \t%s\t%s\t%d \t%d \t%.1f \t%.1f \t%.2f \t%.3f \t%.3f \t%d \t%s \t",
+		rows = append(rows, fmt.Sprintf("%d,%d,%d,%d \t%d \t%s\t%.1f \t%s\t%s\t%d \t%d \t%.1f \t%.1f \t%.2f \t%.3f \t%.3f \t%d \t%s \t%d \t%d \t%d \t%s \t",
 			r.Pool, r.PerAnswer, r.TTL, r.Replicas, a.Lookups, shares(a.Missed, a.Lookups), r.aim(), shares(a.MissedLate, a.Lookups),
 			shares(f.Missed, f.Lookups), a.Orphans, a.OrphanMissed[0], r.Allowed, r.Exposure, r.Queries, r.PolicyWrites,
-			r.StatusWrites, r.Writes.AfterKnown, ages(r.MissAges)))
+			r.StatusWrites, r.Writes.AfterKnown, ages(r.MissAges), r.Learning.Entries, r.Learning.Unseen,
+			r.Learning.Orphans, ages(r.Learning.After)))
 	}
 	for _, row := range rows {
 		if _, err := fmt.Fprintln(t, row); err != nil {

@@ -39,8 +39,11 @@ type writes struct {
 	Status        int `json:"status"`
 	// AfterKnown are those of either kind since every address of the pool was allowed; -1: some never were.
 	AfterKnown int `json:"afterPoolKnown"`
-	known      bool
+	known      time.Time
 }
+
+// statusHeld is for how long the controller may hold back the status that belongs to a write, and some.
+const statusHeld = 6 * time.Second
 
 // exposure sums samples up.
 type exposure struct{ samples, allowed, more int }
@@ -120,20 +123,22 @@ func (s *site) programmed(addrs map[netip.Addr]bool, now time.Time) {
 	}
 	s.history.set(addrs, now)
 	s.written.NetworkPolicy++
-	s.countKnown()
-	s.written.known = s.written.known || len(addrs) == s.shape.Pool
+	s.countKnown(now)
+	if s.written.known.IsZero() && len(addrs) == s.shape.Pool {
+		s.written.known = now
+	}
 }
 
 // reported takes note of a version of the FQDNEgressPolicy.
-func (s *site) reported() {
+func (s *site) reported(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.written.Status++
-	s.countKnown()
+	s.countKnown(now)
 }
 
-func (s *site) countKnown() {
-	if s.written.known {
+func (s *site) countKnown(now time.Time) {
+	if known := s.written.known; !known.IsZero() && now.Sub(known) > statusHeld {
 		s.written.AfterKnown++
 	}
 }

@@ -64,6 +64,19 @@ func rank(b bool) int {
 	return 0
 }
 
+// learning is how the controller learns what the caches keep.
+type learning struct {
+	Entries int     `json:"entries"`
+	Unseen  int     `json:"unseen"`  // of them: it was never told
+	Orphans int     `json:"orphans"` // answers that it was told and that the cache did not keep
+	After   []int64 `json:"afterMilliseconds"`
+}
+
+func (l *learning) add(m learning) {
+	l.Entries, l.Unseen, l.Orphans = l.Entries+m.Entries, l.Unseen+m.Unseen, l.Orphans+m.Orphans
+	l.After = append(l.After, m.After...)
+}
+
 // percent is 0 of nothing.
 func percent(n, of int) float64 {
 	if of == 0 {
