@@ -34,6 +34,7 @@ type options struct {
 	seed                uint64
 	cache, corednsPath  string
 	corednsCache        string
+	controller          string // a binary
 	controllerFlags     []string
 	json, svg, keptLogs string
 }
@@ -50,6 +51,7 @@ func parseOptions(args []string) (*options, error) {
 	fs.StringVar(&o.cache, "cache", "own", "The caches: own (in this process) or coredns.")
 	fs.StringVar(&o.corednsPath, "coredns", os.ExpandEnv("$HOME/.cache/fqdn-egress/coredns-v1.14.6/coredns"), "The CoreDNS binary.")
 	fs.StringVar(&o.corednsCache, "coredns-cache", "", "What stands in the block of CoreDNS' cache, such as 'prefetch 1 1m 10%', 'serve_stale' or 'keepttl'.")
+	fs.StringVar(&o.controller, "controller", "", "A controller binary; empty: build it.")
 	flags := fs.String("controller-flags", "", "Further flags of the controller, separated by spaces.")
 	fs.StringVar(&o.json, "json", "", "Write the figures to this file.")
 	fs.StringVar(&o.svg, "svg", "", "Write a plot of the figures to this file.")

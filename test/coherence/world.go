@@ -55,9 +55,11 @@ func measure(ctx context.Context, o *options) (_ []result, err error) {
 			return nil, err
 		}
 	}
-	binary, err := buildController(ctx, w.dir)
-	if err != nil {
-		return nil, err
+	binary := o.controller
+	if binary == "" {
+		if binary, err = buildController(ctx, w.dir); err != nil {
+			return nil, err
+		}
 	}
 	say("starting etcd and kube-apiserver")
 	if err := w.startPlane(ctx); err != nil {
