@@ -76,24 +76,48 @@ func publish(results []result, o *options) error {
 	return nil
 }
 
+// table prints what pods saw, and then why and at what cost.
 func table(w io.Writer, results []result) error {
-	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.Debug)
-	rows := []string{"N,k,TTL,R \tlookups \tmiss % at 0 s \t1 s \t3 s \taim \tlate: 0 s \t1 s \t3 s \tfirst minute: 0 s \t1 s \t3 s \t" +
-		"orphans \tmissed \tallowed \texposure \tqueries/entry \tNP writes/answer \tstatus \tafter known \tmiss age p50, max ms \tentries \tunseen \torphans told \tlearnt after p50, max ms \t"}
+	seen := []string{"N,k,TTL,R \tlookups \tmissed at 0 s, % \t1 s \t3 s \taim \twrites 1 s later: 0 s \t1 s \t3 s \t" +
+		"first minute: 0 s \t1 s \t3 s \torphans \tmissed \t"}
+	why := []string{"N,k,TTL,R \tallowed \texposure \tentries \tunseen \torphans told \tlearnt after p50, max ms \t" +
+		"missed at age p50, max ms \tqueries/entry \tNetworkPolicy/answer \tstatus/answer \twrites once known \t"}
 	for _, r := range results {
 		a, f := r.After, r.FirstMinute
-		rows = append(rows, fmt.Sprintf("%d,%d,%d,%d \t%d \t%s\t%.1f \t%s\t%s\t%d \t%d \t%.1f \t%.1f \t%.2f \t%.3f \t%.3f \t%d \t%s \t%d \t%d \t%d \t%s \t",
-			r.Pool, r.PerAnswer, r.TTL, r.Replicas, a.Lookups, shares(a.Missed, a.Lookups), r.aim(), shares(a.MissedLate, a.Lookups),
-			shares(f.Missed, f.Lookups), a.Orphans, a.OrphanMissed[0], r.Allowed, r.Exposure, r.Queries, r.PolicyWrites,
-			r.StatusWrites, r.Writes.AfterKnown, ages(r.MissAges), r.Learning.Entries, r.Learning.Unseen,
-			r.Learning.Orphans, ages(r.Learning.After)))
+		name := fmt.Sprintf("%d,%d,%d,%d \t", r.Pool, r.PerAnswer, r.TTL, r.Replicas)
+		seen = append(seen, name+fmt.Sprintf("%d \t%s\t%.1f \t%s\t%s\t%d \t%d \t", a.Lookups, shares(a.Missed, a.Lookups), r.aim(),
+			shares(a.MissedLate, a.Lookups), shares(f.Missed, f.Lookups), a.Orphans, a.OrphanMissed[0]))
+		why = append(why, name+fmt.Sprintf("%.1f \t%.1f \t%s \t%s \t%s \t%.3f \t%.3f \t%s \t", r.Allowed, r.Exposure,
+			r.learnt(), ages(r.MissAges), known(r.Queries >= 0, fmt.Sprintf("%.2f", r.Queries)), r.PolicyWrites, r.StatusWrites,
+			known(r.Writes.AfterKnown >= 0, fmt.Sprint(r.Writes.AfterKnown))))
 	}
-	for _, row := range rows {
-		if _, err := fmt.Fprintln(t, row); err != nil {
+	for _, rows := range [][]string{seen, why} {
+		t := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.Debug)
+		for _, row := range rows {
+			if _, err := fmt.Fprintln(t, row); err != nil {
+				return err
+			}
+		}
+		if err := t.Flush(); err != nil {
 			return err
 		}
 	}
-	return t.Flush()
+	return nil
+}
+
+func (r result) learnt() string {
+	l := r.Learning
+	if r.Queries < 0 {
+		return "- \t- \t- \t-"
+	}
+	return fmt.Sprintf("%d \t%d \t%d \t%s", l.Entries, l.Unseen, l.Orphans, ages(l.After))
+}
+
+func known(is bool, text string) string {
+	if !is {
+		return "-"
+	}
+	return text
 }
 
 func shares(n [connects]int, of int) string {
