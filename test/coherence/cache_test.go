@@ -159,3 +159,25 @@ func TestMissesAreNotShared(t *testing.T) {
 		t.Errorf("%d addresses are held by answers that expired", len(held))
 	}
 }
+
+// TestLearning replaces an entry and tells another than a pod the first and the last.
+func TestLearning(t *testing.T) {
+	s := shape{Pool: 2, PerAnswer: 1, TTL: 5}
+	q := new(dns.Msg).SetQuestion(dns.Fqdn(s.host()), dns.TypeA)
+	reply := q.Copy()
+	reply.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Ttl: 5}, A: []byte{192, 0, 2, 1}}}
+	r := &resolver{entries: map[dns.Question]*entry{}, all: map[uint64]*entry{}}
+	t0, fromOther := time.Unix(1000, 0), q.Copy().SetEdns0(1232, false)
+	r.answer(fromOther, r.store(q.Question[0], reply, t0), t0)
+	kept := r.store(q.Question[0], reply, t0.Add(time.Millisecond))
+	r.store(q.Question[0], reply, t0.Add(6*time.Second)) // nobody is told
+	r.answer(fromOther, kept, t0.Add(8*time.Millisecond))
+	r.answer(fromOther, kept, t0.Add(9*time.Millisecond))
+	want := learning{Entries: 2, Unseen: 1, Orphans: 1, After: []int64{7}}
+	if diff := cmp.Diff(want, r.learning(t0, t0.Add(time.Minute))); diff != "" {
+		t.Error(diff)
+	}
+	if queries, renewals := r.counters(); queries != 3 || renewals != 2 {
+		t.Errorf("%d queries, %d renewals", queries, renewals)
+	}
+}

@@ -52,3 +52,11 @@ func TestPercent(t *testing.T) {
 		t.Error(percent(0, 0), percent(1, 8))
 	}
 }
+
+func TestLearningAdds(t *testing.T) {
+	l := learning{Entries: 2, Unseen: 1, After: []int64{3}}
+	l.add(learning{Entries: 1, Orphans: 1, After: []int64{4}})
+	if diff := cmp.Diff(learning{Entries: 3, Unseen: 1, Orphans: 1, After: []int64{3, 4}}, l); diff != "" {
+		t.Error(diff)
+	}
+}
