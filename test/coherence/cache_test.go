@@ -58,24 +58,9 @@ func ask(t *testing.T, server, name string, qtype uint16) told {
 // TestAsCoreDNS compares what our cache and CoreDNS' tell over six seconds, an entry's end among them: asked together, at
 // a quarter and at three quarters of each second.
 func TestAsCoreDNS(t *testing.T) {
-	binary := os.ExpandEnv("$HOME/.cache/fqdn-egress/coredns-v1.14.6/coredns")
-	if _, err := os.Stat(binary); err != nil {
-		t.Skip(err)
-	}
-	servers := make([]string, 2)
 	s, ours := startAuthority(t, time.Millisecond)
-	servers[0] = startResolver(t, ours).addr()
-	_, theirs := startAuthority(t, time.Millisecond)
-	var err error
-	if servers[1], err = freeAddress(); err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	c, err := startCoreDNS(t.Context(), binary, dir, dir, corefile(map[string]string{servers[1]: theirs.Addr().String()}, ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.kill)
+	_, _, server := startBehindCoreDNS(t, time.Millisecond)
+	servers := []string{startResolver(t, ours).addr(), server}
 	begin := time.Now()
 	var got [2][]told
 	for i := range 13 {
@@ -180,4 +165,42 @@ func TestLearning(t *testing.T) {
 	if queries, renewals := r.counters(); queries != 3 || renewals != 2 {
 		t.Errorf("%d queries, %d renewals", queries, renewals)
 	}
+}
+
+// TestCoreDNSDoesNotShareMisses is why ours does not: ten queries that miss together are ten upstream.
+func TestCoreDNSDoesNotShareMisses(t *testing.T) {
+	s, a, server := startBehindCoreDNS(t, 50*time.Millisecond)
+	var asking sync.WaitGroup
+	for range 10 {
+		asking.Go(func() {
+			if _, err := dns.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(s.host()), dns.TypeA), server); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	asking.Wait()
+	if given := a.given(); given != 10 {
+		t.Errorf("%d answers of the authoritative server", given)
+	}
+}
+
+// startBehindCoreDNS skips the test where the binary is not there.
+func startBehindCoreDNS(t *testing.T, trip time.Duration) (s shape, a *authority, server string) {
+	t.Helper()
+	binary := os.ExpandEnv("$HOME/.cache/fqdn-egress/coredns-v1.14.6/coredns")
+	if _, err := os.Stat(binary); err != nil {
+		t.Skip(err)
+	}
+	s, a = startAuthority(t, trip)
+	server, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	c, err := startCoreDNS(t.Context(), binary, dir, dir, corefile(map[string]string{server: a.Addr().String()}, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.kill)
+	return s, a, server
 }
