@@ -50,10 +50,10 @@ func dnsGoesAway(t *testing.T, failure dnstest.Failure) {
 	s.apply(policy("healthy", "app", rule(80, healthy))) // nobody else waits
 	s.eventuallyAllowed(app, url(healthy, 80))
 	flow.next(func(e traffic.Event) bool { return e.Error != "" || e.Told.Sub(broken) > outage })
+	flow.wantNoneDropped()
 
 	s.setName(t, www, third)
 	s.healName(t, www)
 	s.eventuallyAllowed(app, url(third, 80))
-	flow.wantNoneDropped()
 	s.status("app", www, "Resolved", func(f v1alpha1.FQDNStatus) bool { return f.State == v1alpha1.FQDNResolved })
 }

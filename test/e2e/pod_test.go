@@ -51,6 +51,20 @@ const (
 	curlTimedOut = 28
 )
 
+// What allowed and blocked find, as far as it is the policies' doing.
+var (
+	errKeptFrom = errors.New("kept from")
+	errReaches  = errors.New("reaches")
+)
+
+// noConnection: curl knew the address and got no connection to it. A name that is not resolved in time is something else,
+// though curl exits alike.
+func noConnection(err error) bool {
+	var exit utilexec.CodeExitError
+	return errors.As(err, &exit) && (exit.Code == curlTimedOut || exit.Code == curlRefused) &&
+		!strings.Contains(err.Error(), "Resolving timed out")
+}
+
 // curl requests a page and says who answered.
 func (p pod) curl(ctx context.Context, timeout, url string) (answer string, err error) {
 	var stdout bytes.Buffer
@@ -61,20 +75,23 @@ func (p pod) curl(ctx context.Context, timeout, url string) (answer string, err 
 
 // allowed says why the pod does not get a page, if it does not.
 func (p pod) allowed(ctx context.Context, url string) error {
-	if _, err := p.curl(ctx, "5", url); err != nil {
-		return fmt.Errorf("%s/%s is kept from %s: %w", p.namespace, p.name, url, err)
+	_, err := p.curl(ctx, "5", url)
+	switch {
+	case err == nil:
+		return nil
+	case noConnection(err):
+		return fmt.Errorf("%s/%s: %w %s: %w", p.namespace, p.name, errKeptFrom, url, err)
 	}
-	return nil
+	return fmt.Errorf("%s/%s and %s: %w", p.namespace, p.name, url, err)
 }
 
 // notReached says how it can be that the pod gets a page, or gets none for another reason than that there was no connection.
 func (p pod) notReached(ctx context.Context, url string) error {
 	answer, err := p.curl(ctx, "1", url)
 	if err == nil {
-		return fmt.Errorf("%s/%s reaches %s: %q", p.namespace, p.name, url, answer)
+		return fmt.Errorf("%s/%s %w %s: %q", p.namespace, p.name, errReaches, url, answer)
 	}
-	var exit utilexec.CodeExitError
-	if !errors.As(err, &exit) || (exit.Code != curlTimedOut && exit.Code != curlRefused) {
+	if !noConnection(err) {
 		return fmt.Errorf("%s/%s does not reach %s, but not as a blocked one: %w", p.namespace, p.name, url, err)
 	}
 	return nil

@@ -28,7 +28,8 @@ func TestDeletedPolicyLeavesNothingBehind(t *testing.T) {
 	s.eventuallyBlocked(app, url(first, 80))
 }
 
-// The pods run and have connections before there is a policy. Neither those nor new ones to listed hosts are cut.
+// The pods run and have connections before there is a policy. Neither those nor new ones to listed hosts are cut. That the
+// open ones stay is the network plugin's doing, and here so that one is noticed that cuts them.
 func TestPolicyForRunningPodsCutsNoConnection(t *testing.T) {
 	t.Parallel()
 	s := newOpenScene(t)

@@ -8,6 +8,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,19 +80,22 @@ func (s *scene) create(object client.Object) {
 	}
 }
 
-// pod starts one, with the label app=name, and waits until it runs. Without a command it does nothing.
+// pod starts one, with the label app=name, and waits until it is ready. Without a command it does nothing; with one it is
+// `world web PORT...`, and ready when it listens.
 func (s *scene) pod(name string, command ...string) pod {
 	s.t.Helper()
+	container := corev1.Container{Name: name, Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Command: command}
 	if len(command) == 0 {
-		command = []string{"sleep", "infinity"}
+		container.Command = []string{"sleep", "infinity"}
+	} else {
+		listens := &corev1.TCPSocketAction{Port: intstr.Parse(command[len(command)-1])}
+		container.ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{TCPSocket: listens}}
 	}
 	object := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": name}},
 		Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: new(int64(1)),
-			Containers: []corev1.Container{{
-				Name: name, Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Command: command,
-			}},
+			Containers:                    []corev1.Container{container},
 		},
 	}
 	s.create(object)
@@ -99,10 +103,12 @@ func (s *scene) pod(name string, command ...string) pod {
 		if err := s.client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return err
 		}
-		if object.Status.Phase != corev1.PodRunning {
-			return fmt.Errorf("pod %s/%s is %s", s.namespace, name, object.Status.Phase)
+		for _, c := range object.Status.Conditions {
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+				return nil
+			}
 		}
-		return nil
+		return fmt.Errorf("pod %s/%s is not ready", s.namespace, name)
 	})
 	return pod{cluster: s.cluster, namespace: s.namespace, name: name}
 }
@@ -115,6 +121,16 @@ func (s *scene) address(p pod) string {
 		s.t.Fatal(err)
 	}
 	return object.Status.PodIP
+}
+
+// hasIPv6: pods of the cluster have addresses of it too.
+func (s *scene) hasIPv6() bool {
+	s.t.Helper()
+	free := &corev1.Pod{}
+	if err := s.client.Get(s.t.Context(), client.ObjectKey{Namespace: s.free.namespace, Name: s.free.name}, free); err != nil {
+		s.t.Fatal(err)
+	}
+	return slices.ContainsFunc(free.Status.PodIPs, func(ip corev1.PodIP) bool { return strings.Contains(ip.IP, ":") })
 }
 
 // eventually waits for what takes the cluster a moment.

@@ -118,12 +118,20 @@ func (st *stream) stop() []traffic.Event {
 	return events
 }
 
-// wantNoneDropped stops the traffic and wants every request of it to have been answered, but for those to addresses that
-// are excepted. A lookup that failed is no drop: it is DNS that was away, whatever the policy.
-func (st *stream) wantNoneDropped(except ...string) {
+// wantNoneDropped stops the traffic and wants every request of it to have been answered, and every lookup before.
+func (st *stream) wantNoneDropped() {
+	st.t.Helper()
+	if lookups := st.wantNoneDroppedBut(); lookups > 0 {
+		st.t.Errorf("%d lookups failed", lookups)
+	}
+}
+
+// wantNoneDroppedBut stops the traffic and wants every request of it to have been answered, but for those to addresses that
+// are excepted. It returns how many lookups failed.
+func (st *stream) wantNoneDroppedBut(except ...string) (lookups int) {
 	st.t.Helper()
 	events := st.stop()
-	lookups, dropped := 0, 0
+	dropped := 0
 	for _, e := range events {
 		if e.Error != "" && !slices.Contains(except, e.Address.String()) {
 			if dropped++; dropped <= 3 {
@@ -135,7 +143,8 @@ func (st *stream) wantNoneDropped(except ...string) {
 		}
 	}
 	if len(events)-lookups < 10 {
-		st.t.Errorf("%d requests, %d of them failed lookups, show nothing", len(events), lookups)
+		st.t.Errorf("%d requests, %d of them failed lookups, show nothing", len(events)-lookups, lookups)
 	}
 	st.t.Logf("%d requests, %d dropped, %d failed lookups", len(events)-lookups, dropped, lookups)
+	return lookups
 }

@@ -161,9 +161,10 @@ func echo(conn net.Conn, timeout time.Duration) error {
 	return err
 }
 
-// Resent counts the segments that TCP of this namespace sent again: each follows a packet that got lost.
+// Resent counts the SYN segments that TCP of this namespace sent again: each follows one that got lost, or a second in which
+// the machine did nothing.
 func (a *Agent) Resent(_ struct{}, n *int64) error {
-	data, err := os.ReadFile("/proc/net/snmp")
+	data, err := os.ReadFile("/proc/net/netstat")
 	if err != nil {
 		return err
 	}
@@ -171,17 +172,17 @@ func (a *Agent) Resent(_ struct{}, n *int64) error {
 	for line := range strings.Lines(string(data)) {
 		fields := strings.Fields(line)
 		switch {
-		case fields[0] != "Tcp:":
+		case fields[0] != "TcpExt:":
 		case names == nil:
 			names = fields
 		default:
 			for i, name := range names {
-				if name == "RetransSegs" {
+				if name == "TCPSynRetrans" {
 					_, err := fmt.Sscan(fields[i], n)
 					return err
 				}
 			}
 		}
 	}
-	return errors.New("no RetransSegs in /proc/net/snmp")
+	return errors.New("no TCPSynRetrans in /proc/net/netstat")
 }
