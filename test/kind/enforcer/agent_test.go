@@ -47,6 +47,7 @@ func serveAgent() error {
 // Agent is what a process in a network namespace can do. Its methods have the form that net/rpc wants.
 type Agent struct {
 	got  atomic.Int64 // connections and datagrams that arrived
+	port atomic.Int64 // UDP ports that were used
 	mu   sync.Mutex
 	open net.Conn
 }
@@ -107,7 +108,7 @@ func (a *Agent) Got(_ struct{}, n *int64) error {
 
 // Reach gets one byte to a server and back.
 func (a *Agent) Reach(d Dial, _ *struct{}) error {
-	conn, err := net.DialTimeout(d.Network, d.Address, d.Timeout)
+	conn, err := a.dialer(d).Dial(d.Network, d.Address)
 	if err != nil {
 		return err
 	}
@@ -115,9 +116,20 @@ func (a *Agent) Reach(d Dial, _ *struct{}) error {
 	return echo(conn, d.Timeout)
 }
 
+// dialer never uses a UDP port twice: conntrack knows an exchange that was allowed for minutes, and takes what comes from
+// the same port for more of it.
+func (a *Agent) dialer(d Dial) *net.Dialer {
+	const first, last = 10_000, 32_000 // below those that the kernel chooses
+	dialer := &net.Dialer{Timeout: d.Timeout}
+	if d.Network == "udp" {
+		dialer.LocalAddr = &net.UDPAddr{Port: first + int(a.port.Add(1))%(last-first)}
+	}
+	return dialer
+}
+
 // Flood sends datagrams until the timeout, thousands a second at most, so that nft gets its turn, and counts them.
 func (a *Agent) Flood(d Dial, n *int64) error {
-	conn, err := net.Dial(d.Network, d.Address)
+	conn, err := a.dialer(Dial{Network: d.Network}).Dial(d.Network, d.Address)
 	if err != nil {
 		return err
 	}
