@@ -21,8 +21,8 @@ import (
 type Options struct {
 	// Families are asked for each name; both by default.
 	Families []addressbook.Family
-	// MinTTL (1s) and MaxTTL (5m) clamp how long after an answer a question is asked again. What is recorded keeps its
-	// real TTL.
+	// MinTTL (1s) and MaxTTL (5m) clamp how long after an answer a question is asked again, but for the confirmation of an
+	// entry that rotates. What is recorded keeps its real TTL.
 	MinTTL, MaxTTL time.Duration
 	// MaxQPS (1000) bounds the questions a second to each upstream, with bursts of five seconds' worth. A retry and what
 	// follows from truncation belong to the same question.

@@ -102,7 +102,8 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 	fs.StringVar(&o.upstreams, "upstreams", "",
 		"Comma-separated upstreams, each asked on its own: cluster (every endpoint of the cluster's DNS), system (resolv.conf), "+
 			"host:port (UDP, TCP when truncated) or tcp://host:port. Default: cluster in a cluster, else system.")
-	fs.DurationVar(&o.minTTL, "min-ttl", time.Second, "A name is not asked more often than this, whatever its TTL.")
+	fs.DurationVar(&o.minTTL, "min-ttl", time.Second,
+		"A name is not asked more often than this, whatever its TTL; only a new answer of one that rotates is confirmed at once.")
 	fs.DurationVar(&o.maxTTL, "max-ttl", 5*time.Minute, "A name is asked at least this often, whatever its TTL.")
 	fs.DurationVar(&o.retention, "retention", 5*time.Minute,
 		"How long an address stays after the last answer that held it expired, for policies that set no retentionSeconds.")

@@ -125,7 +125,7 @@ func (s *scene) eventuallySeen(that error, check func(context.Context) error) {
 			s.t.Logf("seen: %v", err)
 			return nil
 		}
-		return fmt.Errorf("not seen that it is %q, but: %w", that, err)
+		return fmt.Errorf("not seen that it is %q, but: %w", that.Error(), err)
 	})
 }
 
