@@ -13,6 +13,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 main() {
 	[ "$(id -u)" = 0 ] || die "needs root: it starts a Docker engine and makes a network namespace"
 	mkdir -p "$STATE"
+	install_missing pgrep procps
 	case ${1:-} in
 	start) start ;;
 	stop) stop ;;
