@@ -80,6 +80,8 @@ const (
 	habit = 3
 	// So long after the first answer from an entry it is confirmed: those who missed together have been answered by then.
 	confirmAfter = 20 * time.Millisecond
+	// So many answers are overdue before what comes is taken for a short entry: with pauses that double, a count went by.
+	mostOverdue = 9
 	// What is a habit is tried again after so many entries.
 	habitEntries = 64
 )
@@ -121,7 +123,7 @@ func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
 
 // isOverdue: the last second of an entry that began with more, when the next should have begun.
 func (p *phase) isOverdue(ttl time.Duration, sent time.Time) bool {
-	return ttl <= count && p.ttl > count && !sent.Before(p.end.to)
+	return ttl <= count && p.ttl > count && !sent.Before(p.end.to) && p.overdue < mostOverdue
 }
 
 // entry counts one that was inferred. One that begins with less than the one before is suspect.
@@ -161,8 +163,8 @@ func (p *phase) next(answered time.Time, way, pause time.Duration) time.Time {
 		if !p.confirmed {
 			return answered.Add(confirmAfter)
 		}
-		if p.overdue > 0 {
-			return answered.Add(closely << min(p.overdue-1, 7))
+		if p.overdue > 0 && p.overdue < mostOverdue {
+			return answered.Add(closely << (p.overdue - 1))
 		}
 	}
 	return later(p.narrow(answered.Add(pause), way), answered.Add(pause))

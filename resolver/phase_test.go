@@ -24,6 +24,7 @@ type countdown struct {
 	early  time.Duration // it renews by itself so long before the end
 	keep   bool          // it hands out the full TTL
 	flush  int           // this entry ends half-way
+	lower  int           // from this entry on the TTL is a second
 	race   time.Duration // each time the poller misses somebody else does, and the cache keeps what that one got, so much later
 	stored time.Time
 	entry  int
@@ -32,6 +33,9 @@ type countdown struct {
 func (c *countdown) renew(at time.Time) {
 	c.stored = at
 	c.entry++
+	if c.lower > 0 && c.entry >= c.lower {
+		c.ttl = time.Second
+	}
 }
 
 // ask returns what the cache answers at that time.
@@ -127,6 +131,16 @@ func TestPhase_LearnsWhatTheCacheKept(t *testing.T) {
 			if p.percentile(100) > 60*time.Millisecond {
 				t.Fatalf("race %s, seed %d: told %s after it was kept", race, seed, p.percentile(100))
 			}
+		}
+	}
+}
+
+// A TTL that falls to a second is not an entry that is overdue for ever: the pause between questions holds again.
+func TestPhase_FollowsATTLThatFalls(t *testing.T) {
+	for seed := range uint64(20) {
+		p := poll(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, lower: 40}, seed, 200, 60)
+		if each := float64(p.questions) / float64(140); each > 1.1 {
+			t.Fatalf("seed %d: %.2f questions a second", seed, each)
 		}
 	}
 }
