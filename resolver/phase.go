@@ -73,7 +73,7 @@ const (
 	closely = 4 * time.Millisecond
 	// A name is narrowed until so many entries had the same addresses as the one before.
 	steadyEntries = 16
-	// The inference is put to the proof at the first entry and every so many.
+	// The inference is put to the proof every so many entries.
 	provenEntries = 8
 	// So many misfits in a row are how an upstream is: it hands out the full TTL, renews ahead of time, or is several behind
 	// one address. One comes with each flush of a cache, and with each miss that two clients share.
@@ -82,8 +82,6 @@ const (
 	confirmAfter = 20 * time.Millisecond
 	// So many answers are overdue before what comes is taken for a short entry: with pauses that double, a count went by.
 	mostOverdue = 9
-	// What is a habit is tried again after so many entries.
-	habitEntries = 64
 )
 
 // observe takes a good answer to a question that was sent and answered at these times.
@@ -129,10 +127,7 @@ func (p *phase) isOverdue(ttl time.Duration, sent time.Time) bool {
 // entry counts one that was inferred. One that begins with less than the one before is suspect.
 func (p *phase) entry(ttl time.Duration) {
 	p.unproven++
-	switch {
-	case p.unproven > habitEntries:
-		p.unproven, p.misfits = 0, 0
-	case ttl < p.ttl:
+	if ttl < p.ttl {
 		p.unproven = max(p.unproven, provenEntries)
 	}
 }

@@ -23,6 +23,8 @@ type countdown struct {
 	pool   int           // an entry has one of so many addresses, in turn
 	early  time.Duration // it renews by itself so long before the end
 	keep   bool          // it hands out the full TTL
+	honest int           // from this entry on it does not, and counts down
+	tail   time.Duration // an entry lives so much longer than it said
 	flush  int           // this entry ends half-way
 	lower  int           // from this entry on the TTL is a second
 	race   time.Duration // each time the poller misses somebody else does, and the cache keeps what that one got, so much later
@@ -43,19 +45,19 @@ func (c *countdown) ask(at time.Time) addressbook.Answer {
 	if c.flush == c.entry && at.Sub(c.stored) > c.ttl/2 {
 		c.renew(c.stored.Add(c.ttl / 2))
 	}
-	life := c.ttl - c.early
+	life := c.ttl - c.early + c.tail
 	for c.busy > 0 && !c.stored.Add(life+c.busy).After(at) {
 		c.renew(c.stored.Add(life + c.busy))
 	}
-	a := addressbook.Answer{TTL: c.ttl - at.Sub(c.stored).Truncate(time.Second)}
-	if at.Sub(c.stored) >= c.ttl {
+	a := addressbook.Answer{TTL: max(c.ttl-at.Sub(c.stored).Truncate(time.Second), time.Second)}
+	if at.Sub(c.stored) >= c.ttl+c.tail {
 		c.renew(at)
 		a.TTL = c.ttl
 		if c.race > 0 {
 			defer c.renew(at.Add(c.race))
 		}
 	}
-	if c.keep {
+	if c.keep && (c.honest == 0 || c.entry < c.honest) {
 		a.TTL = c.ttl
 	}
 	a.Addrs = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(c.entry % c.pool)})}
@@ -131,6 +133,26 @@ func TestPhase_LearnsWhatTheCacheKept(t *testing.T) {
 			if p.percentile(100) > 60*time.Millisecond {
 				t.Fatalf("race %s, seed %d: told %s after it was kept", race, seed, p.percentile(100))
 			}
+		}
+	}
+}
+
+// An entry that outlives what it said, as the one that replaced it within a round trip does, is asked for until it is gone.
+func TestPhase_AsksOnWhileAnEntryIsOverdue(t *testing.T) {
+	for seed := range uint64(20) {
+		p := poll(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, tail: 15 * time.Millisecond}, seed, 108, 20)
+		if p.percentile(100) > 40*time.Millisecond {
+			t.Fatalf("seed %d: latest %s", seed, p.percentile(100))
+		}
+	}
+}
+
+// What did not count down is tried again.
+func TestPhase_IsFoundOnceItsUpstreamCountsDown(t *testing.T) {
+	for seed := range uint64(20) {
+		p := poll(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, keep: true, honest: 40}, seed, 300, 200)
+		if p.phase.lost() || p.percentile(100) > 12*time.Millisecond {
+			t.Fatalf("seed %d: lost %v, latest %s", seed, p.phase.lost(), p.percentile(100))
 		}
 	}
 }
