@@ -23,7 +23,7 @@ const maxMessage = 1024
 
 // setConditions sets Resolved, Programmed and, from both, Ready.
 func setConditions(status *v1alpha1.FQDNEgressPolicyStatus, f facts, now time.Time) {
-	resolved := resolvedCondition(status.FQDNs)
+	resolved := resolvedCondition(status.FQDNs, uncoveredNames(f.snapshot))
 	programmed := programmedCondition(f)
 	ready := metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
@@ -43,8 +43,9 @@ func setConditions(status *v1alpha1.FQDNEgressPolicyStatus, f facts, now time.Ti
 	}
 }
 
-// resolvedCondition folds the states of the names into one condition: the worst state gives the reason.
-func resolvedCondition(names []v1alpha1.FQDNStatus) metav1.Condition {
+// resolvedCondition folds the states of the names into one condition: the worst state gives the reason. uncovered lists names
+// of whose addresses not all can be kept.
+func resolvedCondition(names []v1alpha1.FQDNStatus, uncovered string) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionResolved, Status: metav1.ConditionFalse}
 	if len(names) == 0 {
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonNoNames, "The policy lists no name"
@@ -67,6 +68,9 @@ func resolvedCondition(names []v1alpha1.FQDNStatus) metav1.Condition {
 	c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonResolved, "Every name has addresses"
 	if stale := filter(names, inState(v1alpha1.FQDNStale)); len(stale) > 0 {
 		c.Message += "; stale: " + listNames(stale)
+	}
+	if uncovered != "" {
+		c.Message += "; too large a pool to keep all of it: " + uncovered
 	}
 	return c
 }

@@ -41,7 +41,7 @@ func statusFor(f facts, now time.Time) v1alpha1.FQDNEgressPolicyStatus {
 	}
 	names := make([]v1alpha1.FQDNStatus, 0, len(f.snapshot.Entries))
 	for _, e := range f.snapshot.Entries {
-		names = append(names, fqdnStatusFor(e, f.done.plan, before[v1alpha1.FQDN(e.Pattern.String())], len(f.snapshot.Entries)))
+		names = append(names, f.fqdnStatus(e, before[v1alpha1.FQDN(e.Pattern.String())]))
 	}
 	status := v1alpha1.FQDNEgressPolicyStatus{
 		ObservedGeneration: f.policy.Generation,
@@ -55,11 +55,10 @@ func statusFor(f facts, now time.Time) v1alpha1.FQDNEgressPolicyStatus {
 	return status
 }
 
-// fqdnStatusFor says what is known of one name. Right after a start that is nothing, and then what was written before
-// still is the best that can be said.
-func fqdnStatusFor(
-	e addressbook.Entry, plan netpol.Plan, before v1alpha1.FQDNStatus, names int,
-) v1alpha1.FQDNStatus {
+// fqdnStatus says what is known of one name. Right after a start that is nothing, and then what was written before still is
+// the best that can be said.
+func (f facts) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alpha1.FQDNStatus {
+	plan, names := f.done.plan, len(f.snapshot.Entries)
 	_, exact := e.Pattern.Exact()
 	if exact && e.State == addressbook.Pending && before.State != "" {
 		return before
@@ -72,9 +71,14 @@ func fqdnStatusFor(
 		AddressCount: int32(len(addresses)),
 		Refused:      refusedOf(plan.Refused[e.Pattern]),
 	}
-	if carried := len(addresses) - len(plan.Allowed[e.Pattern]); e.State == addressbook.Failing && carried > 0 {
+	carried := len(addresses) - len(plan.Allowed[e.Pattern])
+	if e.State == addressbook.Failing && carried > 0 {
 		status.State = v1alpha1.FQDNStale // the book does not know of what was carried over a restart
 		status.Message += fmt.Sprintf(", keeping %d from before the restart", carried)
+	}
+	status.Pool = poolFor(e, len(addresses), carried, before.Pool)
+	if status.Message == "" {
+		status.Message = uncoveredMessage(e, f.policy.Spec.RetentionSeconds)
 	}
 	listed := min(maxListed, max(maxListedSum/names, maxListedAtLeast))
 	for _, a := range addresses[:min(len(addresses), listed)] {

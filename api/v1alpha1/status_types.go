@@ -77,11 +77,30 @@ type FQDNStatus struct {
 	// +kubebuilder:validation:items:MaxLength=64
 	Addresses []string `json:"addresses,omitempty"`
 
+	// pool tells how much is known of the addresses that the answers take turns with; only while they do.
+	// +optional
+	Pool *PoolStatus `json:"pool,omitempty"`
+
 	// refused are the first 10 addresses of answers that were kept out, sorted, each with the reason.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	Refused []RefusedAddress `json:"refused,omitempty"`
+}
+
+// PoolStatus is what is known of the pool of addresses that a name rotates through.
+type PoolStatus struct {
+	// seen is the number of its addresses that answers held and that are allowed now.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Seen int32 `json:"seen"`
+
+	// estimated is about how many it has: seen, and how many that no answer held are to be expected from how often the seen
+	// ones came back (the estimator of Chao, 1987), rounded to two digits. Where some are told less often than others it is a
+	// lower bound. Equal to seen: the pool is known.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Estimated int32 `json:"estimated"`
 }
 
 // RefusedAddress is an address of an answer that the guard kept out.

@@ -106,9 +106,10 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 		"A name is not asked more often than this, whatever its TTL; only a new answer of one that rotates is confirmed at once.")
 	fs.DurationVar(&o.maxTTL, "max-ttl", 5*time.Minute, "A name is asked at least this often, whatever its TTL.")
 	fs.DurationVar(&o.retention, "retention", 5*time.Minute,
-		"How long an address stays after the last answer that held it expired, for policies that set no retentionSeconds.")
+		"How long an address stays after the last answer that held it expired, for policies that set no retentionSeconds; longer "+
+			"where a name rotates through addresses that come back later.")
 	fs.DurationVar(&o.maxRetention, "max-retention", time.Hour,
-		"The longest that --retention may be.")
+		"The longest that the rotation of a name may make --retention.")
 	fs.DurationVar(&o.maxStale, "max-stale", 24*time.Hour, "How long errors keep an address whose answer expired.")
 	fs.IntVar(&o.maxAddressesPerName, "max-addresses-per-name", 1000, "Addresses kept of one name.")
 	fs.IntVar(&o.maxQPS, "max-qps", 1000, "Queries a second to one upstream; bursts may be five times as large.")

@@ -43,7 +43,8 @@ func serve(ctx context.Context, o *options) error {
 		return err
 	}
 	book := addressbook.New(addressbook.Options{
-		Families: o.parsed.families, Retention: o.retention, MaxStale: o.maxStale, MaxAddressesPerName: o.maxAddressesPerName,
+		Families: o.parsed.families, Retention: o.retention, MaxRetention: o.maxRetention, MaxStale: o.maxStale,
+		MaxAddressesPerName: o.maxAddressesPerName,
 	})
 	follower, err := clusterdns.New(mgr.GetConfig(), o.parsed.dnsService)
 	if err != nil {

@@ -14,7 +14,8 @@
 //   - current while the last good answer holds it. If the last word is good, it stays; if the last word is a
 //     failure, or the source is retired, it stays until MaxStale after that answer expired;
 //   - retained from the first good answer that lacks it on, or from the expiry of the last answer that held it if
-//     that is later, for the retention of the owner. Failures make that neither longer nor shorter.
+//     that is later, for the retention of the owner. Failures make that neither longer nor shorter. For an owner that
+//     sets none it is as long as the name's rotation needs for addresses to be there when they come back.
 //
 // The addresses of a name are the union over its questions; the last holder of an address decides when it goes.
 package addressbook
@@ -81,6 +82,7 @@ type Answer struct {
 type Options struct {
 	Families            []Family      // the families that are asked; both by default. Answers of others are dropped
 	Retention           time.Duration // of owners that set none; 5m
+	MaxRetention        time.Duration // how far the rotation of a name may extend that; 1h, and at least Retention
 	MaxStale            time.Duration // how long errors keep an address beyond its expiry; 24h
 	MaxAddressesPerName int           // over all families and sources; 1000
 }
@@ -127,10 +129,35 @@ type Entry struct {
 	Wanted time.Time
 	// Retention is how long addresses of this entry are kept, for this owner.
 	Retention time.Duration
+	// Rotation is that of the name; the zero value for a wildcard.
+	Rotation Rotation
 	// Limited: addresses were left out because of MaxAddressesPerName, and within the last Retention (at least
 	// Linger) the answer that brought too many had not expired. So it does not flap while a big name rotates.
 	Limited bool
 }
+
+// Rotation is what the answers tell of the pool of addresses that they are drawn from. The zero value: they are not.
+type Rotation struct {
+	// Rotates: addresses that the answers before had lacked come back, and did within the retention.
+	Rotates bool
+	// Unseen is about how many addresses of the pool no answer held yet: see rotation for the estimator.
+	Unseen int
+	// Uncovered tells why addresses that were seen will be missing when they come back.
+	Uncovered Uncovered
+}
+
+// Uncovered is why what is kept of a name does not cover the pool that it rotates through.
+type Uncovered uint8
+
+// The reasons, the graver ones later.
+const (
+	// Covered: an address that comes back is there 99 times in 100, or more.
+	Covered Uncovered = iota
+	// TooSlow: addresses come back after the retention, or the longest one there is.
+	TooSlow
+	// TooMany: the pool has more than MaxAddressesPerName.
+	TooMany
+)
 
 // Snapshot is what is known for one owner at one instant. It shares nothing with the Book.
 type Snapshot struct {

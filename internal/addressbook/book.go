@@ -14,6 +14,7 @@ import (
 
 const (
 	defaultRetention    = 5 * time.Minute
+	defaultMaxRetention = time.Hour
 	defaultMaxStale     = 24 * time.Hour
 	defaultMaxAddresses = 1000
 )
@@ -48,6 +49,7 @@ func New(o Options) *Book {
 		o.MaxAddressesPerName = defaultMaxAddresses
 	}
 	o.Retention = orDefault(o.Retention, defaultRetention)
+	o.MaxRetention = max(orDefault(o.MaxRetention, defaultMaxRetention), o.Retention)
 	o.MaxStale = orDefault(o.MaxStale, defaultMaxStale)
 	b := &Book{
 		options: o,
@@ -71,7 +73,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 }
 
 // OnChange sets the function that is called, without a lock held, with each owner whose Snapshot changed by a Record,
-// Fail or Retire, that is: an address, a state, a message, Answered, Limited or an Until came, went or moved. It is
+// Fail or Retire, that is: an address, a state, a message, Answered, Limited, Rotation, Retention or an Until came, went or moved. It is
 // called once an owner and call, by the goroutine of the producer, after the change can be read; it must not block.
 // Set it once, before the first Want.
 func (b *Book) OnChange(changed func(Owner)) {

@@ -13,6 +13,8 @@ import (
 func (b *Book) take(n *name, k Key, outcome Outcome, addrs []netip.Addr, at, expires instant) {
 	q := n.ask(k)
 	addrs, left := b.cut(n, q, addrs)
+	n.sample(q, addrs, b.before, at)
+	n.adapt(b.options.MaxRetention)
 	q.replace(addrs, at)
 	q.failed, q.reason, q.outcome = false, "", outcome
 	q.good, q.expires, q.retired = at, expires, never
@@ -23,68 +25,71 @@ func (b *Book) take(n *name, k Key, outcome Outcome, addrs []netip.Addr, at, exp
 	b.noteLimit(n, left+b.evict(n), at, expires)
 }
 
-// view is what an owner sees of a name, but for the addresses. It differs between owners by their retention only, and
-// there are few of these.
+// view is what an owner sees of a name, but for the addresses. It differs between owners by their terms only, and there
+// are few of these.
 type view struct {
 	retention time.Duration
 	state     State
 	message   string
 	limited   bool
 	answered  instant
+	rotation  Rotation
 }
 
-// change does what mutate does to a name, and returns the owners whose Snapshot that changed.
+// change does what mutate does to a name, and returns the owners whose Snapshot that changed. While mutate runs, b.before
+// is what the name had.
 func (b *Book) change(n *name, at instant, mutate func()) []Owner {
+	b.before = n.unite(b.before[:0], b.options.MaxStale)
 	if b.changed == nil {
 		mutate()
 		n.dropRetired()
 		return nil
 	}
-	retentions := n.retentions()
-	b.before = n.unite(b.before[:0], b.options.MaxStale)
-	before := b.views(n, b.before, retentions, at)
+	terms := n.terms()
+	before := b.views(n, b.before, terms, at)
 	mutate()
 	n.dropRetired()
 	b.after = n.unite(b.after[:0], b.options.MaxStale)
-	after := b.views(n, b.after, retentions, at)
+	after := b.views(n, b.after, terms, at)
 
-	differ := make(map[time.Duration]bool, len(after))
-	for i, v := range after {
-		if v != before[i] || !sameAddresses(b.before, b.after, v.retention, at) {
-			differ[v.retention] = true
+	differ := make(map[term]bool, len(terms))
+	for i, t := range terms {
+		if after[i] != before[i] || !sameAddresses(b.before, b.after, after[i].retention, at) {
+			differ[t] = true
 		}
 	}
 	return n.ownersOf(differ)
 }
 
-// retentions returns those of the owners, sorted and distinct.
-func (n *name) retentions() []time.Duration {
-	var all []time.Duration
+// terms returns those of the owners, distinct.
+func (n *name) terms() []term {
+	var all []term
 	for _, w := range n.owners {
-		if last := len(all) - 1; last < 0 || all[last] != w.retention {
-			all = append(all, w.retention)
+		if !slices.Contains(all, w.term) {
+			all = append(all, w.term)
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
-func (b *Book) views(n *name, us []union, retentions []time.Duration, at instant) []view {
-	vs := make([]view, len(retentions))
-	for i, r := range retentions {
-		vs[i] = b.view(n, us, r, at)
+func (b *Book) views(n *name, us []union, terms []term, at instant) []view {
+	vs := make([]view, len(terms))
+	for i, t := range terms {
+		vs[i] = b.view(n, us, n.retentionFor(t), at)
 	}
 	return vs
 }
 
 func (b *Book) view(n *name, us []union, retention time.Duration, at instant) view {
 	state, message := b.judge(n, us, retention, at)
+	rotation, _ := n.rotation(retention, b.options.MaxAddressesPerName, at)
 	return view{
 		retention: retention,
 		state:     state,
 		message:   message,
 		limited:   n.limitedEnd(retention) > at,
 		answered:  n.answeredAt(b.asked),
+		rotation:  rotation,
 	}
 }
 
@@ -115,14 +120,14 @@ func skipUnlisted(us []union, retention time.Duration, at instant) []union {
 	return us
 }
 
-// ownersOf returns the owners with one of the retentions.
-func (n *name) ownersOf(retentions map[time.Duration]bool) []Owner {
-	if len(retentions) == 0 {
+// ownersOf returns the owners with one of the terms.
+func (n *name) ownersOf(terms map[term]bool) []Owner {
+	if len(terms) == 0 {
 		return nil
 	}
 	owners := make([]Owner, 0, len(n.owners))
 	for _, w := range n.owners {
-		if retentions[w.retention] {
+		if terms[w.term] {
 			owners = append(owners, w.Owner)
 		}
 	}

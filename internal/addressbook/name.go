@@ -13,15 +13,18 @@ import (
 // name is one exact name that somebody wants, and all that is known of it.
 type name struct {
 	owners    []*owner
-	retention time.Duration // the longest of the owners'
-	questions []question    // sorted by question.compare
+	adapted   time.Duration       // the retention that its rotation needs; 0: it does not rotate
+	retention time.Duration       // the longest of the owners'
+	questions []question          // sorted by question.compare
+	rotations [families]*rotation // nil: no answer of the family differed from the one before it
+	rotated   instant             // when the last address began to age that an answer lacked; never: none did
 
 	answered [families]instant // the first good answer of each family from any source; never: none yet
 	limited  instant           // until when the answer lasts, or lasted, that brought too many addresses; never: none did
 }
 
 func newName() *name {
-	return &name{answered: [families]instant{never, never}, limited: never}
+	return &name{answered: [families]instant{never, never}, limited: never, rotated: never}
 }
 
 // question returns the question of k; nil if it has none yet.
@@ -123,6 +126,81 @@ func (n *name) speakers() iter.Seq[*question] {
 	}
 }
 
+// sample takes a good answer to q, which it does not hold yet, as a sample of the pool that the name rotates through, if
+// it is one: the repeat of an answer may be the same entry of a cache, and that of what another source holds the same
+// entry of a cache that both ask. known is what the name had before it.
+func (n *name) sample(q *question, addrs []netip.Addr, known []union, at instant) {
+	r := n.rotations[q.family]
+	if len(addrs) == 0 || q.holds(addrs) || r == nil && q.good == never {
+		return
+	}
+	if r == nil {
+		r = newRotation(known, q.family)
+		n.rotations[q.family] = r
+	}
+	n.rotated = max(n.rotated, q.expires, at)
+	if !n.othersHold(q, addrs) {
+		r.sample(addrs, known, at)
+	}
+}
+
+// othersHold tells whether the last good answer of another source in service held just addrs.
+func (n *name) othersHold(q *question, addrs []netip.Addr) bool {
+	for i := range n.questions {
+		if o := &n.questions[i]; o != q && o.family == q.family && o.live() && o.holds(addrs) {
+			return true
+		}
+	}
+	return false
+}
+
+// adapt takes over the retention that the rotation needs, at most longest.
+func (n *name) adapt(longest time.Duration) {
+	adapted := time.Duration(0)
+	for _, r := range n.rotations {
+		adapted = max(adapted, r.retention(longest))
+	}
+	if adapted != n.adapted {
+		n.adapted = adapted
+		n.retention = n.longestRetention()
+	}
+}
+
+// retentionFor is how long addresses are kept for owners of that term.
+func (n *name) retentionFor(t term) time.Duration {
+	if t.adaptive {
+		return max(t.retention, n.adapted)
+	}
+	return t.retention
+}
+
+func (n *name) longestRetention() time.Duration {
+	longest := time.Duration(0)
+	for _, w := range n.owners {
+		longest = max(longest, n.retentionFor(w.term))
+	}
+	return longest
+}
+
+// rotation returns what an owner with that retention is told of the rotation, under a limit of addresses, and until when
+// that is so if nothing changes: when the last address goes that an answer lacked.
+func (n *name) rotation(retention time.Duration, limit int, at instant) (told Rotation, end instant) {
+	if end = n.rotated.plus(retention); end <= at {
+		return Rotation{}, forever
+	}
+	for _, r := range n.rotations {
+		if r.proven() {
+			told.Rotates = true
+			told.Unseen += r.unseen
+			told.Uncovered = max(told.Uncovered, r.uncovered(retention, limit))
+		}
+	}
+	if !told.Rotates {
+		return Rotation{}, forever
+	}
+	return told, end
+}
+
 // answeredAt is when the last of the asked families got its first good answer; never: not yet.
 func (n *name) answeredAt(asked [families]bool) instant {
 	last := never
@@ -148,6 +226,10 @@ func (b *Book) prune(n *name, at instant) {
 		})
 	}
 	n.dropRetired()
+	if n.rotated.plus(n.retention) <= at {
+		n.rotations = [families]*rotation{}
+	}
+	n.adapt(b.options.MaxRetention)
 }
 
 // dropRetired keeps the retired questions that still have a say in the state.

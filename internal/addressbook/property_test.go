@@ -32,7 +32,8 @@ type machine struct {
 }
 
 func newMachine(limit int) *machine {
-	o := Options{Retention: 5 * time.Minute, MaxStale: time.Hour, MaxAddressesPerName: limit}
+	// The model knows nothing of rotations, see TestRotation: no retention adapts here.
+	o := Options{Retention: 5 * time.Minute, MaxRetention: 5 * time.Minute, MaxStale: time.Hour, MaxAddressesPerName: limit}
 	m := &machine{
 		book: New(o),
 		model: &model{
@@ -177,15 +178,16 @@ func (m *machine) silently(t *rapid.T, do func()) {
 
 // loudly does an operation that notifies just those owners of whom something changed, each once.
 func (m *machine) loudly(t *rapid.T, do func()) {
-	before := map[Owner][]Entry{}
+	before, rotated := map[Owner][]Entry{}, map[Owner][]Rotation{}
 	for _, o := range someOwner {
-		before[o] = withoutCurrent(m.model.entries(o, m.now))
+		before[o], rotated[o] = withoutCurrent(m.model.entries(o, m.now)), rotations(m.book.Snapshot(o, m.now).Entries)
 	}
 	clear(m.changed)
 	do()
 	want := map[Owner]int{}
 	for _, o := range someOwner {
-		if !sameEntries(before[o], withoutCurrent(m.model.entries(o, m.now))) {
+		if !sameEntries(before[o], withoutCurrent(m.model.entries(o, m.now))) ||
+			!slices.Equal(rotated[o], rotations(m.book.Snapshot(o, m.now).Entries)) {
 			want[o] = 1
 		}
 	}
@@ -230,19 +232,28 @@ func (m *machine) check(t *rapid.T) {
 // checkNext checks that nothing but lingering addresses changes before Next, and that something does then.
 func (m *machine) checkNext(t *rapid.T, o Owner, s Snapshot) {
 	at := func(now time.Time) []Entry { return unlingered(m.book.Snapshot(o, now), now) }
+	same := func(a, b []Entry) bool { return sameEntries(a, b) && slices.Equal(rotations(a), rotations(b)) }
 	present := unlingered(s, m.now)
 	justBefore := s.Next.Add(-1)
 	if s.Next.IsZero() {
 		justBefore = m.now.Add(1000 * time.Hour)
-	} else if !s.Next.After(m.now) || sameEntries(present, at(s.Next)) {
+	} else if !s.Next.After(m.now) || same(present, at(s.Next)) {
 		t.Fatalf("nothing changes at Next, %v; now %v", s.Next, m.now)
 	}
-	if then := at(justBefore); !sameEntries(present, then) {
+	if then := at(justBefore); !same(present, then) {
 		t.Fatalf("before Next, %v (-now +then):\n%s", s.Next, cmp.Diff(present, then, byValue))
 	}
 }
 
-// sameEntries does what cmp.Equal does, much faster.
+func rotations(entries []Entry) []Rotation {
+	var rs []Rotation
+	for _, e := range entries {
+		rs = append(rs, e.Rotation)
+	}
+	return rs
+}
+
+// sameEntries does what cmp.Equal does, much faster, but for Rotation.
 func sameEntries(a, b []Entry) bool {
 	return slices.EqualFunc(a, b, func(x, y Entry) bool {
 		return slices.Equal(x.Addresses, y.Addresses) &&

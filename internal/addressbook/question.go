@@ -54,9 +54,11 @@ func (q *question) live() bool { return q.retired == never && !q.failed && q.goo
 
 // repeats tells whether a good answer says what the question's last word said.
 func (q *question) repeats(outcome Outcome, addrs []netip.Addr) bool {
-	if !q.live() || q.outcome != outcome {
-		return false
-	}
+	return q.live() && q.outcome == outcome && q.holds(addrs)
+}
+
+// holds tells whether the last good answer held just addrs, which are sorted.
+func (q *question) holds(addrs []netip.Addr) bool {
 	i := 0
 	for _, h := range q.holdings {
 		if !h.current() {

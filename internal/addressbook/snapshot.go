@@ -22,26 +22,27 @@ func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
 			State:     Pending,
 			Message:   unobserved,
 			Wanted:    b.epoch.time(x.since),
-			Retention: w.retention,
+			Retention: w.term.retention,
 		}
 		if x.name != nil {
-			next = min(next, b.fill(&entries[i], x.name, at))
+			next = min(next, b.fill(&entries[i], x.name, w.term, at))
 		}
 	}
 	return Snapshot{Entries: entries, Next: b.epoch.time(next)}
 }
 
 // fill enters what is known of a name, and returns when that changes by itself.
-func (b *Book) fill(e *Entry, n *name, at instant) (next instant) {
+func (b *Book) fill(e *Entry, n *name, t term, at instant) (next instant) {
 	b.before = n.unite(b.before[:0], b.options.MaxStale)
-	v := b.view(n, b.before, e.Retention, at)
+	v := b.view(n, b.before, n.retentionFor(t), at)
 	e.State, e.Message, e.Limited = v.state, v.message, v.limited
+	e.Retention, e.Rotation = v.retention, v.rotation
 	e.Answered = b.epoch.time(v.answered)
 	e.Addresses = b.addresses(b.before, e.Retention, at)
 
-	next = forever
+	_, next = n.rotation(e.Retention, b.options.MaxAddressesPerName, at)
 	if v.limited {
-		next = n.limitedEnd(e.Retention)
+		next = min(next, n.limitedEnd(e.Retention))
 	}
 	for _, u := range b.before {
 		next = min(next, u.next(e.Retention, at))

@@ -79,6 +79,10 @@ func (u union) with(v union) union {
 
 // among tells whether addr is one of us, which are sorted.
 func among(us []union, addr netip.Addr) bool {
-	_, ok := slices.BinarySearchFunc(us, addr, func(u union, a netip.Addr) int { return u.addr.Compare(a) })
+	_, ok := search(us, addr)
 	return ok
+}
+
+func search(us []union, addr netip.Addr) (int, bool) {
+	return slices.BinarySearchFunc(us, addr, func(u union, a netip.Addr) int { return u.addr.Compare(a) })
 }

@@ -15,8 +15,14 @@ import (
 type owner struct {
 	Owner
 
+	term  term
+	wants []want
+}
+
+// term is how long an owner keeps addresses: as it says, or, adaptive, for longer where a name's rotation needs it.
+type term struct {
 	retention time.Duration
-	wants     []want
+	adaptive  bool
 }
 
 // want is one pattern that an owner lists.
@@ -35,22 +41,22 @@ type wantedNames struct {
 	dropped map[fqdn.Name]bool
 }
 
-// Want replaces what o wants. A nil retention means the default, a negative one counts as 0. What another owner made
-// known is known at once; a change of retention acts at once on what is still known. Repeats in ps and zero Patterns
+// Want replaces what o wants. A nil retention means the default, or more where the rotation of a name needs it; a negative
+// one counts as 0. What another owner made known is known at once; a change of retention acts at once on what is still known. Repeats in ps and zero Patterns
 // are skipped. A Want that changes nothing costs next to nothing, so it may be called at every reconcile.
 func (b *Book) Want(o Owner, ps []fqdn.Pattern, retention *time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := b.epoch.instant(now)
-	kept := b.options.Retention
+	t := term{retention: b.options.Retention, adaptive: true}
 	if retention != nil {
-		kept = max(*retention, 0)
+		t = term{retention: max(*retention, 0)}
 	}
 	w := b.owners[o]
 	if w == nil {
 		w = &owner{Owner: o}
 		b.owners[o] = w
-	} else if w.retention == kept && w.lists(ps) {
+	} else if w.term == t && w.lists(ps) {
 		return
 	}
 	old := w.wants
@@ -58,7 +64,7 @@ func (b *Book) Want(o Owner, ps []fqdn.Pattern, retention *time.Duration, now ti
 	for _, was := range old {
 		was.name.remove(w)
 	}
-	w.retention = kept
+	w.term = t
 	w.wants = b.join(w, ps, old, at)
 	b.dropUnwanted(old)
 }
@@ -127,7 +133,7 @@ func (b *Book) joinName(w *owner, p fqdn.Pattern) *name {
 		b.wanted.change()
 	}
 	n.owners = append(n.owners, w)
-	n.retention = max(n.retention, w.retention)
+	n.retention = max(n.retention, n.retentionFor(w.term))
 	return n
 }
 
@@ -166,16 +172,9 @@ func (n *name) remove(w *owner) {
 	n.owners[i] = n.owners[last]
 	n.owners[last] = nil
 	n.owners = n.owners[:last]
-	if w.retention < n.retention {
-		return
+	if n.retentionFor(w.term) == n.retention {
+		n.retention = n.longestRetention()
 	}
-	longest := time.Duration(0)
-	for _, other := range n.owners {
-		if longest = max(longest, other.retention); longest == n.retention {
-			return // the common case: all retentions are the default
-		}
-	}
-	n.retention = longest
 }
 
 // Wanted returns the exact names that somebody wants, sorted, and a channel that is closed when that set changes.
