@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
@@ -18,7 +19,9 @@ import (
 // NetworkPolicies are the persisted state. The queue gives a key to one worker at a time, so it has no lock.
 type memory struct {
 	uid        types.UID
-	carried    netpol.Carried         // what the NetworkPolicies carried at first sight, less what is over
+	seen       bool                   // its NetworkPolicies were looked at, under this view
+	view       addressbook.View       // who was asked for its names then
+	carried    netpol.Carried         // what the NetworkPolicies carried then, less what is over
 	generation int64                  // of the spec that this process tried to write last; 0: none
 	written    map[string]fingerprint // what was sent last, by the name of the NetworkPolicy
 	budget     *rate.Limiter          // of address writes
@@ -35,7 +38,7 @@ type memories struct {
 
 // of returns the memory of a policy, and makes it at first sight. A policy that was deleted and created again under the same name
 // is another one.
-func (m *memories) of(policy *v1alpha1.FQDNEgressPolicy, carried func() netpol.Carried, now time.Time) *memory {
+func (m *memories) of(policy *v1alpha1.FQDNEgressPolicy, now time.Time) *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
@@ -44,7 +47,6 @@ func (m *memories) of(policy *v1alpha1.FQDNEgressPolicy, carried func() netpol.C
 	}
 	fresh := &memory{
 		uid:     policy.UID,
-		carried: carried(),
 		written: map[string]fingerprint{},
 		budget:  rate.NewLimiter(rate.Every(addressInterval), addressBurst),
 	}
@@ -57,6 +59,15 @@ func (m *memories) of(policy *v1alpha1.FQDNEgressPolicy, carried func() netpol.C
 	}
 	m.byKey[key] = fresh
 	return fresh
+}
+
+// look takes over what the NetworkPolicies carry: at first sight, and when others begin to be asked for the policy's names.
+// Neither has answered yet then, and what is written is all that is known to be needed.
+func (m *memory) look(view addressbook.View, carried func() netpol.Carried) {
+	if m.seen && m.view == view {
+		return
+	}
+	m.seen, m.view, m.carried = true, view, carried()
 }
 
 func (m *memories) forget(key types.NamespacedName) {

@@ -46,7 +46,8 @@ func (r *PolicyReconciler) observe(
 	}
 	facts := r.ClusterDNS.Facts()
 	dns := dnsOf(facts, r.Options)
-	memory := r.memories.of(policy, func() netpol.Carried { return netpol.CarriedFrom(ownedBy(policy, live), dns, now) }, now)
+	memory := r.memories.of(policy, now)
+	memory.look(viewOf(policy), func() netpol.Carried { return netpol.CarriedFrom(ownedBy(policy, live), dns, now) })
 	return observation{
 		policy: policy, live: live, memory: memory, dns: facts,
 		input: netpol.Input{

@@ -30,7 +30,7 @@ func aMemory(t *testing.T, cidr string) (*memory, observation) {
 	t.Helper()
 	policy := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web", UID: "u", Generation: 1}}
 	var ms memories
-	m := ms.of(policy, func() netpol.Carried { return netpol.Carried{} }, testNow)
+	m := ms.of(policy, testNow)
 	m.generation = 1
 	live := []networkingv1.NetworkPolicy{networkPolicy(cidr)}
 	m.know(live)
@@ -116,7 +116,9 @@ func TestMemoryIsOfOnePolicyNotOfOneName(t *testing.T) {
 	sights := 0
 	see := func(uid types.UID, now time.Time) *memory {
 		policy := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "shop", UID: uid}}
-		return ms.of(policy, func() netpol.Carried { sights++; return netpol.Carried{Since: now} }, now)
+		m := ms.of(policy, now)
+		m.look("", func() netpol.Carried { sights++; return netpol.Carried{Since: now} })
+		return m
 	}
 	first := see("first", testNow)
 	if again := see("first", testNow.Add(time.Second)); again != first || sights != 1 {

@@ -59,7 +59,7 @@ func (r *PolicyReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return ctrl.Result{}, fmt.Errorf("reading policy: %w", err)
 	}
 
-	r.Book.Want(ownerOf(policy), patternsOf(policy), retentionOf(policy), now)
+	r.Book.Want(ownerOf(policy), wantsOf(policy), now)
 	snapshot := r.Book.Snapshot(ownerOf(policy), now)
 	in, err := r.observe(ctx, policy, snapshot, now)
 	if err != nil {

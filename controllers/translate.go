@@ -41,6 +41,20 @@ func patternsOf(policy *v1alpha1.FQDNEgressPolicy) []fqdn.Pattern {
 	return patterns
 }
 
+// wantsOf returns what the policy wants of the book.
+func wantsOf(policy *v1alpha1.FQDNEgressPolicy) addressbook.Wants {
+	return addressbook.Wants{Patterns: patternsOf(policy), View: viewOf(policy), Retention: retentionOf(policy)}
+}
+
+// viewOf returns who is asked for the names of the policy.
+func viewOf(policy *v1alpha1.FQDNEgressPolicy) addressbook.View {
+	upstreams := make([]string, len(policy.Spec.Upstreams))
+	for i, u := range policy.Spec.Upstreams {
+		upstreams[i] = string(u)
+	}
+	return addressbook.ViewOf(upstreams)
+}
+
 // retentionOf returns the retention that the policy sets; nil leaves it to the book.
 func retentionOf(policy *v1alpha1.FQDNEgressPolicy) *time.Duration {
 	if policy.Spec.RetentionSeconds == nil {

@@ -12,19 +12,18 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
 
 // silentBook wants names and takes what it is told.
 type silentBook struct {
-	names    []fqdn.Name
+	subjects []addressbook.Subject
 	recorded chan<- struct{} // gets one per record, if not nil
 }
 
-func (b *silentBook) Wanted() ([]fqdn.Name, <-chan struct{})  { return b.names, nil }
-func (b *silentBook) Fail(addressbook.Key, string, time.Time) {}
-func (b *silentBook) Retire(addressbook.Source, time.Time)    {}
+func (b *silentBook) Wanted() ([]addressbook.Subject, <-chan struct{})       { return b.subjects, nil }
+func (b *silentBook) Fail(addressbook.Key, string, time.Time)                {}
+func (b *silentBook) Retire(addressbook.View, addressbook.Source, time.Time) {}
 func (b *silentBook) Record(addressbook.Key, addressbook.Answer, time.Time) {
 	if b.recorded != nil {
 		b.recorded <- struct{}{}
@@ -47,7 +46,7 @@ func BenchmarkLoop(b *testing.B) {
 	var book silentBook
 	for _, s := range numbered("n%d.example.com", names) {
 		q := Question{Name: mustName(b, s)}
-		book.names = append(book.names, q.Name)
+		book.subjects = append(book.subjects, addressbook.Subject{Name: q.Name})
 		net.messages[q] = w.message(q, reply{ttl: 0})
 	}
 	o := onlyIPv4

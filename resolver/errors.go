@@ -28,6 +28,11 @@ const (
 	ReasonLoop         = "CNAME loop"
 	ReasonLongChain    = "CNAME chain too long"
 	ReasonAmbiguous    = "contradictory CNAME"
+
+	// Of upstreams that a policy names.
+	ReasonNotUpstream      = "this is no address of a DNS server"
+	ReasonNotAllowed       = "not allowed by --policy-upstreams"
+	ReasonTooManyUpstreams = "policies name too many servers"
 )
 
 // Error is a failed question. Nothing was learned from it: what was known stays.

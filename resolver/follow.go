@@ -6,10 +6,9 @@ package resolver
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 // crowdedNames is how many names through the cluster's DNS push out what the pods asked: CoreDNS' cache holds 9984
@@ -18,27 +17,32 @@ const crowdedNames = 4000
 
 // followWanted takes over the set of wanted names and returns the channel that says when it changes again. New names
 // are due at once; those that left are dropped.
-func (r *Resolver) followWanted() <-chan struct{} {
+func (r *Resolver) followWanted(ctx context.Context) <-chan struct{} {
 	wanted, changed := r.book.Wanted()
 	now := r.options.Clock.Now()
-	added, removed := diff(r.names, wanted)
+	added, removed := diff(r.subjects, wanted)
+	r.followViews(ctx, wanted)
 	for _, l := range r.lanes {
-		for _, name := range removed {
-			r.dropName(l, name)
+		for _, s := range removed {
+			r.drop(l, s)
 		}
-		for _, name := range added {
-			r.addName(l, name, now)
+		for _, s := range added {
+			r.add(l, s, now)
 		}
 	}
-	r.names = wanted
+	for _, s := range added {
+		r.refuse(s, now)
+	}
+	r.subjects = wanted
+	r.shareWorkers()
 	r.report()
 	return changed
 }
 
 // diff compares two sorted lists without duplicates.
-func diff(before, after []fqdn.Name) (added, removed []fqdn.Name) {
+func diff(before, after []addressbook.Subject) (added, removed []addressbook.Subject) {
 	for len(before) > 0 && len(after) > 0 {
-		switch c := strings.Compare(before[0].String(), after[0].String()); {
+		switch c := before[0].Compare(after[0]); {
 		case c < 0:
 			removed, before = append(removed, before[0]), before[1:]
 		case c > 0:
@@ -56,23 +60,20 @@ func diff(before, after []fqdn.Name) (added, removed []fqdn.Name) {
 func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 	list, changed := r.source.Upstreams()
 	now := r.options.Clock.Now()
-	kept := map[Upstream]bool{}
+	kept := map[laneKey]bool{}
 	for _, u := range distinct(slices.Clone(list)) {
-		key := Upstream{addr: u.addr, tcp: u.tcp}
+		key := laneKey{upstream: u.identity()}
 		kept[key] = true
 		if l, ok := r.lanes[key]; ok {
 			l.upstream.cluster = u.cluster
 			continue
 		}
-		l := newLane(ctx, u, r.options.MaxQPS)
-		r.lanes[key] = l
-		for _, name := range r.names {
-			r.addName(l, name, now)
-		}
+		r.open(newLane(ctx, key, u, r.options.MaxQPS))
 	}
 	for key, l := range r.lanes {
-		if !kept[key] {
-			r.retire(key, l, now)
+		if key.view == "" && !kept[key] {
+			r.end(key, l)
+			r.book.Retire("", l.source, now)
 		}
 	}
 	r.shareWorkers()
@@ -80,7 +81,17 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 	return changed
 }
 
-func (r *Resolver) retire(key Upstream, l *lane, now time.Time) {
+// open asks an upstream about all that is known to be wanted.
+func (r *Resolver) open(l *lane) {
+	r.lanes[l.key] = l
+	now := r.options.Clock.Now()
+	for _, s := range r.subjects {
+		r.add(l, s, now)
+	}
+}
+
+// end asks an upstream no more.
+func (r *Resolver) end(key laneKey, l *lane) {
 	l.cancel()
 	for _, q := range l.queries {
 		r.due.drop(q)
@@ -88,12 +99,15 @@ func (r *Resolver) retire(key Upstream, l *lane, now time.Time) {
 	r.queries -= len(l.queries)
 	r.noteLost(l, -l.lost)
 	delete(r.lanes, key)
-	r.book.Retire(l.source, now)
 }
 
-func (r *Resolver) addName(l *lane, name fqdn.Name, now time.Time) {
+// add asks an upstream about a subject, if it is one of its view.
+func (r *Resolver) add(l *lane, s addressbook.Subject, now time.Time) {
+	if s.View != l.key.view {
+		return
+	}
 	for _, family := range r.options.Families {
-		question := Question{Name: name, Family: family}
+		question := Question{Name: s.Name, Family: family}
 		q := &query{Question: question, lane: l, due: now, index: -1}
 		l.queries[question] = q
 		r.due.add(q)
@@ -101,9 +115,12 @@ func (r *Resolver) addName(l *lane, name fqdn.Name, now time.Time) {
 	}
 }
 
-func (r *Resolver) dropName(l *lane, name fqdn.Name) {
+func (r *Resolver) drop(l *lane, s addressbook.Subject) {
+	if s.View != l.key.view {
+		return
+	}
 	for _, family := range r.options.Families {
-		question := Question{Name: name, Family: family}
+		question := Question{Name: s.Name, Family: family}
 		if q := l.queries[question]; q != nil {
 			r.due.drop(q)
 			r.noteLost(l, -rank(q.phase.lost()))
@@ -113,34 +130,52 @@ func (r *Resolver) dropName(l *lane, name fqdn.Name) {
 	}
 }
 
-// shareWorkers gives each upstream an equal share, two workers at least: one for failing queries.
+// shareWorkers gives each upstream of the process an equal share, two workers at least: one for failing queries.
 func (r *Resolver) shareWorkers() {
 	for _, l := range r.lanes {
-		l.workers = max(r.options.Workers/len(r.lanes), 2)
+		l.workers = viewWorkers
+		if l.key.view == "" {
+			l.workers = max(r.options.Workers/r.upstreams(), 2)
+		}
 	}
 }
 
+// upstreams counts those of the process.
+func (r *Resolver) upstreams() int { return len(r.lanes) - r.viewUpstreams() }
+
 // report keeps the gauges and says once what a person should know about the sets.
 func (r *Resolver) report() {
-	r.metrics.names.Set(float64(len(r.names)))
+	r.metrics.names.Set(float64(len(r.subjects)))
 	r.metrics.questions.Set(float64(r.queries))
-	r.metrics.upstreams.Set(float64(len(r.lanes)))
+	r.metrics.upstreams.Set(float64(r.upstreams()))
+	r.metrics.named.Set(float64(r.viewUpstreams()))
 	log := r.options.Log
-	if none := len(r.lanes) == 0; none != r.noted.noUpstream {
+	if none := r.upstreams() == 0; none != r.noted.noUpstream {
 		r.noted.noUpstream = none
 		if none {
 			log.Info("There is no upstream to ask; waiting for one")
 		} else {
-			log.Info("There are upstreams to ask", "count", len(r.lanes))
+			log.Info("There are upstreams to ask", "count", r.upstreams())
 		}
 	}
-	crowded := len(r.names) > crowdedNames && r.asksCluster()
+	crowded := r.namesThroughUpstreams() > crowdedNames && r.asksCluster()
 	r.metrics.setCrowded(crowded)
 	if crowded && !r.noted.crowded {
 		r.noted.crowded = true
 		log.Info("So many names are asked through the cluster's DNS that they push the pods' answers out of its cache;"+
-			" raise the capacity of CoreDNS' cache plugin or use other upstreams", "names", len(r.names), "limit", crowdedNames)
+			" raise the capacity of CoreDNS' cache plugin or use other upstreams", "names", r.namesThroughUpstreams(), "limit", crowdedNames)
 	}
+}
+
+// namesThroughUpstreams counts the names that the upstreams of the process are asked.
+func (r *Resolver) namesThroughUpstreams() int {
+	first, _ := slices.BinarySearchFunc(r.subjects, addressbook.View(""), func(s addressbook.Subject, v addressbook.View) int {
+		if s.View == v {
+			return -1
+		}
+		return 1
+	})
+	return first
 }
 
 func (r *Resolver) asksCluster() bool {

@@ -19,6 +19,7 @@ import (
 // so healthy ones are asked on time. Within that half those never asked go first, and retries leave them a quarter, so a
 // new name is asked at once beside a thousand that never answer.
 type lane struct {
+	key      laneKey
 	upstream Upstream
 	source   addressbook.Source
 	ctx      context.Context // ends when the upstream leaves
@@ -39,8 +40,16 @@ type lane struct {
 	health                health
 }
 
-func newLane(ctx context.Context, u Upstream, maxQPS int) *lane {
+// laneKey: an upstream that the process asks and one that a view names are two, be it the same server, so that no owner's
+// names wait behind those of another view.
+type laneKey struct {
+	view     addressbook.View
+	upstream Upstream // its identity
+}
+
+func newLane(ctx context.Context, key laneKey, u Upstream, maxQPS int) *lane {
 	l := &lane{
+		key:           key,
 		upstream:      u,
 		source:        u.Source(),
 		queries:       map[Question]*query{},

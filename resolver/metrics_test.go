@@ -32,7 +32,7 @@ func TestMetrics_AreClean(t *testing.T) {
 	if err != nil || len(problems) != 0 {
 		t.Errorf("promlint: %v, %v", problems, err)
 	}
-	if n, err := testutil.GatherAndCount(registry); err != nil || n != len(outcomes())+9 {
+	if n, err := testutil.GatherAndCount(registry); err != nil || n != len(outcomes())+10 {
 		t.Errorf("%d series, %v", n, err)
 	}
 	if _, err := New(&world{t: t}, Static(), o); err == nil {
@@ -162,12 +162,12 @@ func TestCrowdedClusterCache(t *testing.T) {
 	} {
 		u := UDP(mustUpstream(t, up1).addr)
 		u.cluster = tc.cluster
-		r, err := New(&world{t: t, names: (&world{t: t}).parse(numbered("n%d.example.com", tc.names))}, Static(u), Options{})
+		r, err := New(&world{t: t, subjects: (&world{t: t}).parse(numbered("n%d.example.com", tc.names))}, Static(u), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.followUpstreams(t.Context())
-		r.followWanted()
+		r.followWanted(t.Context())
 		if got := testutil.ToFloat64(r.metrics.crowded); got != tc.want {
 			t.Errorf("%s: gauge is %v", name, got)
 		}

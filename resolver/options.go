@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -27,6 +28,9 @@ type Options struct {
 	// MaxQPS (1000) bounds the questions a second to each upstream, with bursts of five seconds' worth. A retry and what
 	// follows from truncation belong to the same question.
 	MaxQPS int
+	// ViewUpstreams are the blocks in which the upstreams of views other than the zero one must lie; nil: anywhere but in
+	// loopback and link-local space, where the servers of this machine and the metadata of clouds are.
+	ViewUpstreams []netip.Prefix
 	// Workers (1024) bounds the questions in flight. Each upstream has an equal share, so that a dead one delays none of
 	// another.
 	Workers int

@@ -14,16 +14,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // Book is the part of addressbook.Book that the Resolver needs; see there for the contract. One goroutine calls it, with
 // times that never go back.
 type Book interface {
-	Wanted() ([]fqdn.Name, <-chan struct{})
+	Wanted() ([]addressbook.Subject, <-chan struct{})
 	Record(k addressbook.Key, a addressbook.Answer, now time.Time)
 	Fail(k addressbook.Key, reason string, now time.Time)
-	Retire(s addressbook.Source, now time.Time)
+	Retire(v addressbook.View, s addressbook.Source, now time.Time)
 }
 
 // Resolver keeps a Book informed. Make it with New and run it once with Start.
@@ -38,11 +37,12 @@ type Resolver struct {
 	results chan result
 
 	// What follows belongs to the loop.
-	names   []fqdn.Name        // wanted, sorted
-	lanes   map[Upstream]*lane // by upstream without the cluster mark
-	due     dueHeap
-	queries int // in all lanes
-	noted   noted
+	subjects []addressbook.Subject // wanted, sorted
+	lanes    map[laneKey]*lane
+	views    map[addressbook.View]*view // those wanted, but for the zero one
+	due      dueHeap
+	queries  int // in all lanes
+	noted    noted
 }
 
 // noted is what has been logged and would be logged again on each round otherwise.
@@ -80,7 +80,8 @@ func New(book Book, source UpstreamSource, o Options) (*Resolver, error) {
 		options: o,
 		metrics: m,
 		results: make(chan result, 64),
-		lanes:   map[Upstream]*lane{},
+		lanes:   map[laneKey]*lane{},
+		views:   map[addressbook.View]*view{},
 	}, nil
 }
 
@@ -108,7 +109,7 @@ func (r *Resolver) Start(ctx context.Context) error {
 func (r *Resolver) loop(ctx context.Context) {
 	defer r.workers.Wait()
 	upstreamsChanged := r.followUpstreams(ctx)
-	wantedChanged := r.followWanted()
+	wantedChanged := r.followWanted(ctx)
 	timer := r.options.Clock.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -117,7 +118,7 @@ func (r *Resolver) loop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-wantedChanged:
-			wantedChanged = r.followWanted()
+			wantedChanged = r.followWanted(ctx)
 		case <-upstreamsChanged:
 			upstreamsChanged = r.followUpstreams(ctx)
 		case res := <-r.results:
@@ -227,7 +228,7 @@ func (r *Resolver) settle(res result) {
 	r.metrics.observe(res)
 	r.noteHealth(q.lane, res)
 	now := r.options.Clock.Now()
-	key := addressbook.Key{Name: q.Name, Family: q.Family, Source: q.lane.source}
+	key := addressbook.Key{View: q.lane.key.view, Name: q.Name, Family: q.Family, Source: q.lane.source}
 	if res.err != nil {
 		r.book.Fail(key, reasonOf(res.err), now)
 		q.fail(now, r.options.Rand())

@@ -86,6 +86,12 @@ func (u Upstream) String() string {
 // Source is the upstream's name in the address book.
 func (u Upstream) Source() addressbook.Source { return addressbook.Source(u.String()) }
 
+// identity is the upstream without the cluster mark.
+func (u Upstream) identity() Upstream {
+	u.cluster = false
+	return u
+}
+
 // distinct sorts upstreams and leaves one of each source. Named twice, as one of the cluster's and on its own, it
 // counts as one of the cluster's.
 func distinct(us []Upstream) []Upstream {

@@ -18,7 +18,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // world is a Resolver in a bubble of testing/synctest, between a book and a network that note what happens, with
@@ -28,7 +27,7 @@ type world struct {
 	start time.Time
 
 	mu       sync.Mutex
-	names    []fqdn.Name
+	subjects []addressbook.Subject
 	changed  chan struct{}
 	noted    []string // what the book was told: "10s record www.example.com A 192.0.2.53:53 Good 10s"
 	asked    []asked
@@ -64,7 +63,7 @@ func bubble(t *testing.T, o Options, names []string, upstreams []string, respond
 	oneProcessor(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, start: time.Now(), changed: make(chan struct{}), reply: respond, upstreams: newChanging(t, upstreams...)}
-		w.names = w.parse(names)
+		w.subjects = w.parse(names)
 		o.Exchanger = w
 		if o.Rand == nil {
 			o.Rand = func() float64 { return 0 }
@@ -92,12 +91,14 @@ func oneProcessor(t *testing.T) {
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 }
 
-func (w *world) parse(names []string) []fqdn.Name {
-	var parsed []fqdn.Name
-	for _, name := range names {
-		parsed = append(parsed, mustName(w.t, name))
+// parse reads "www.example.com", and "www.example.com by 192.0.2.53,192.0.2.54" in a view.
+func (w *world) parse(names []string) []addressbook.Subject {
+	var parsed []addressbook.Subject
+	for _, s := range names {
+		name, view, _ := strings.Cut(s, " by ")
+		parsed = append(parsed, addressbook.Subject{View: addressbook.View(view), Name: mustName(w.t, name)})
 	}
-	slices.SortFunc(parsed, func(a, b fqdn.Name) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(parsed, addressbook.Subject.Compare)
 	return parsed
 }
 
@@ -112,7 +113,7 @@ func (w *world) at(d time.Duration) {
 // want changes what is wanted.
 func (w *world) want(names ...string) {
 	w.mu.Lock()
-	w.names = w.parse(names)
+	w.subjects = w.parse(names)
 	close(w.changed)
 	w.changed = make(chan struct{})
 	w.mu.Unlock()
@@ -155,25 +156,34 @@ func containsAll(line string, words []string) bool {
 }
 
 // Wanted implements Book.
-func (w *world) Wanted() ([]fqdn.Name, <-chan struct{}) {
+func (w *world) Wanted() ([]addressbook.Subject, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.names, w.changed
+	return w.subjects, w.changed
 }
 
 // Record implements Book.
 func (w *world) Record(k addressbook.Key, a addressbook.Answer, now time.Time) {
 	outcome := [...]string{"Good", "NoData", "NXDomain"}[a.Outcome]
-	w.note(now, "record %v %s %s %v", Question{k.Name, k.Family}, k.Source, outcome, a.TTL)
+	w.note(now, "record %v%s %s %s %v", Question{k.Name, k.Family}, by(k.View), k.Source, outcome, a.TTL)
 }
 
 // Fail implements Book.
 func (w *world) Fail(k addressbook.Key, reason string, now time.Time) {
-	w.note(now, "fail %v %s %s", Question{k.Name, k.Family}, k.Source, reason)
+	w.note(now, "fail %v%s %s %s", Question{k.Name, k.Family}, by(k.View), k.Source, reason)
 }
 
 // Retire implements Book.
-func (w *world) Retire(s addressbook.Source, now time.Time) { w.note(now, "retire %s", s) }
+func (w *world) Retire(v addressbook.View, s addressbook.Source, now time.Time) {
+	w.note(now, "retire %s%s", s, by(v))
+}
+
+func by(v addressbook.View) string {
+	if v == "" {
+		return ""
+	}
+	return " by " + string(v)
+}
 
 func (w *world) note(now time.Time, format string, args ...any) {
 	w.mu.Lock()

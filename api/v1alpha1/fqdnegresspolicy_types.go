@@ -84,8 +84,18 @@ type FQDNEgressPolicySpec struct {
 	// +kubebuilder:validation:items:XValidation:rule=`!isCIDR(self) || cidr('10.0.0.0/8').containsCIDR(self) || cidr('172.16.0.0/12').containsCIDR(self) || cidr('192.168.0.0/16').containsCIDR(self) || cidr('100.64.0.0/10').containsCIDR(self) || cidr('fc00::/7').containsCIDR(self)`,message="write a block inside private space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or fc00::/7); addresses outside of it need no entry"
 	AllowedPrivateCIDRs []CIDR `json:"allowedPrivateCIDRs,omitempty"`
 
+	// upstreams are the DNS servers that are asked for the names of this policy, in place of the controller's: for pods that
+	// ask servers of their own (dnsConfig) and names that these answer otherwise. Each is asked on its own, and what they say
+	// adds up. They open nothing: a rule for the way to such a server is written as an ordinary peer.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=4
+	Upstreams []Upstream `json:"upstreams,omitempty"`
+
 	// retentionSeconds is how long an address stays allowed after the last answer that held it expired: as long as pods
-	// may go on using an answer that they were told earlier. Unset: the controller's default (--retention).
+	// may go on using an answer that they were told earlier. Unset: the controller's default (--retention), and more for a
+	// name that rotates through addresses which come back later (up to --max-retention).
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=604800
@@ -109,6 +119,17 @@ const (
 	// ClusterDNSOmit leaves that rule out.
 	ClusterDNSOmit ClusterDNS = "Omit"
 )
+
+// Upstream is a DNS server: an IP address and a port (53 by default, 853 for TLS), asked over UDP, and over TCP for what
+// does not fit, such as 10.0.0.53:53 or [fd00::53]:53; over TCP alone, such as tcp://10.0.0.53; or over TLS, such as
+// tls://10.0.0.53#dns.example.com with the name that its certificate has to be for (without one: the address).
+// ---
+// The controller parses what this accepts and says in the status what is wrong with it beyond the form.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=320
+// +kubebuilder:validation:XValidation:rule=`self.matches(r'^((udp://|tcp://)?([0-9.]+|[[][0-9A-Fa-f:.]+[]]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(:[0-9]{1,5})?|tls://([0-9.]+|[[][0-9A-Fa-f:.]+[]]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(:[0-9]{1,5})?(#[0-9A-Za-z._-]{1,253})?)$')`,message="write the IP address of a DNS server and a port, such as 10.0.0.53:53, [fd00::53]:53, tcp://10.0.0.53 or tls://10.0.0.53#dns.example.com; a host name could not be resolved"
+type Upstream string
 
 // Mode says whether the policy is enforced.
 // +kubebuilder:validation:Enum=Enforce;Audit

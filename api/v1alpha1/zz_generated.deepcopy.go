@@ -178,6 +178,11 @@ func (in *FQDNEgressPolicySpec) DeepCopyInto(out *FQDNEgressPolicySpec) {
 		*out = make([]CIDR, len(*in))
 		copy(*out, *in)
 	}
+	if in.Upstreams != nil {
+		in, out := &in.Upstreams, &out.Upstreams
+		*out = make([]Upstream, len(*in))
+		copy(*out, *in)
+	}
 	if in.RetentionSeconds != nil {
 		in, out := &in.RetentionSeconds, &out.RetentionSeconds
 		*out = new(int32)

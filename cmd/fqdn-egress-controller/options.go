@@ -23,6 +23,7 @@ import (
 // options are the flags.
 type options struct {
 	upstreams                     string
+	policyUpstreams               string
 	minTTL, maxTTL                time.Duration
 	retention, maxRetention       time.Duration
 	maxStale                      time.Duration
@@ -44,11 +45,13 @@ type options struct {
 
 // parsedOptions are the flags that are lists or names, as validate read them.
 type parsedOptions struct {
-	upstreams    upstreams
-	families     []addressbook.Family
-	clusterCIDRs []netip.Prefix
-	clusterDNS   []netip.Addr
-	dnsService   types.NamespacedName
+	upstreams upstreams
+	// policyUpstreams is nil if the flag is not set.
+	policyUpstreams []netip.Prefix
+	families        []addressbook.Family
+	clusterCIDRs    []netip.Prefix
+	clusterDNS      []netip.Addr
+	dnsService      types.NamespacedName
 }
 
 // parseOptions reads the flags. The error is one line that says which flag is wrong and what it takes.
@@ -102,6 +105,9 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 	fs.StringVar(&o.upstreams, "upstreams", "",
 		"Comma-separated upstreams, each asked on its own: cluster (every endpoint of the cluster's DNS), system (resolv.conf), "+
 			"host:port (UDP, TCP when truncated) or tcp://host:port. Default: cluster in a cluster, else system.")
+	fs.StringVar(&o.policyUpstreams, "policy-upstreams", "",
+		"Comma-separated blocks that the servers of spec.upstreams must be in, or none: no policy may name any. Default: anywhere but "+
+			"loopback and link-local addresses.")
 	fs.DurationVar(&o.minTTL, "min-ttl", time.Second,
 		"A name is not asked more often than this, whatever its TTL; only a new answer of one that rotates is confirmed at once.")
 	fs.DurationVar(&o.maxTTL, "max-ttl", 5*time.Minute, "A name is asked at least this often, whatever its TTL.")
@@ -133,6 +139,9 @@ func (o *options) validate() (err error) {
 		return errors.New("--ip-families: name IPv4, IPv6 or both")
 	}
 	if o.parsed.upstreams, err = parseUpstreams(o.upstreams); err != nil {
+		return err
+	}
+	if o.parsed.policyUpstreams, err = parsePolicyUpstreams(o.policyUpstreams); err != nil {
 		return err
 	}
 	if o.parsed.clusterCIDRs, err = parseList(o.clusterCIDRs, netip.ParsePrefix); err != nil {
@@ -179,6 +188,18 @@ func (o *options) validateBounds() error {
 		return fmt.Errorf("--retention: %s is longer than --max-retention %s", o.retention, o.maxRetention)
 	}
 	return nil
+}
+
+// parsePolicyUpstreams returns nil for an empty list, and an empty list for none.
+func parsePolicyUpstreams(list string) ([]netip.Prefix, error) {
+	if list == policyUpstreamsNone {
+		return []netip.Prefix{}, nil
+	}
+	blocks, err := parseList(list, netip.ParsePrefix)
+	if err != nil {
+		return nil, fmt.Errorf("--policy-upstreams: %w: write blocks such as 10.0.0.53/32,10.1.0.0/16, or none", err)
+	}
+	return blocks, nil
 }
 
 func parseFamilies(s string) ([]addressbook.Family, error) {

@@ -24,6 +24,9 @@ const (
 	upstreamSystem  = "system"
 )
 
+// policyUpstreamsNone is --policy-upstreams where no policy may name any.
+const policyUpstreamsNone = "none"
+
 const resolvConf = "/etc/resolv.conf"
 
 func addResolver(mgr ctrl.Manager, o *options, book *addressbook.Book, follower *clusterdns.Follower) error {
@@ -34,7 +37,8 @@ func addResolver(mgr ctrl.Manager, o *options, book *addressbook.Book, follower 
 	}
 	r, err := resolver.New(book, resolver.Merge(sources...), resolver.Options{
 		Families: o.parsed.families, MinTTL: o.minTTL, MaxTTL: o.maxTTL, MaxQPS: o.maxQPS,
-		Registerer: metrics.Registry, Log: log,
+		ViewUpstreams: o.parsed.policyUpstreams,
+		Registerer:    metrics.Registry, Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the resolver: %w", err)

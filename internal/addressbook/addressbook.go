@@ -48,9 +48,24 @@ const families = 2
 
 // Key names one question to one source. Each is aged on its own.
 type Key struct {
+	View   View
 	Name   fqdn.Name
 	Family Family
 	Source Source
+}
+
+// Subject is what the question is about.
+func (k Key) Subject() Subject { return Subject{View: k.View, Name: k.Name} }
+
+// Wants is what an owner wants.
+type Wants struct {
+	// Patterns are the names and wildcards. Repeats and zero Patterns are skipped.
+	Patterns []fqdn.Pattern
+	// View is who is asked about the names.
+	View View
+	// Retention is how long addresses stay after the last answer that held them expired. Nil means the Book's, or more
+	// where the rotation of a name needs it; negative counts as 0.
+	Retention *time.Duration
 }
 
 // Outcome is what a good answer said.
@@ -172,7 +187,7 @@ type Snapshot struct {
 type Stats struct {
 	Owners    int
 	Patterns  int // over all owners; a pattern that two owners list counts twice
-	Names     int // distinct exact names
+	Names     int // distinct exact names, in each view
 	Questions int // (name, family, source)
 	Addresses int // over all names; distinct within a name
 	// Evicted counts, since the start, each time that an address was left out of an answer or went because of

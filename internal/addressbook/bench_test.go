@@ -27,7 +27,7 @@ func benchBook(owners, addresses int) (*Book, Key) {
 	b := New(Options{})
 	b.OnChange(func(Owner) {})
 	for i := range owners {
-		b.Want(Owner{"K", fmt.Sprint("ns", i), "p"}, []fqdn.Pattern{pattern("www.example.com")}, nil, start)
+		b.Want(Owner{"K", fmt.Sprint("ns", i), "p"}, Wants{Patterns: []fqdn.Pattern{pattern("www.example.com")}}, start)
 	}
 	k := Key{Name: host("www.example.com"), Source: upstream}
 	b.Record(k, Answer{Addrs: v4(0, addresses), TTL: time.Minute}, start)
@@ -80,7 +80,7 @@ func BenchmarkSnapshot(b *testing.B) {
 		book := New(Options{})
 		o := Owner{"K", "ns0", "p"}
 		ps, names := manyNames(500)
-		book.Want(o, ps, nil, start)
+		book.Want(o, Wants{Patterns: ps}, start)
 		fillBook(book, names)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -94,21 +94,21 @@ func BenchmarkWant(b *testing.B) {
 	book := New(Options{})
 	ps, _ := manyNames(500)
 	o := Owner{"K", "ns0", "p"}
-	book.Want(o, ps, nil, start)
+	book.Want(o, Wants{Patterns: ps}, start)
 	b.ReportAllocs()
 	for b.Loop() {
-		book.Want(o, ps, nil, start)
+		book.Want(o, Wants{Patterns: ps}, start)
 	}
 }
 
 func BenchmarkWanted(b *testing.B) {
 	book := New(Options{})
 	ps, _ := manyNames(10_000)
-	book.Want(Owner{"K", "ns0", "p"}, ps, nil, start)
+	book.Want(Owner{"K", "ns0", "p"}, Wants{Patterns: ps}, start)
 	odd := []fqdn.Pattern{pattern("odd.example.net")}
 	b.ReportAllocs()
 	for b.Loop() {
-		book.Want(Owner{"K", "ns1", "p"}, odd, nil, start)
+		book.Want(Owner{"K", "ns1", "p"}, Wants{Patterns: odd}, start)
 		book.Wanted()
 		book.Forget(Owner{"K", "ns1", "p"})
 	}
@@ -123,7 +123,7 @@ func BenchmarkMemoryPerName(b *testing.B) {
 		before := heap()
 		book := New(Options{})
 		for i := 0; i < count; i += perOwner {
-			book.Want(Owner{"FQDNEgressPolicy", fmt.Sprint("ns", i), "web"}, ps[i:i+perOwner], nil, start)
+			book.Want(Owner{"FQDNEgressPolicy", fmt.Sprint("ns", i), "web"}, Wants{Patterns: ps[i : i+perOwner]}, start)
 		}
 		fillBook(book, names)
 		bytes = float64(heap()-before) / count

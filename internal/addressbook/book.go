@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 const (
@@ -31,7 +29,7 @@ type Book struct {
 	epoch   epoch
 	changed func(Owner)
 	owners  map[Owner]*owner
-	names   map[fqdn.Name]*name
+	names   map[Subject]*name
 	evicted uint64
 	wanted  wantedNames
 
@@ -54,7 +52,7 @@ func New(o Options) *Book {
 	b := &Book{
 		options: o,
 		owners:  map[Owner]*owner{},
-		names:   map[fqdn.Name]*name{},
+		names:   map[Subject]*name{},
 		wanted:  wantedNames{signal: make(chan struct{})},
 	}
 	for _, f := range o.Families {
@@ -126,21 +124,21 @@ func (b *Book) fail(k Key, reason string, now time.Time) []Owner {
 	return b.change(n, at, func() { n.fail(k, reason) })
 }
 
-// Retire takes a source out that is asked no more: its addresses age by retention once another source has given a
+// Retire takes a source out that is asked no more for a view: its addresses age by retention once another source has given a
 // good answer to the same question (the same name and family); until then MaxStale bounds them. A name of which all
 // sources are retired keeps its state. The producer sees to it that nothing that it asked the source before arrives
 // after: that would count as the source being back.
-func (b *Book) Retire(s Source, now time.Time) {
-	b.notify(b.retire(s, now))
+func (b *Book) Retire(v View, s Source, now time.Time) {
+	b.notify(b.retire(v, s, now))
 }
 
-func (b *Book) retire(s Source, now time.Time) []Owner {
+func (b *Book) retire(v View, s Source, now time.Time) []Owner {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := b.epoch.instant(now)
 	var changed []Owner
-	for _, n := range b.names {
-		if n.inService(s) {
+	for about, n := range b.names {
+		if about.View == v && n.inService(s) {
 			b.prune(n, at)
 			changed = append(changed, b.change(n, at, func() { n.retire(s, at) })...)
 		}
@@ -160,7 +158,7 @@ func distinct(owners []Owner) []Owner {
 // find returns the name of k as it stands at now; nil if nobody wants it, or not this family.
 func (b *Book) find(k Key, now time.Time) (*name, instant) {
 	at := b.epoch.instant(now)
-	n := b.names[k.Name]
+	n := b.names[k.Subject()]
 	if n == nil || k.Family >= families || !b.asked[k.Family] {
 		return nil, at
 	}

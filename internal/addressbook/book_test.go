@@ -65,7 +65,7 @@ func TestWant_KeepsOrderAndSince(t *testing.T) {
 	w := newWorld(t, Options{})
 	first := w.now
 	w.pass(time.Minute)
-	w.Want(web, []fqdn.Pattern{pattern("*.example.net"), pattern(www), {}, pattern("WWW.example.com.")}, nil, w.now)
+	w.Want(web, Wants{Patterns: []fqdn.Pattern{pattern("*.example.net"), pattern(www), {}, pattern("WWW.example.com.")}}, w.now)
 	var got []string
 	for _, e := range w.Snapshot(web, w.now).Entries {
 		got = append(got, fmt.Sprintf("%s %v %v", e.Pattern, e.Wanted.Sub(first), e.Retention))
@@ -128,7 +128,7 @@ func TestOnChange_EachOf5000OwnersOnceAndWithoutTheLock(t *testing.T) {
 		}
 	})
 	for i := range count {
-		b.Want(Owner{"K", fmt.Sprint("ns", i), "p"}, []fqdn.Pattern{pattern(www)}, nil, start)
+		b.Want(Owner{"K", fmt.Sprint("ns", i), "p"}, Wants{Patterns: []fqdn.Pattern{pattern(www)}}, start)
 	}
 	b.Record(Key{Name: host(www), Source: upstream}, Answer{Addrs: v4(1, 1)}, start)
 	if len(notified) != count {
@@ -150,7 +150,7 @@ func TestOnChange_OnlyOwnersWithAnAffectedRetention(t *testing.T) {
 	w.absent(upstream, IPv4, NoData)
 	w.pass(7 * time.Minute) // gone for web, retained for long
 	w.notified = nil
-	w.Retire(upstream, w.now)
+	w.Retire("", upstream, w.now)
 	w.expectNotified()
 	w.absent(second, IPv4, NXDomain) // the message says how many are kept: both see another source
 	if len(w.notified) != 2 {
@@ -168,10 +168,10 @@ func TestBook_ConcurrentUse(t *testing.T) {
 			o := Owner{"K", fmt.Sprint("ns", g), "p"}
 			s := Source(fmt.Sprint("s", g))
 			for i := range 300 {
-				b.Want(o, []fqdn.Pattern{pattern(www), pattern(fmt.Sprintf("x%d.example.com", i%3))}, nil, start)
+				b.Want(o, Wants{Patterns: []fqdn.Pattern{pattern(www), pattern(fmt.Sprintf("x%d.example.com", i%3))}}, start)
 				b.Record(Key{Name: host(www), Source: s}, Answer{Addrs: v4(i, 4)}, start)
 				b.Fail(Key{Name: host(www), Family: IPv6, Source: s}, "timeout", start)
-				b.Retire(s, start)
+				b.Retire("", s, start)
 				b.Wanted()
 				b.Stats()
 				if i%50 == 0 {

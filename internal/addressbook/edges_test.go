@@ -79,7 +79,7 @@ func TestEdge6_ReplicasRollForMonthsWithoutALeakOrALoss(t *testing.T) {
 		w.absent(s, IPv6, NoData)
 		w.pass(time.Hour)
 		w.fails(s, IPv6, "timeout") // it goes down
-		w.Retire(s, w.now)
+		w.Retire("", s, w.now)
 		if got := w.Stats(); got.Questions > 4 || got.Addresses != 1 {
 			t.Fatalf("after %d rolls: %+v", i, got)
 		}

@@ -70,7 +70,7 @@ func (w *world) wants(o Owner, retention *time.Duration, names ...string) {
 	for i, s := range names {
 		ps[i] = pattern(s)
 	}
-	w.Want(o, ps, retention, w.now)
+	w.Want(o, Wants{Patterns: ps, Retention: retention}, w.now)
 }
 
 func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }

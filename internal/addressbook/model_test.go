@@ -19,13 +19,14 @@ import (
 type model struct {
 	options Options
 	owners  map[Owner]*modelOwner
-	history map[fqdn.Name][]event // of the names that somebody wants, since then
-	limited map[fqdn.Name]time.Time
+	history map[Subject][]event // of the names that somebody wants, since then
+	limited map[Subject]time.Time
 	evicted uint64
 }
 
 type modelOwner struct {
 	patterns  []fqdn.Pattern
+	view      View
 	since     map[fqdn.Pattern]time.Time
 	retention time.Duration
 }
@@ -65,7 +66,7 @@ func (f fact) end(retention time.Duration) (end time.Time, finite bool) {
 }
 
 // keys lists the questions that exist.
-func (m *model) keys(n fqdn.Name) []Key {
+func (m *model) keys(n Subject) []Key {
 	exist := map[Key]bool{}
 	for _, e := range m.history[n] {
 		switch e.what {
@@ -82,7 +83,7 @@ func (m *model) keys(n fqdn.Name) []Key {
 
 // word returns the last good answer or failure of a question, and its retirement if it is retired.
 func (m *model) word(k Key) (last event, retired time.Time) {
-	for _, e := range m.history[k.Name] {
+	for _, e := range m.history[k.Subject()] {
 		switch {
 		case e.key == k && e.what == "good":
 			last, retired = e, time.Time{}
@@ -98,7 +99,7 @@ func (m *model) word(k Key) (last event, retired time.Time) {
 }
 
 // facts lists what is known of the addresses of a name, by its whole history.
-func (m *model) facts(n fqdn.Name) []fact {
+func (m *model) facts(n Subject) []fact {
 	var all []fact
 	for _, k := range m.keys(n) {
 		mentioned := map[netip.Addr]bool{}
@@ -137,7 +138,7 @@ func (m *model) fact(k Key, a netip.Addr) (fact, bool) {
 
 // lastHeld returns the last event of a question that speaks of an address, and all events since.
 func (m *model) lastHeld(k Key, a netip.Addr) (held event, since []event) {
-	h := m.history[k.Name]
+	h := m.history[k.Subject()]
 	for i, e := range h {
 		if e.key == k && slices.Contains(e.addrs, a) {
 			held, since = e, h[i+1:]
@@ -163,7 +164,7 @@ func startOfRetention(held event, since []event) (time.Time, bool) {
 }
 
 // speakers are the questions in service, or else those that retired last, of each family.
-func (m *model) speakers(n fqdn.Name) []Key {
+func (m *model) speakers(n Subject) []Key {
 	var say []Key
 	for _, f := range []Family{IPv4, IPv6} {
 		var inService, last []Key

@@ -13,14 +13,14 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-func (m *model) append(n fqdn.Name, e event) { m.history[n] = append(m.history[n], e) }
+func (m *model) append(n Subject, e event) { m.history[n] = append(m.history[n], e) }
 
 // longest is the longest retention among those who want n.
-func (m *model) longest(n fqdn.Name) time.Duration {
+func (m *model) longest(n Subject) time.Duration {
 	var longest time.Duration
 	for _, o := range m.owners {
 		for _, p := range o.patterns {
-			if exact, ok := p.Exact(); ok && exact == n {
+			if exact, ok := p.Exact(); ok && (Subject{o.view, exact}) == n {
 				longest = max(longest, o.retention)
 			}
 		}
@@ -29,7 +29,7 @@ func (m *model) longest(n fqdn.Name) time.Duration {
 }
 
 // prune makes it part of history that addresses went by the present retentions.
-func (m *model) prune(n fqdn.Name, now time.Time) {
+func (m *model) prune(n Subject, now time.Time) {
 	for _, f := range m.facts(n) {
 		if end, finite := f.end(m.longest(n)); finite && !end.Add(Linger).After(now) {
 			m.append(n, event{what: "drop", key: f.key, addrs: []netip.Addr{f.addr}})
@@ -39,7 +39,7 @@ func (m *model) prune(n fqdn.Name, now time.Time) {
 }
 
 // forgetRetired drops retired questions that hold nothing and have no say.
-func (m *model) forgetRetired(n fqdn.Name) {
+func (m *model) forgetRetired(n Subject) {
 	holding := map[Key]bool{}
 	for _, f := range m.facts(n) {
 		holding[f.key] = true
@@ -52,21 +52,21 @@ func (m *model) forgetRetired(n fqdn.Name) {
 	}
 }
 
-func (m *model) wanted(n fqdn.Name) bool {
+func (m *model) wanted(n Subject) bool {
 	_, ok := m.history[n]
 	return ok
 }
 
-func (m *model) want(o Owner, ps []fqdn.Pattern, retention *time.Duration, now time.Time) {
+func (m *model) want(o Owner, wants Wants, now time.Time) {
 	if w := m.owners[o]; w != nil {
-		m.pruneAll(w.patterns, now)
+		m.pruneAll(w.view, w.patterns, now)
 	}
-	m.pruneAll(ps, now)
-	next := &modelOwner{since: map[fqdn.Pattern]time.Time{}, retention: m.options.Retention}
-	if retention != nil {
-		next.retention = *retention
+	m.pruneAll(wants.View, wants.Patterns, now)
+	next := &modelOwner{since: map[fqdn.Pattern]time.Time{}, view: wants.View, retention: m.options.Retention}
+	if wants.Retention != nil {
+		next.retention = *wants.Retention
 	}
-	for _, p := range ps {
+	for _, p := range wants.Patterns {
 		if _, again := next.since[p]; again {
 			continue
 		}
@@ -79,16 +79,16 @@ func (m *model) want(o Owner, ps []fqdn.Pattern, retention *time.Duration, now t
 	m.owners[o] = next
 	m.dropUnwanted()
 	for _, p := range next.patterns {
-		if n, exact := p.Exact(); exact && !m.wanted(n) {
-			m.history[n] = []event{}
+		if name, exact := p.Exact(); exact && !m.wanted(Subject{next.view, name}) {
+			m.history[Subject{next.view, name}] = []event{}
 		}
 	}
 }
 
-func (m *model) pruneAll(ps []fqdn.Pattern, now time.Time) {
+func (m *model) pruneAll(v View, ps []fqdn.Pattern, now time.Time) {
 	for _, p := range ps {
-		if n, exact := p.Exact(); exact && m.wanted(n) {
-			m.prune(n, now)
+		if name, exact := p.Exact(); exact && m.wanted(Subject{v, name}) {
+			m.prune(Subject{v, name}, now)
 		}
 	}
 }
@@ -99,33 +99,33 @@ func (m *model) forget(o Owner) {
 }
 
 func (m *model) dropUnwanted() {
-	somebody := map[fqdn.Name]bool{}
+	somebody := map[Subject]bool{}
 	for _, o := range m.owners {
 		for _, p := range o.patterns {
 			if n, exact := p.Exact(); exact {
-				somebody[n] = true
+				somebody[Subject{o.view, n}] = true
 			}
 		}
 	}
-	maps.DeleteFunc(m.history, func(n fqdn.Name, _ []event) bool { return !somebody[n] })
-	maps.DeleteFunc(m.limited, func(n fqdn.Name, _ time.Time) bool { return !somebody[n] })
+	maps.DeleteFunc(m.history, func(n Subject, _ []event) bool { return !somebody[n] })
+	maps.DeleteFunc(m.limited, func(n Subject, _ time.Time) bool { return !somebody[n] })
 }
 
 func (m *model) fail(k Key, reason string, now time.Time) {
-	if !m.wanted(k.Name) {
+	if !m.wanted(k.Subject()) {
 		return
 	}
-	m.prune(k.Name, now)
-	m.append(k.Name, event{what: "fail", key: k, at: now, reason: reason})
-	m.forgetRetired(k.Name)
+	m.prune(k.Subject(), now)
+	m.append(k.Subject(), event{what: "fail", key: k, at: now, reason: reason})
+	m.forgetRetired(k.Subject())
 }
 
-func (m *model) retire(s Source, now time.Time) {
+func (m *model) retire(v View, s Source, now time.Time) {
 	for n := range m.history {
 		known := false
 		for _, k := range m.keys(n) {
 			_, retired := m.word(k)
-			known = known || k.Source == s && retired.IsZero()
+			known = known || k.View == v && k.Source == s && retired.IsZero()
 		}
 		if known {
 			m.prune(n, now)
@@ -136,10 +136,10 @@ func (m *model) retire(s Source, now time.Time) {
 }
 
 func (m *model) record(k Key, a Answer, now time.Time) {
-	if !m.wanted(k.Name) {
+	if !m.wanted(k.Subject()) {
 		return
 	}
-	m.prune(k.Name, now)
+	m.prune(k.Subject(), now)
 	before := m.evicted
 	addrs := m.cut(k, a.Addrs)
 	outcome := a.Outcome
@@ -147,22 +147,22 @@ func (m *model) record(k Key, a Answer, now time.Time) {
 		outcome = NoData
 	}
 	expires := now.Add(max(a.TTL, 0))
-	m.append(k.Name, event{what: "good", key: k, at: now, outcome: outcome, addrs: addrs, expires: expires})
-	m.evict(k.Name)
+	m.append(k.Subject(), event{what: "good", key: k, at: now, outcome: outcome, addrs: addrs, expires: expires})
+	m.evict(k.Subject())
 	if m.evicted > before {
 		until := expires
 		if bound := now.Add(m.options.MaxStale); bound.Before(until) {
 			until = bound
 		}
-		m.limited[k.Name] = later(m.limited[k.Name], until)
+		m.limited[k.Subject()] = later(m.limited[k.Subject()], until)
 	}
-	m.forgetRetired(k.Name)
+	m.forgetRetired(k.Subject())
 }
 
 // cut leaves out the highest of the new addresses that do not fit beside the known ones and what others hold.
 func (m *model) cut(k Key, addrs []netip.Addr) []netip.Addr {
 	known, taken := map[netip.Addr]bool{}, map[netip.Addr]bool{}
-	for _, f := range m.facts(k.Name) {
+	for _, f := range m.facts(k.Subject()) {
 		known[f.addr] = true
 		if slices.Contains(addrs, f.addr) || f.stays && f.key != k {
 			taken[f.addr] = true
@@ -180,7 +180,7 @@ func (m *model) cut(k Key, addrs []netip.Addr) []netip.Addr {
 }
 
 // evict drops one address after the other until the name is within its limit.
-func (m *model) evict(n fqdn.Name) {
+func (m *model) evict(n Subject) {
 	for {
 		seen, stays := map[netip.Addr]time.Time{}, map[netip.Addr]bool{}
 		for _, f := range m.facts(n) {

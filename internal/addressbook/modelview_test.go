@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // entries is the Snapshot of the model, but for Next.
@@ -23,14 +21,14 @@ func (m *model) entries(o Owner, now time.Time) []Entry {
 	for _, p := range w.patterns {
 		e := Entry{Pattern: p, Wanted: w.since[p], Retention: w.retention, State: Pending, Message: unobserved}
 		if n, exact := p.Exact(); exact {
-			m.fill(&e, n, now)
+			m.fill(&e, Subject{w.view, n}, now)
 		}
 		all = append(all, e)
 	}
 	return all
 }
 
-func (m *model) fill(e *Entry, n fqdn.Name, now time.Time) {
+func (m *model) fill(e *Entry, n Subject, now time.Time) {
 	e.Addresses = m.addresses(n, e.Retention, now)
 	e.Answered = m.answered(n)
 	if until, ok := m.limited[n]; ok {
@@ -39,7 +37,7 @@ func (m *model) fill(e *Entry, n fqdn.Name, now time.Time) {
 	e.State, e.Message = m.state(n, e.Retention, now)
 }
 
-func (m *model) addresses(n fqdn.Name, retention time.Duration, now time.Time) []Address {
+func (m *model) addresses(n Subject, retention time.Duration, now time.Time) []Address {
 	byAddr := map[netip.Addr]*Address{}
 	unlimited := map[netip.Addr]bool{}
 	for _, f := range m.facts(n) {
@@ -66,7 +64,7 @@ func (m *model) addresses(n fqdn.Name, retention time.Duration, now time.Time) [
 	return all
 }
 
-func (m *model) answered(n fqdn.Name) time.Time {
+func (m *model) answered(n Subject) time.Time {
 	var first [2]time.Time
 	for _, e := range m.history[n] {
 		if e.what == "good" && first[e.key.Family].IsZero() {
@@ -85,7 +83,7 @@ type modelFamily struct {
 	kept                  int
 }
 
-func (m *model) families(n fqdn.Name, retention time.Duration, now time.Time) [2]modelFamily {
+func (m *model) families(n Subject, retention time.Duration, now time.Time) [2]modelFamily {
 	var fs [2]modelFamily
 	for _, k := range m.speakers(n) {
 		last, _ := m.word(k)
@@ -107,7 +105,7 @@ func (m *model) families(n fqdn.Name, retention time.Duration, now time.Time) [2
 }
 
 // state is for a book of both families.
-func (m *model) state(n fqdn.Name, retention time.Duration, now time.Time) (State, string) {
+func (m *model) state(n Subject, retention time.Duration, now time.Time) (State, string) {
 	fs := m.families(n, retention, now)
 	v4, v6 := fs[IPv4], fs[IPv6]
 	failures := m.failures(n, [2]bool{v4.well, v6.well})
@@ -132,7 +130,7 @@ func (m *model) state(n fqdn.Name, retention time.Duration, now time.Time) (Stat
 	return NotFound, sentence(append(m.absences(n), failures...), v4.kept+v6.kept)
 }
 
-func (m *model) failures(n fqdn.Name, well [2]bool) []string {
+func (m *model) failures(n Subject, well [2]bool) []string {
 	types := map[string]*[2]bool{}
 	for _, k := range m.speakers(n) {
 		last, _ := m.word(k)
@@ -156,7 +154,7 @@ func (m *model) failures(n fqdn.Name, well [2]bool) []string {
 	return all
 }
 
-func (m *model) absences(n fqdn.Name) []string {
+func (m *model) absences(n Subject) []string {
 	var all []string
 	for _, s := range sources {
 		var nodata [2]bool

@@ -25,7 +25,7 @@ var angler = Owner{"K", "ns", "p"}
 func newLake(t *testing.T, o Options, retention *time.Duration) *lake {
 	t.Helper()
 	l := &lake{book: New(o), now: start, random: rand.New(rand.NewPCG(1, 2))}
-	l.book.Want(angler, []fqdn.Pattern{pattern("www.example.com")}, retention, l.now)
+	l.book.Want(angler, Wants{Patterns: []fqdn.Pattern{pattern("www.example.com")}, Retention: retention}, l.now)
 	l.record(Key{Name: host("www.example.com"), Family: IPv6, Source: upstream}, nil, time.Hour)
 	return l
 }
@@ -272,7 +272,7 @@ func TestRotation_Ends(t *testing.T) {
 func TestRotation_Terms(t *testing.T) {
 	fixed := Owner{"K", "ns", "fixed"}
 	l := newLake(t, Options{}, nil)
-	l.book.Want(fixed, []fqdn.Pattern{pattern("www.example.com")}, new(30*time.Second), l.now)
+	l.book.Want(fixed, Wants{Patterns: []fqdn.Pattern{pattern("www.example.com")}, Retention: new(30 * time.Second)}, l.now)
 	l.cast(200, 5*time.Second, sources[:1], l.drawing(40, 4))
 	adaptive, other := l.entry(), l.book.Snapshot(fixed, l.now).Entries[0]
 	if other.Retention != 30*time.Second || other.Rotation.Uncovered != TooSlow {
@@ -287,7 +287,7 @@ func TestRotation_Terms(t *testing.T) {
 		}
 	}
 	l.book.Forget(angler)
-	if r := l.book.names[host("www.example.com")].retention; r != 30*time.Second {
+	if r := l.book.names[Subject{Name: host("www.example.com")}].retention; r != 30*time.Second {
 		t.Errorf("the name is kept for %v with the last adaptive owner gone", r)
 	}
 }

@@ -25,12 +25,12 @@ func TestWanted_ShowsThatANameWentAndCameBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	book.Want(Owner{Name: "a"}, []fqdn.Pattern{www, api}, nil, now)
+	book.Want(Owner{Name: "a"}, Wants{Patterns: []fqdn.Pattern{www, api}}, now)
 	listed := func() ([]string, <-chan struct{}) {
 		names, changed := book.Wanted()
 		var out []string
 		for _, n := range names {
-			out = append(out, n.String())
+			out = append(out, n.Name.String())
 		}
 		return out, changed
 	}
@@ -39,8 +39,8 @@ func TestWanted_ShowsThatANameWentAndCameBack(t *testing.T) {
 		t.Fatal(cmp.Diff(want, before))
 	}
 
-	book.Want(Owner{Name: "a"}, []fqdn.Pattern{api}, nil, now)
-	book.Want(Owner{Name: "b"}, []fqdn.Pattern{www}, nil, now)
+	book.Want(Owner{Name: "a"}, Wants{Patterns: []fqdn.Pattern{api}}, now)
+	book.Want(Owner{Name: "b"}, Wants{Patterns: []fqdn.Pattern{www}}, now)
 	<-changed
 	gone, changed := listed()
 	if want := []string{"api.example.com"}; !cmp.Equal(gone, want) {

@@ -5,7 +5,6 @@ package addressbook
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
@@ -16,6 +15,7 @@ type owner struct {
 	Owner
 
 	term  term
+	view  View
 	wants []want
 }
 
@@ -34,39 +34,38 @@ type want struct {
 
 // wantedNames is what Wanted returns, made anew at the first call after a change.
 type wantedNames struct {
-	sorted []fqdn.Name
+	sorted []Subject
 	fresh  bool
 	signal chan struct{}
 	// dropped went since the last Wanted.
-	dropped map[fqdn.Name]bool
+	dropped map[Subject]bool
 }
 
-// Want replaces what o wants. A nil retention means the default, or more where the rotation of a name needs it; a negative
-// one counts as 0. What another owner made known is known at once; a change of retention acts at once on what is still known. Repeats in ps and zero Patterns
-// are skipped. A Want that changes nothing costs next to nothing, so it may be called at every reconcile.
-func (b *Book) Want(o Owner, ps []fqdn.Pattern, retention *time.Duration, now time.Time) {
+// Want replaces what o wants. What another owner of the same view made known is known at once; a change of retention acts
+// at once on what is still known. A Want that changes nothing costs next to nothing, so it may be called at every reconcile.
+func (b *Book) Want(o Owner, next Wants, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := b.epoch.instant(now)
 	t := term{retention: b.options.Retention, adaptive: true}
-	if retention != nil {
-		t = term{retention: max(*retention, 0)}
+	if next.Retention != nil {
+		t = term{retention: max(*next.Retention, 0)}
 	}
 	w := b.owners[o]
 	if w == nil {
 		w = &owner{Owner: o}
 		b.owners[o] = w
-	} else if w.term == t && w.lists(ps) {
+	} else if w.term == t && w.view == next.View && w.lists(next.Patterns) {
 		return
 	}
-	old := w.wants
-	b.pruneAll(old, ps, at)
+	old, left := w.wants, w.view
+	b.pruneAll(old, next, at)
 	for _, was := range old {
 		was.name.remove(w)
 	}
-	w.term = t
-	w.wants = b.join(w, ps, old, at)
-	b.dropUnwanted(old)
+	w.term, w.view = t, next.View
+	w.wants = b.join(w, next.Patterns, old, at)
+	b.dropUnwanted(left, old)
 }
 
 // lists tells whether w wants just ps, in that order.
@@ -76,26 +75,18 @@ func (w *owner) lists(ps []fqdn.Pattern) bool {
 
 // pruneAll prunes the names that a Want concerns by the retentions so far: what is gone by these does not come back
 // with a longer one.
-func (b *Book) pruneAll(old []want, ps []fqdn.Pattern, at instant) {
+func (b *Book) pruneAll(old []want, next Wants, at instant) {
 	for _, was := range old {
 		if was.name != nil {
 			b.prune(was.name, at)
 		}
 	}
-	for _, p := range ps {
-		if n := b.named(p); n != nil {
+	for _, p := range next.Patterns {
+		key, exact := p.Exact()
+		if n := b.names[Subject{View: next.View, Name: key}]; exact && n != nil {
 			b.prune(n, at)
 		}
 	}
-}
-
-// named returns the name of an exact pattern, if somebody wants it.
-func (b *Book) named(p fqdn.Pattern) *name {
-	key, exact := p.Exact()
-	if !exact {
-		return nil
-	}
-	return b.names[key]
 }
 
 // join makes w an owner of what ps name. Patterns that were listed before are wanted since then.
@@ -126,10 +117,11 @@ func (b *Book) joinName(w *owner, p fqdn.Pattern) *name {
 	if !exact {
 		return nil
 	}
-	n := b.names[key]
+	about := Subject{View: w.view, Name: key}
+	n := b.names[about]
 	if n == nil {
 		n = newName()
-		b.names[key] = n
+		b.names[about] = n
 		b.wanted.change()
 	}
 	n.owners = append(n.owners, w)
@@ -149,15 +141,16 @@ func (b *Book) Forget(o Owner) {
 	for _, was := range w.wants {
 		was.name.remove(w)
 	}
-	b.dropUnwanted(w.wants)
+	b.dropUnwanted(w.view, w.wants)
 }
 
-// dropUnwanted forgets those names that nobody wants any more.
-func (b *Book) dropUnwanted(old []want) {
+// dropUnwanted forgets those names of a view that nobody wants any more.
+func (b *Book) dropUnwanted(v View, old []want) {
 	for _, was := range old {
 		if key, exact := was.pattern.Exact(); exact && len(was.name.owners) == 0 {
-			delete(b.names, key)
-			b.wanted.drop(key)
+			about := Subject{View: v, Name: key}
+			delete(b.names, about)
+			b.wanted.drop(about)
 		}
 	}
 }
@@ -177,18 +170,19 @@ func (n *name) remove(w *owner) {
 	}
 }
 
-// Wanted returns the exact names that somebody wants, sorted, and a channel that is closed when that set changes.
+// Wanted returns the exact names that somebody wants, in their views, sorted, and a channel that is closed when that set
+// changes.
 // The slice is shared with other callers: do not change it. Wildcards name nothing to resolve.
 //
 // A name that went and came back since the last call, with nothing known of it any more, is left out once, and the
 // channel is closed already: who compares the sets sees it go and come.
-func (b *Book) Wanted() ([]fqdn.Name, <-chan struct{}) {
+func (b *Book) Wanted() ([]Subject, <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.wanted.fresh {
 		return b.wanted.sorted, b.wanted.signal
 	}
-	names, returned := make([]fqdn.Name, 0, len(b.names)), false
+	names, returned := make([]Subject, 0, len(b.names)), false
 	for key := range b.names {
 		if b.wanted.dropped[key] {
 			returned = true
@@ -197,7 +191,7 @@ func (b *Book) Wanted() ([]fqdn.Name, <-chan struct{}) {
 		names = append(names, key)
 	}
 	clear(b.wanted.dropped)
-	slices.SortFunc(names, func(x, y fqdn.Name) int { return strings.Compare(x.String(), y.String()) })
+	slices.SortFunc(names, Subject.Compare)
 	if returned {
 		again := make(chan struct{})
 		close(again)
@@ -208,11 +202,11 @@ func (b *Book) Wanted() ([]fqdn.Name, <-chan struct{}) {
 }
 
 // drop signals that a name went.
-func (w *wantedNames) drop(key fqdn.Name) {
+func (w *wantedNames) drop(about Subject) {
 	if w.dropped == nil {
-		w.dropped = map[fqdn.Name]bool{}
+		w.dropped = map[Subject]bool{}
 	}
-	w.dropped[key] = true
+	w.dropped[about] = true
 	w.change()
 }
 

@@ -15,8 +15,8 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// Carried is what a policy's NetworkPolicies carried when this process saw them first (invariant 4 in docs/concepts.md). The zero
-// value carries nothing.
+// Carried is what a policy's NetworkPolicies carried when this process saw them first (invariant 4 in docs/concepts.md), or when
+// others began to be asked for the policy's names. The zero value carries nothing.
 type Carried struct {
 	// Since is when they were seen.
 	Since time.Time
@@ -101,7 +101,7 @@ func (c *compilation) carriedLeft(nothingWritten bool) Carried {
 }
 
 // until returns when what was carried for r is due to go: once every exact name had a good answer in each family and
-// retention has passed since, at most maxStale after it was seen. The longest retention of the rule's entries counts.
+// retention has passed since (and since it was seen), at most maxStale after it was seen. The longest retention of the rule's entries counts.
 //
 // A rule with wildcards only has nothing to wait for but the observation of names: retention runs from Since; where no
 // retention is known, the safe side is maxStale. A rule without any name or pattern carries nothing (ok is false): no
@@ -111,27 +111,29 @@ func (c Carried) until(r *rule, names map[fqdn.Pattern]Name, maxStale time.Durat
 		return time.Time{}, false
 	}
 	limit := c.Since.Add(maxStale)
-	var answered time.Time
+	answered := c.Since // at the earliest: those who are asked now may have been asked by others before
 	var retention time.Duration
 	for _, p := range r.patterns {
 		n, known := names[p]
-		if _, exact := p.Exact(); exact && n.Answered.IsZero() || !known {
+		if !known || isExact(p) && n.Answered.IsZero() {
 			return limit, true
 		}
-		if _, exact := p.Exact(); exact && n.Answered.After(answered) {
+		if isExact(p) && n.Answered.After(answered) {
 			answered = n.Answered
 		}
 		retention = max(retention, n.Retention)
 	}
-	if answered.IsZero() { // wildcards only
-		if retention == 0 {
-			return limit, true
-		}
-		answered = c.Since
+	if retention == 0 && !slices.ContainsFunc(r.patterns, isExact) {
+		return limit, true
 	}
 	until = answered.Add(retention)
 	if until.After(limit) {
 		until = limit
 	}
 	return until, true
+}
+
+func isExact(p fqdn.Pattern) bool {
+	_, exact := p.Exact()
+	return exact
 }

@@ -131,6 +131,7 @@ func TestCarriedUntil(t *testing.T) {
 		"not answered: max-stale":                {patterns: []string{"a.example.com"}, want: maxStale},
 		"asked, not answered: max-stale":         {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": {Retention: time.Minute}}, want: maxStale},
 		"answered":                               {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute)}, want: time.Minute + time.Second},
+		"answered before it was seen":            {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(-time.Hour, time.Minute)}, want: time.Minute},
 		"the last answer, the longest retention": {patterns: []string{"a.example.com", "b.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Hour), "b.example.com": name(9*time.Second, time.Minute)}, want: time.Hour + 9*time.Second},
 		"one of two answered":                    {patterns: []string{"a.example.com", "b.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute)}, want: maxStale},
 		"never beyond max-stale":                 {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, 48*time.Hour)}, want: maxStale},
@@ -181,7 +182,7 @@ func TestCarriedThatIsOverStaysOver(t *testing.T) {
 		t.Errorf("before retention has passed all is left: %s", diff)
 	}
 	// Retention has passed for a, and a write takes along what was due; b never answered.
-	late := Compile(in, start().Add(4*time.Minute))
+	late := Compile(in, start().Add(6*time.Minute))
 	want := Carried{Since: start(), Rules: map[RuleKey][]netip.Addr{"TCP/22": addrs("192.0.2.2")}}
 	if diff := cmp.Diff(want, late.Left, addrComparer()); diff != "" {
 		t.Error(diff)

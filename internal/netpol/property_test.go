@@ -193,13 +193,13 @@ func naiveCarried(t *rapid.T, in Input, now time.Time, linger time.Duration) []n
 	return out
 }
 
-// lastAnswer returns when the last of the exact names was answered (in an hour, of one that was not), and not ok where no
-// name is listed.
+// lastAnswer returns when the last of the exact names was answered (in an hour, of one that was not), at the earliest when
+// what was carried was seen, and not ok where no name is listed.
 func lastAnswer(t *rapid.T, in Input, names []v1alpha1.FQDN, now time.Time) (last time.Time, ok bool) {
 	names = slices.DeleteFunc(names, func(n v1alpha1.FQDN) bool { return n == "" })
 	exact := slices.DeleteFunc(slices.Clone(names), func(n v1alpha1.FQDN) bool { return n[0] == '*' })
-	if len(exact) == 0 {
-		return in.Carried.Since, len(names) > 0
+	if last = in.Carried.Since; len(exact) == 0 {
+		return last, len(names) > 0
 	}
 	for _, name := range exact {
 		n := in.Names[pattern(t, string(name))]

@@ -131,6 +131,7 @@ func TestInvariant5_NoChangeNoWrite(t *testing.T) {
 	w.wantAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.9", "2001:db8::9")
 	w.wantCondition("web", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 	w.wantAddressCount("web", 6)
+	w.wantPool("web", "www.example.com", v1alpha1.PoolStatus{Seen: 4, Estimated: 4})
 	before := p.metric("fqdn_egress_writes_total")
 	if n := w.writes(func() { w.waitForQueries(12, "www.example.com", dns.TypeA) }); n != 0 {
 		t.Errorf("%d objects changed while nothing new was answered", n)

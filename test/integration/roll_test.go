@@ -74,7 +74,7 @@ func (w *world) followClusterDNS(service string) (*addressbook.Book, func(want .
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	book.Want(owner, []fqdn.Pattern{name}, nil, time.Now())
+	book.Want(owner, addressbook.Wants{Patterns: []fqdn.Pattern{name}}, time.Now())
 	r, err := resolver.New(book, resolver.Cluster(func() ([]netip.AddrPort, <-chan struct{}) {
 		endpoints, changed := follower.Upstreams()
 		servers := make([]netip.AddrPort, len(endpoints))

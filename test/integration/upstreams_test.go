@@ -76,7 +76,7 @@ func TestNoUpstreamYet(t *testing.T) {
 	w.wantState("web", "www.example.com", v1alpha1.FQDNPending)
 	w.wantCondition("web", v1alpha1.ConditionResolved, metav1.ConditionFalse, v1alpha1.ReasonPending)
 	eventually(t, func() error { return logHas(p, "pstream") })
-	if got := p.metric("fqdn_egress_upstreams"); got != 0 {
+	if got := p.metric("fqdn_egress_resolver_upstreams"); got != 0 {
 		t.Errorf("%v upstreams", got)
 	}
 	p.ready()

@@ -244,6 +244,19 @@ func (w *world) wantState(policy, name string, state v1alpha1.FQDNState) v1alpha
 	return status
 }
 
+// wantPool waits until the status tells so much of the pool that a name rotates through.
+func (w *world) wantPool(policy, name string, want v1alpha1.PoolStatus) {
+	w.t.Helper()
+	eventually(w.t, func() error {
+		for _, s := range w.policy(policy).Status.FQDNs {
+			if s.FQDN == v1alpha1.FQDN(name) && s.Pool != nil && *s.Pool == want {
+				return nil
+			}
+		}
+		return fmt.Errorf("status of %s: %+v, want a pool %+v", name, w.policy(policy).Status.FQDNs, want)
+	})
+}
+
 // everAllowed watches the NetworkPolicies of the namespace until stop is called and checks that at every instant each
 // of these addresses is allowed on the TCP port.
 func (w *world) everAllowed(port int32, addrs ...string) (stop func()) {

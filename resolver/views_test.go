@@ -1,0 +1,136 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func alwaysGood(asked) reply { return reply{ttl: 3600} }
+
+// TestView_AsksItsOwn: the names of a view are asked of its servers and of no other, and the other names of none of them;
+// a name that is wanted in both is two.
+func TestView_AsksItsOwn(t *testing.T) {
+	bubble(t, onlyIPv4, []string{"a.example.com", "a.example.com by 192.0.2.98:53,tcp://192.0.2.99"}, []string{up1}, alwaysGood, func(w *world) {
+		want := []string{
+			"0s record a.example.com A 192.0.2.53:53 Good 1h0m0s",
+			"0s record a.example.com A by 192.0.2.98:53,tcp://192.0.2.99 192.0.2.98:53 Good 1h0m0s",
+			"0s record a.example.com A by 192.0.2.98:53,tcp://192.0.2.99 tcp://192.0.2.99:53 Good 1h0m0s",
+		}
+		if d := cmp.Diff(want, slices.Sorted(slices.Values(w.told()))); d != "" {
+			t.Fatalf("(-want +got):\n%s", d)
+		}
+		w.at(time.Second)
+		w.want("a.example.com", "b.example.com") // the view goes, another name comes
+		w.setUpstreams(up2)                      // no business of the view's
+		w.at(3 * time.Hour)
+		if got := w.times("192.0.2.98"); len(got) > 1 {
+			t.Errorf("a view that nobody wants is asked at %v", got)
+		}
+		if got := w.told("retire"); !slices.Equal(got, []string{"1s retire " + up1}) {
+			t.Errorf("retired: %q", got)
+		}
+		w.want("a.example.com by 192.0.2.98:53")
+		if got := w.told("3h0m0s record", "192.0.2.98"); len(got) != 1 {
+			t.Errorf("a view that comes back: %q", got)
+		}
+	})
+}
+
+// TestView_Refused: what may not be asked is not asked, and the book is told why, of the names that come later too.
+func TestView_Refused(t *testing.T) {
+	for name, tc := range map[string]struct {
+		upstream string
+		allowed  []netip.Prefix
+		reason   string // empty: it is asked
+	}{
+		"public":                    {upstream: "192.0.2.98:53"},
+		"private":                   {upstream: "10.0.0.53:53"},
+		"this machine":              {upstream: "127.0.0.1:53", reason: ReasonNotAllowed},
+		"this machine, mapped":      {upstream: "[::ffff:127.0.0.1]:53", reason: ReasonNotAllowed},
+		"metadata":                  {upstream: "169.254.169.254:80", reason: ReasonNotAllowed},
+		"link-local IPv6":           {upstream: "[fe80::1]:53", reason: ReasonNotAllowed},
+		"inside the allowed blocks": {upstream: "127.0.0.1:53", allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		"outside of them":           {upstream: "192.0.2.98:53", allowed: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, reason: ReasonNotAllowed},
+		"nothing is allowed":        {upstream: "192.0.2.98:53", allowed: []netip.Prefix{}, reason: ReasonNotAllowed},
+		"no address":                {upstream: "999.1.2.3:53", reason: ReasonNotUpstream},
+		"port 0":                    {upstream: "192.0.2.98:0", reason: ReasonNotUpstream},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := onlyIPv4
+			o.ViewUpstreams = tc.allowed
+			bubble(t, o, []string{"a.example.com by " + tc.upstream}, []string{up1}, alwaysGood, func(w *world) {
+				w.want("a.example.com by "+tc.upstream, "b.example.com by "+tc.upstream)
+				w.at(time.Minute)
+				for _, host := range []string{"a.example.com", "b.example.com"} {
+					asked, failed := len(w.times(host)) > 0, len(w.told("fail "+host, tc.reason)) > 0
+					if asked != (tc.reason == "") || failed != (tc.reason != "") {
+						t.Errorf("%s: asked %v, told %q, want %q", host, asked, w.told(host), tc.reason)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestView_DelaysNobody is invariant 10 between views: whoever names a black hole for a thousand names waits alone.
+func TestView_DelaysNobody(t *testing.T) {
+	good := []string{"good.example.com", "good.example.com by 192.0.2.98"}
+	names := append(numbered("bad%d.example.com by 192.0.2.99", 1000), good...)
+	respond := func(a asked) reply {
+		if strings.Contains(a.Upstream, "192.0.2.99") {
+			return blackHole
+		}
+		return reply{ttl: 10}
+	}
+	o := onlyIPv4
+	o.Workers = 8
+	bubble(t, o, names, []string{up1}, respond, func(w *world) {
+		w.at(65 * time.Second)
+		for _, upstream := range []string{up1, "192.0.2.98"} {
+			at := w.times("good.example.com", upstream)
+			if len(at) != 7 {
+				t.Fatalf("%s is asked at %v", upstream, at)
+			}
+			for i, d := range at {
+				if late := d - time.Duration(i)*10*time.Second; late > time.Millisecond {
+					t.Errorf("%s: question %d is %v late", upstream, i, late)
+				}
+			}
+		}
+		if w.maxFlyer > viewWorkers+2 {
+			t.Errorf("%d questions at once", w.maxFlyer)
+		}
+	})
+}
+
+// TestView_Bounded: beyond the limit of servers a view is refused, and asked once there is room.
+func TestView_Bounded(t *testing.T) {
+	var names []string
+	for i := range maxViewUpstreams {
+		names = append(names, fmt.Sprintf("a.example.com by 192.0.2.%d", i+1))
+	}
+	late := "z.example.com by 198.51.100.1"
+	bubble(t, onlyIPv4, append([]string{late}, names...), []string{up1}, alwaysGood, func(w *world) {
+		refused := w.told("fail", ReasonTooManyUpstreams)
+		if len(refused) != 1 || len(w.times()) != maxViewUpstreams {
+			t.Fatalf("refused %q, asked %d", refused, len(w.times()))
+		}
+		w.at(time.Second)
+		w.want(append([]string{late}, names[:100]...)...)
+		if got := len(w.times()); got != maxViewUpstreams+1 && got != maxViewUpstreams {
+			t.Errorf("asked %d", got)
+		}
+		if len(w.told("record z.example.com")) != 1 {
+			t.Errorf("with room it is still %q", w.told("z.example.com"))
+		}
+	})
+}

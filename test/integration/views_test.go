@@ -1,0 +1,131 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+)
+
+// loopbackToo lets policies name the servers of these tests.
+var loopbackToo = []string{"--policy-upstreams", "127.0.0.0/8"}
+
+// asking sets spec.upstreams.
+func asking(servers ...*dnstest.Server) func(*v1alpha1.FQDNEgressPolicySpec) {
+	return func(s *v1alpha1.FQDNEgressPolicySpec) {
+		s.Upstreams = nil
+		for _, server := range servers {
+			s.Upstreams = append(s.Upstreams, v1alpha1.Upstream(server.Addr().String()))
+		}
+	}
+}
+
+// TestSplitHorizon: two policies list one name and ask different servers. Each opens what its own server says, and never
+// what the other one does, which may be a tenant's.
+func TestSplitHorizon(t *testing.T) {
+	w := newWorld(t)
+	inside := dnstest.Start(t)
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
+	inside.Set("www.example.com", shortTTL, "198.51.100.1")
+	w.start(loopbackToo...)
+	stop := w.watchAlways(func(nps []networkingv1.NetworkPolicy) error {
+		if outer, inner := allowedBy(nps, 443), allowedBy(nps, 8443); slices.ContainsFunc(outer, isInside) ||
+			slices.ContainsFunc(inner, func(a string) bool { return !isInside(a) }) {
+			return fmt.Errorf("allowed on 443 %v, on 8443 %v", outer, inner)
+		}
+		return nil
+	})
+	w.create("web", nil, rule(443, "www.example.com"))
+	w.create("intranet", asking(inside), rule(8443, "www.example.com"))
+	w.wantAllowed(443, "192.0.2.1")
+	w.wantAllowed(8443, "198.51.100.1")
+
+	inside.Set("www.example.com", shortTTL, "198.51.100.2")
+	w.wantAllowed(8443, "198.51.100.1", "198.51.100.2")
+	w.wantAllowed(443, "192.0.2.1")
+	inside.Break("", dnstest.Drop())
+	w.wantState("intranet", "www.example.com", v1alpha1.FQDNStale)
+	w.wantState("web", "www.example.com", v1alpha1.FQDNResolved)
+	w.wantAllowed(8443, "198.51.100.1", "198.51.100.2")
+	stop()
+}
+
+func isInside(addr string) bool { return strings.HasPrefix(addr, "198.51.100.") }
+
+// TestOwnUpstreams_ChangeTakesNothingAwayEarly: a policy that turns to another server keeps what it has until that one has
+// answered and retention is over, as at a restart.
+func TestOwnUpstreams_ChangeTakesNothingAwayEarly(t *testing.T) {
+	w := newWorld(t)
+	silent := dnstest.Start(t)
+	silent.Break("", dnstest.Drop())
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
+	w.start(append(loopbackToo, "--retention", "2s")...)
+	w.create("web", nil, rule(443, "www.example.com"))
+	w.wantAllowed(443, "192.0.2.1")
+
+	stop := w.everAllowed(443, "192.0.2.1")
+	w.edit("web", asking(silent))
+	if err := silent.WaitFor(t.Context(), 3, "www.example.com", dns.TypeA); err != nil {
+		t.Fatal(err)
+	}
+	w.wantState("web", "www.example.com", v1alpha1.FQDNStale)
+	silent.Set("www.example.com", shortTTL, "198.51.100.1")
+	silent.Heal("")
+	w.wantAllowed(443, "192.0.2.1", "198.51.100.1")
+	stop()
+	more := silent.Count("www.example.com", dns.TypeA) + 5 // a TTL apart each: retention is over
+	if err := silent.WaitFor(t.Context(), more, "www.example.com", dns.TypeA); err != nil {
+		t.Fatal(err)
+	}
+	silent.Set("www.example.com", shortTTL, "198.51.100.2") // what is due goes with a write
+	w.wantAllowed(443, "198.51.100.1", "198.51.100.2")
+}
+
+// TestOwnUpstreams_Refused: servers of this machine are not asked unless the flag says so, and the status says it.
+func TestOwnUpstreams_Refused(t *testing.T) {
+	w := newWorld(t)
+	inside := dnstest.Start(t)
+	inside.Set("www.example.com", shortTTL, "198.51.100.1")
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
+	w.start()
+	w.create("intranet", asking(inside), rule(8443, "www.example.com"))
+	w.create("web", nil, rule(443, "www.example.com"))
+	w.wantAllowed(443, "192.0.2.1")
+	status := w.wantState("intranet", "www.example.com", v1alpha1.FQDNFailing)
+	if want := "not allowed by --policy-upstreams for A and AAAA from " + inside.Addr().String(); status.Message != want {
+		t.Errorf("message %q, want %q", status.Message, want)
+	}
+	w.wantCondition("intranet", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonResolutionFailed)
+	if got := w.allowed(8443); len(got) > 0 || inside.CountNet("udp", "")+inside.CountNet("tcp", "") > 0 {
+		t.Errorf("allowed %v, asked %d times", got, inside.CountNet("udp", ""))
+	}
+}
+
+// TestOwnUpstreams_Validation: what is no server is refused by the API server, with what to write instead.
+func TestOwnUpstreams_Validation(t *testing.T) {
+	w := newWorld(t)
+	for _, bad := range []string{"dns.example.com", "10.0.0.53:", "https://10.0.0.53", "10.0.0.53#dns.example.com", "tls://10.0.0.53#", "10.0.0.53,10.0.0.54", " 10.0.0.53"} {
+		p := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, GenerateName: "bad-"}}
+		p.Spec.Upstreams = []v1alpha1.Upstream{v1alpha1.Upstream(bad)}
+		if err := w.client.Create(t.Context(), p); err == nil || !strings.Contains(err.Error(), "write the IP address of a DNS server") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	for _, good := range []string{"10.0.0.53", "10.0.0.53:5353", "udp://10.0.0.53", "tcp://[fd00::53]:53", "fd00::53", "tls://10.0.0.53", "tls://10.0.0.53:853#dns.example.com", "tls://[fd00::53]#dns.example.com"} {
+		p := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, GenerateName: "good-"}}
+		p.Spec.Upstreams = []v1alpha1.Upstream{v1alpha1.Upstream(good)}
+		if err := w.client.Create(t.Context(), p); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+}
