@@ -47,8 +47,30 @@ func specGroups() []group {
 				{"everything", "0.0.0.0/0", "10.0.0.0/8", privateField, "write a block inside private space"},
 			},
 		},
+		{
+			name: "upstreams",
+			spec: "{podSelector: {}, upstreams: [%s]}",
+			rows: []row{
+				{"a host name", "'dns.example.com'", "'10.0.0.53'", upstreamField, "a host name could not be resolved"},
+				{"no port after the colon", "'10.0.0.53:'", "'10.0.0.53:5353'", upstreamField, writeAServer},
+				{"another scheme", "'https://10.0.0.53'", "'udp://10.0.0.53'", upstreamField, writeAServer},
+				{"a certificate's name without TLS", "'10.0.0.53#dns.example.com'", "'tls://10.0.0.53#dns.example.com'", upstreamField, writeAServer},
+				{"an empty certificate's name", "'tls://10.0.0.53#'", "'tls://10.0.0.53'", upstreamField, writeAServer},
+				{"two in one", "'10.0.0.53,10.0.0.54'", "'10.0.0.53', '10.0.0.54'", upstreamField, writeAServer},
+				{"a space", "' 10.0.0.53'", "'fd00::53'", upstreamField, writeAServer},
+				{"IPv6 with half a bracket", "'[fd00::53:853'", "'tls://[fd00::53]:853#dns.example.com'", upstreamField, writeAServer},
+				{"none", "", "'tcp://[fd00::53]:53'", "upstreams", "should have at least 1 items"},
+				{"five", "'1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4', '1.1.1.5'", "'1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4'", "upstreams", "must have at most 4 items"},
+				{"twice", "'1.1.1.1', '1.1.1.1'", "'1.1.1.1'", "upstreams[1]", "Duplicate value"},
+			},
+		},
 	}
 }
+
+const (
+	upstreamField = "upstreams[0]"
+	writeAServer  = "write the IP address of a DNS server and a port"
+)
 
 const privateField = "allowedPrivateCIDRs[0]"
 
