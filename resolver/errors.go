@@ -20,6 +20,8 @@ const (
 	ReasonUnreachable  = "network unreachable"
 	ReasonClosed       = "connection closed"
 	ReasonNetwork      = "network error"
+	ReasonCertificate  = "certificate not trusted"
+	ReasonTLS          = "TLS handshake failed"
 	ReasonTruncated    = "truncated"
 	ReasonMalformed    = "malformed answer"
 	ReasonMismatch     = "answer to another question"
@@ -68,6 +70,20 @@ func reasonOf(err error) string {
 		return ReasonUnreachable
 	}
 	return ReasonNetwork
+}
+
+// maxExplanation is how many bytes of an explanation are logged: a certificate may list any number of names.
+const maxExplanation = 300
+
+// explain is the reason with what a person must know to mend it: what is wrong with a certificate or with TLS. The cause of
+// other failures may hold names that were asked for, and these are not logged.
+func explain(err error) string {
+	reason := reasonOf(err)
+	if reason == ReasonCertificate || reason == ReasonTLS {
+		text := err.Error()
+		return text[:min(len(text), maxExplanation)]
+	}
+	return reason
 }
 
 // rcodeError is an answer whose RCODE says that the server has none.

@@ -6,6 +6,7 @@ package resolver
 import (
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 const (
 	// attemptTimeout is how long one message is waited for.
 	attemptTimeout = 2 * time.Second
-	// attempts over UDP or TCP before the question failed; the Resolver asks again later.
+	// attempts over one transport before the question failed; the Resolver asks again later.
 	attempts = 2
 	// udpBuffer takes more than the 1232 bytes that we allow, for servers that do not care. What fills it may be cut.
 	udpBuffer = 4096
@@ -35,14 +36,19 @@ type Exchanger interface {
 }
 
 // Sockets is the Exchanger of the network. Each query has a random ID and a new socket, so a random source port that
-// the kernel chose (RFC 5452 section 9.2), and is given up after two seconds and one retry. The zero Sockets works.
+// the kernel chose (RFC 5452 section 9.2), and is given up after two seconds and one retry. Over TLS, where nobody can
+// slip in an answer, connections are kept for the next query: for ten seconds, and not longer than the context of the
+// Exchange that used them last. The zero Sockets works.
 type Sockets struct {
 	// Discarded is called for each message that came and was not the answer: another ID or question, or garbage. May be
 	// nil. It must be safe for concurrent use.
 	Discarded func()
+	// RootCAs are the authorities one of which must have signed the certificates of upstreams over TLS; nil: the system's.
+	RootCAs *x509.CertPool
 
 	timeout time.Duration // attemptTimeout if zero
 	buffers sync.Pool     // of *[udpBuffer]byte
+	tls     tlsConns
 }
 
 // Exchange implements Exchanger.
@@ -74,8 +80,8 @@ func (s *Sockets) attempt(ctx context.Context, q Question, u Upstream) (*dns.Msg
 		x.edns = false
 		m, err = x.roundTrip(ctx)
 	}
-	if err == nil && m.Truncated && !x.upstream.tcp {
-		x.upstream.tcp = true
+	if err == nil && m.Truncated && x.upstream.transport == viaUDP {
+		x.upstream.transport = viaTCP
 		m, err = x.roundTrip(ctx)
 	}
 	return m, err
@@ -93,35 +99,47 @@ type exchange struct {
 	edns     bool
 }
 
-// roundTrip sends one query on a new socket and reads until its answer comes.
+// roundTrip sends one query and reads until its answer comes: on a new socket, or over TLS.
 func (x *exchange) roundTrip(ctx context.Context) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, orDefault(x.sockets.timeout, attemptTimeout))
-	defer cancel()
-	query, id, err := newQuery(x.question, x.edns)
+	query, id, err := newQuery(x.question, x.edns, x.upstream.transport == viaTLS)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := x.dial(ctx)
+	limited, cancel := context.WithTimeout(ctx, orDefault(x.sockets.timeout, attemptTimeout))
+	defer cancel()
+	if x.upstream.transport == viaTLS {
+		return x.overTLS(ctx, limited, query, id)
+	}
+	conn, err := x.dial(limited)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
+	stop, err := endWith(limited, conn)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	if x.upstream.transport == viaTCP {
+		return x.overStream(conn, query, id)
+	}
+	return x.overUDP(conn, query, id)
+}
+
+// endWith makes what is read from and written to conn fail when ctx, which has a deadline, ends. After stop returned true
+// it leaves conn alone; false: ctx has ended.
+func endWith(ctx context.Context, conn net.Conn) (stop func() bool, err error) {
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if x.upstream.tcp {
-		return x.overTCP(conn, query, id)
-	}
-	return x.overUDP(conn, query, id)
+	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }), nil
 }
 
 // dial opens a connected socket, which takes datagrams from the upstream only. Over UDP it does not block, so the plain
 // call will do, which is cheaper than a Dialer.
 func (x *exchange) dial(ctx context.Context) (net.Conn, error) {
-	if x.upstream.tcp {
+	if x.upstream.transport != viaUDP {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", x.upstream.addr.String())
 	}
 	return net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(x.upstream.addr))
@@ -139,7 +157,8 @@ func (x *exchange) overUDP(conn net.Conn, query []byte, id uint16) (*dns.Msg, er
 	})
 }
 
-func (x *exchange) overTCP(conn net.Conn, query []byte, id uint16) (*dns.Msg, error) {
+// overStream asks on a connection over TCP or TLS.
+func (x *exchange) overStream(conn net.Conn, query []byte, id uint16) (*dns.Msg, error) {
 	if err := writeFrame(conn, query); err != nil {
 		return nil, err
 	}
@@ -162,7 +181,7 @@ func (x *exchange) await(id uint16, read func() ([]byte, error)) (*dns.Msg, erro
 			}
 			return nil, err
 		}
-		m, reason := parse(b, !x.upstream.tcp && len(b) == udpBuffer, id, x.question)
+		m, reason := parse(b, x.upstream.transport == viaUDP && len(b) == udpBuffer, id, x.question)
 		if reason == "" {
 			return m, nil
 		}

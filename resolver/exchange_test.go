@@ -16,6 +16,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
 
@@ -240,7 +241,7 @@ func TestExchange_NobodyListens(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, u := range []Upstream{UDP(s.Addr()), TCP(s.Addr())} {
+	for _, u := range []Upstream{UDP(s.Addr()), TCP(s.Addr()), TLS(s.Addr(), fqdn.Name{})} {
 		if _, err := resolveAt(t, &Sockets{}, u, "www.example.com A"); reasonOf(err) != ReasonRefused {
 			t.Errorf("%v: %v", u, err)
 		}

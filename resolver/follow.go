@@ -130,12 +130,19 @@ func (r *Resolver) drop(l *lane, s addressbook.Subject) {
 	}
 }
 
+// tlsWorkers bounds the questions in flight at an upstream over TLS, as each has a connection to itself and servers
+// bound the connections of a client. At 30 ms an answer these are the thousand a second that MaxQPS allows.
+const tlsWorkers = 32
+
 // shareWorkers gives each upstream of the process an equal share, two workers at least: one for failing queries.
 func (r *Resolver) shareWorkers() {
 	for _, l := range r.lanes {
 		l.workers = viewWorkers
 		if l.key.view == "" {
 			l.workers = max(r.options.Workers/r.upstreams(), 2)
+		}
+		if l.upstream.transport == viaTLS {
+			l.workers = min(l.workers, tlsWorkers)
 		}
 	}
 }

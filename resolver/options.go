@@ -32,7 +32,7 @@ type Options struct {
 	// loopback and link-local space, where the servers of this machine and the metadata of clouds are.
 	ViewUpstreams []netip.Prefix
 	// Workers (1024) bounds the questions in flight. Each upstream has an equal share, so that a dead one delays none of
-	// another.
+	// another; over TLS at most 32.
 	Workers int
 
 	// Clock is the real one by default. It must be the one whose times the Book gets elsewhere.

@@ -203,7 +203,7 @@ func (r *Resolver) noteHealth(l *lane, res result) {
 		r.options.Log.Info("An upstream answers again", "upstream", l.upstream.String())
 	case res.err != nil && l.health.failed(res.answered):
 		r.options.Log.Info("An upstream gives no good answer; what it said before is kept",
-			"upstream", l.upstream.String(), "reason", reasonOf(res.err), "for", silence.String())
+			"upstream", l.upstream.String(), "reason", explain(res.err), "for", silence.String())
 	}
 }
 

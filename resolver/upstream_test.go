@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 func TestParseUpstream(t *testing.T) {
@@ -26,6 +28,13 @@ func TestParseUpstream(t *testing.T) {
 		"fe80::1%eth0":          "[fe80::1%eth0]:53",
 		"::ffff:10.96.0.10":     "10.96.0.10:53",
 		"[::ffff:10.0.0.10]:53": "10.0.0.10:53",
+
+		"tls://9.9.9.9":                     "tls://9.9.9.9:853",
+		"tls://9.9.9.9#dns.quad9.net":       "tls://9.9.9.9:853#dns.quad9.net",
+		"tls://9.9.9.9:8853#DNS.quad9.net.": "tls://9.9.9.9:8853#dns.quad9.net",
+		"tls://[2620:fe::fe]#dns.quad9.net": "tls://[2620:fe::fe]:853#dns.quad9.net",
+		"tls://[fe80::1%eth0]:853":          "tls://[fe80::1%eth0]:853",
+		"tls://::ffff:10.96.0.10":           "tls://10.96.0.10:853",
 	} {
 		u, err := ParseUpstream(in)
 		if err != nil {
@@ -43,19 +52,32 @@ func TestParseUpstream(t *testing.T) {
 
 func TestParseUpstream_SaysWhatToWrite(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                          "write an IP address",
-		"dns.google":                "write an IP address",
-		"dns.google:53":             "write an IP address",
-		"10.96.0.10:":               "write an IP address",
-		"10.96.0.10:99999":          "write an IP address",
-		"10.96.0.10:0":              "port 0",
-		"0.0.0.0:53":                "not the address of one server",
-		"::":                        "not the address of one server",
-		"224.0.0.251:5353":          "not the address of one server",
-		"tls://10.0.0.1:853#a.test": "not supported yet",
-		"https://10.0.0.1":          "unknown scheme",
-		"tcp://":                    "write an IP address",
-		"[fd00::a]:53:53":           "write an IP address",
+		"":                 "write an IP address",
+		"dns.google":       "write an IP address",
+		"dns.google:53":    "write an IP address",
+		"10.96.0.10:":      "write an IP address",
+		"10.96.0.10:99999": "write an IP address",
+		"10.96.0.10:0":     "port 0",
+		"0.0.0.0:53":       "not the address of one server",
+		"::":               "not the address of one server",
+		"224.0.0.251:5353": "not the address of one server",
+		"https://10.0.0.1": "unknown scheme",
+		"tcp://":           "write an IP address",
+		"[fd00::a]:53:53":  "write an IP address",
+		"://10.0.0.1":      "unknown scheme",
+
+		"tls://":                          "such as 10.96.0.10:853",
+		"tls://#dns.example.net":          "such as 10.96.0.10:853",
+		"tls://dns.example.net":           "write an IP address",
+		"tls://10.0.0.1:0":                "DNS is port 853",
+		"tls://10.0.0.1#":                 "the name after #",
+		"tls://10.0.0.1#a b.example.net":  "the name after #",
+		"tls://10.0.0.1#*.example.net":    "the name after #",
+		"tls://10.0.0.1#10.0.0.1":         "the name after #",
+		"tls://10.0.0.1#dns.example.net#": "the name after #",
+		"tls://10.0.0.1#" + strings.Repeat("long.", 50) + "example.net": "the name after #",
+		"10.0.0.1#dns.example.net":                                      "write host:port, tcp://host:port or tls://host:port#name",
+		"tcp://10.0.0.1:853#dns.example.net":                            "write host:port, tcp://host:port or tls://host:port#name",
 	} {
 		if u, err := ParseUpstream(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %q, %v, want an error with %q", in, u, err, want)
@@ -67,15 +89,16 @@ func TestDistinct(t *testing.T) {
 	a, b := netip.MustParseAddrPort("10.0.0.1:53"), netip.MustParseAddrPort("10.0.0.2:53")
 	inCluster := UDP(a)
 	inCluster.cluster = true
-	got := distinct([]Upstream{TCP(b), UDP(b), UDP(a), TCP(b), inCluster})
-	want := []Upstream{inCluster, UDP(b), TCP(b)}
+	x, y := mustName(t, "x.example.net"), mustName(t, "y.example.net")
+	got := distinct([]Upstream{TCP(b), TLS(b, y), UDP(b), UDP(a), TLS(b, x), TCP(b), inCluster, TLS(b, fqdn.Name{}), TLS(b, y)})
+	want := []Upstream{inCluster, UDP(b), TCP(b), TLS(b, fqdn.Name{}), TLS(b, x), TLS(b, y)}
 	if !cmp.Equal(want, got, cmp.Comparer(func(a, b Upstream) bool { return a == b })) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
 func FuzzParseUpstream(f *testing.F) {
-	for _, s := range []string{"10.96.0.10:53", "tcp://[fd00::a]:53", "tls://1.1.1.1:853#x", "[fe80::1%eth0]:53", "[", "tcp://", "fe80::1%a]"} {
+	for _, s := range []string{"10.96.0.10:53", "tcp://[fd00::a]:53", "tls://1.1.1.1:853#a.example", "tls://[fd00::a]#A.example.", "tls://::%#a.b", "[fe80::1%eth0]:53", "[", "tcp://", "fe80::1%a]"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -13,6 +13,9 @@ import (
 	"github.com/miekg/dns"
 )
 
+// paddingBlock is what the length of a query over TLS is a multiple of (RFC 8467 section 4.1).
+const paddingBlock = 128
+
 // ednsSize is the answer size that is asked for over UDP: what passes every network unfragmented (DNS Flag Day 2020).
 const ednsSize = 1232
 
@@ -26,8 +29,8 @@ const (
 var errMessageSize = errors.New("message longer than 65535 bytes")
 
 // newQuery is what a stub resolver sends: RD set, no DO and no CD, because caches key on these and ours must be the
-// entry that the pods get.
-func newQuery(q Question, edns bool) (wire []byte, id uint16, err error) {
+// entry that the pods get. Padded, its length tells nobody the name; that takes EDNS, and something that encrypts it.
+func newQuery(q Question, edns, padded bool) (wire []byte, id uint16, err error) {
 	if id, err = newID(); err != nil {
 		return nil, 0, err
 	}
@@ -38,10 +41,22 @@ func newQuery(q Question, edns bool) (wire []byte, id uint16, err error) {
 	if edns {
 		m.SetEdns0(ednsSize, false)
 	}
+	if edns && padded {
+		pad(&m)
+	}
 	if wire, err = m.Pack(); err != nil {
 		return nil, 0, fmt.Errorf("packing query: %w", err)
 	}
 	return wire, id, nil
+}
+
+// pad fills a message that has an OPT record up to a multiple of paddingBlock with zeros (RFC 7830 section 3).
+func pad(m *dns.Msg) {
+	opt, padding := m.IsEdns0(), new(dns.EDNS0_PADDING)
+	opt.Option = append(opt.Option, padding)
+	if over := m.Len() % paddingBlock; over > 0 {
+		padding.Padding = make([]byte, paddingBlock-over)
+	}
 }
 
 // parse reads a message that came in; cut: there may have been more of it. It returns a reason instead if the message
@@ -86,7 +101,7 @@ func complete(b []byte, m *dns.Msg) bool {
 	return true
 }
 
-// readFrame reads one message of a TCP stream: two bytes of length, then the message (RFC 1035 section 4.2.2).
+// readFrame reads one message of a TCP or TLS stream: two bytes of length, then the message (RFC 1035 section 4.2.2).
 func readFrame(r io.Reader) ([]byte, error) {
 	var length [2]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {

@@ -30,8 +30,8 @@ import (
 // Owner is who wants names: one policy. An empty Namespace is a cluster-wide policy.
 type Owner struct{ Kind, Namespace, Name string }
 
-// Source is one producer of answers: one upstream ("10.96.0.10:53", "tcp://192.0.2.1:53"), later "observer",
-// "forwarder". It stands in messages for people as it is.
+// Source is one producer of answers: one upstream ("10.96.0.10:53", "tls://192.0.2.1:853#dns.example.net"), later
+// "observer", "forwarder". It stands in messages for people as it is.
 type Source string
 
 // Family is an address family, and with that the type of a question: A or AAAA.

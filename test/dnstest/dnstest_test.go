@@ -5,6 +5,7 @@ package dnstest_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"slices"
 	"strings"
@@ -155,6 +156,26 @@ func TestQueryLog(t *testing.T) {
 	s.ForgetQueries()
 	if n := s.Count(""); n != 0 {
 		t.Errorf("%d queries after ForgetQueries", n)
+	}
+}
+
+func TestOverTLS(t *testing.T) {
+	ca := dnstest.NewCA(t)
+	s := dnstest.Start(t, dnstest.TLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue("dns.example.net", "192.0.2.53")}}))
+	s.Set("www.example.com", ttl, "192.0.2.1")
+	q := new(dns.Msg).SetQuestion("www.example.com.", dns.TypeA)
+	for name, trusted := range map[string]bool{"dns.example.net": true, "192.0.2.53": true, "other.example.net": false, "192.0.2.54": false} {
+		c := dns.Client{Net: "tcp-tls", TLSConfig: &tls.Config{RootCAs: ca.Pool(), ServerName: name}}
+		m, _, err := c.Exchange(q, s.TLSAddr().String())
+		if trusted && (err != nil || addresses(m) != "192.0.2.1") || !trusted && err == nil {
+			t.Errorf("%s: %v, %v", name, m, err)
+		}
+	}
+	if over, all := s.CountNet("tls", ""), s.Count(""); over != 2 || all != 2 {
+		t.Errorf("%d queries over TLS of %d, want 2 of 2", over, all)
+	}
+	if other := dnstest.Start(t); other.TLSAddr().IsValid() {
+		t.Errorf("without the option there is an address: %v", other.TLSAddr())
 	}
 }
 

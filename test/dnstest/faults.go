@@ -59,7 +59,7 @@ func Only(qtype uint16, fault Fault) Fault {
 	}
 }
 
-// Over applies fault on one transport, "udp" or "tcp".
+// Over applies fault on one transport, "udp", "tcp" or "tls".
 func Over(network string, fault Fault) Fault {
 	return func(q Query, r *Reply) {
 		if q.Net == network {
@@ -93,8 +93,11 @@ func Drop() Fault { return func(_ Query, r *Reply) { r.Drop = true } }
 // Delay answers late.
 func Delay(d time.Duration) Fault { return func(_ Query, r *Reply) { r.Delay += d } }
 
-// HangUp closes the TCP connection instead of answering on it.
-func HangUp() Fault { return Over("tcp", func(_ Query, r *Reply) { r.HangUp = true }) }
+// HangUp closes a connection over TCP or TLS instead of answering on it.
+func HangUp() Fault { return func(q Query, r *Reply) { r.HangUp = q.Net != "udp" } }
+
+// HangUpAfter closes a connection over TCP or TLS after the answer, as servers do that want no more of a client.
+func HangUpAfter() Fault { return func(q Query, r *Reply) { r.Last = q.Net != "udp" } }
 
 // Edit changes the message in any way.
 func Edit(edit func(m *dns.Msg)) Fault { return func(_ Query, r *Reply) { edit(r.Msg) } }

@@ -21,7 +21,7 @@ const keptQueries = 20_000
 type Query struct {
 	Name    string // lower case, without the trailing dot
 	Type    uint16 // dns.TypeA, ...
-	Net     string // "udp" or "tcp"
+	Net     string // "udp", "tcp" or "tls"
 	From    netip.AddrPort
 	At      time.Time
 	ID      uint16
@@ -29,6 +29,7 @@ type Query struct {
 	EDNS    bool
 	RD, CD  bool
 	DO      bool
+	Padded  bool // has the option of RFC 7830
 }
 
 type counterKey struct {
@@ -70,7 +71,7 @@ func (s *Server) Count(name string, types ...uint16) int {
 	return n
 }
 
-// CountNet is Count for one transport, "udp" or "tcp".
+// CountNet is Count for one transport, "udp", "tcp" or "tls".
 func (s *Server) CountNet(network, name string, types ...uint16) int {
 	n, _ := s.queries.count(matcher{net: network, name: plain(name), types: types}, false)
 	return n

@@ -6,6 +6,7 @@ package dnstest
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -22,10 +23,12 @@ type Reply struct {
 	Raw []byte
 	// Delay is waited for before anything is sent.
 	Delay time.Duration
-	// Drop: send nothing. Over TCP the connection stays open and silent.
+	// Drop: send nothing. Over TCP and TLS the connection stays open and silent.
 	Drop bool
-	// HangUp: close the TCP connection without an answer.
+	// HangUp: close the connection without an answer.
 	HangUp bool
+	// Last: close the connection after the answer.
+	Last bool
 	// Oversize: send over UDP whatever the size that the client allows.
 	Oversize bool
 
@@ -47,7 +50,7 @@ func (s *Server) describe(w dns.ResponseWriter, req *dns.Msg) Query {
 	q := Query{
 		Name: dns.CanonicalName(req.Question[0].Name),
 		Type: req.Question[0].Qtype,
-		Net:  w.RemoteAddr().Network(),
+		Net:  network(w),
 		At:   s.clock.Now(),
 		ID:   req.Id,
 		RD:   req.RecursionDesired,
@@ -63,8 +66,16 @@ func (s *Server) describe(w dns.ResponseWriter, req *dns.Msg) Query {
 	q.From = netip.AddrPortFrom(q.From.Addr().Unmap(), q.From.Port())
 	if opt := req.IsEdns0(); opt != nil {
 		q.EDNS, q.UDPSize, q.DO = true, opt.UDPSize(), opt.Do()
+		q.Padded = slices.ContainsFunc(opt.Option, func(o dns.EDNS0) bool { return o.Option() == dns.EDNS0PADDING })
 	}
 	return q
+}
+
+func network(w dns.ResponseWriter) string {
+	if c, ok := w.(dns.ConnectionStater); ok && c.ConnectionState() != nil {
+		return "tls"
+	}
+	return w.RemoteAddr().Network()
 }
 
 func (s *Server) answer(q Query, req *dns.Msg) *dns.Msg {
@@ -95,7 +106,7 @@ func (s *Server) send(w dns.ResponseWriter, q Query, r *Reply) {
 	case r.HangUp:
 		_ = w.Close()
 	case r.Drop:
-		if q.Net == "tcp" {
+		if q.Net != "udp" {
 			// miekg/dns closes the connection when nobody asks on it any more: keep it silent until the end.
 			s.wait(time.Minute)
 		}
@@ -106,6 +117,9 @@ func (s *Server) send(w dns.ResponseWriter, q Query, r *Reply) {
 			r.Msg.Truncate(max(int(q.UDPSize), dns.MinMsgSize))
 		}
 		_ = w.WriteMsg(r.Msg)
+	}
+	if r.Last {
+		_ = w.Close()
 	}
 }
 

@@ -1,7 +1,7 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package dnstest is a programmable DNS server on real UDP and TCP sockets, for tests, the demo and benchmarks.
+// Package dnstest is a programmable DNS server on real UDP, TCP and TLS sockets, for tests, the demo and benchmarks.
 //
 //	s := dnstest.Start(t)
 //	s.Set("www.example.com", dnstest.TTL(5*time.Second), "192.0.2.1", "2001:db8::1")
@@ -14,6 +14,7 @@ package dnstest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -25,9 +26,11 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// Server answers on one address over UDP and TCP. Everything but Close may be called at any time by any goroutine.
+// Server answers on one address over UDP and TCP, and with the option TLS at one more port. Everything but Close may be
+// called at any time by any goroutine.
 type Server struct {
 	addr    netip.AddrPort
+	tlsAddr netip.AddrPort
 	clock   clock.Clock
 	zone    *zone
 	cache   *cache // nil: authoritative
@@ -35,6 +38,7 @@ type Server struct {
 	queries queryLog
 
 	udpOnly bool
+	tls     *tls.Config // nil: not over TLS
 	servers []*dns.Server
 	running sync.WaitGroup
 	closing chan struct{} // ends delays
@@ -50,6 +54,9 @@ func CacheLike() Option { return func(s *Server) { s.cache = newCache() } }
 
 // UDPOnly leaves the TCP port closed.
 func UDPOnly() Option { return func(s *Server) { s.udpOnly = true } }
+
+// TLS makes the server answer over TLS too (RFC 7858), as TLSAddr says.
+func TLS(config *tls.Config) Option { return func(s *Server) { s.tls = config } }
 
 // New starts a server on addr ("127.0.0.1:5353"); port 0, or an empty addr, lets the system choose one that is free
 // for UDP and TCP on 127.0.0.1. The caller closes it.
@@ -70,7 +77,23 @@ func New(addr string, options ...Option) (*Server, error) {
 	if l != nil {
 		s.serve(&dns.Server{Listener: l, Handler: s})
 	}
+	if s.tls != nil {
+		if err := s.serveTLS(); err != nil {
+			return nil, errors.Join(fmt.Errorf("starting DNS server: %w", err), s.Close())
+		}
+	}
 	return s, nil
+}
+
+// serveTLS listens on the same address, at a port of the system's choice.
+func (s *Server) serveTLS() error {
+	l, err := tls.Listen("tcp", netip.AddrPortFrom(s.addr.Addr(), 0).String(), s.tls)
+	if err != nil {
+		return err
+	}
+	s.tlsAddr = netip.MustParseAddrPort(l.Addr().String())
+	s.serve(&dns.Server{Listener: l, Handler: s})
+	return nil
 }
 
 // TB is the part of testing.TB that Start needs.
@@ -91,8 +114,11 @@ func Start(t TB, options ...Option) *Server {
 	return s
 }
 
-// Addr is where the server listens.
+// Addr is where the server listens for UDP and TCP.
 func (s *Server) Addr() netip.AddrPort { return s.addr }
+
+// TLSAddr is where the server listens for TLS; zero without the option TLS.
+func (s *Server) TLSAddr() netip.AddrPort { return s.tlsAddr }
 
 // Close ends the server, delayed answers too, and waits for its goroutines. Call it once.
 func (s *Server) Close() error {
