@@ -4,8 +4,9 @@
 # `make image` builds it. The image is the binary and nothing else. The binary is built outside, in the directory that is
 # the build context, so that an image can be made where no base image can be pulled, and for other architectures too.
 #
-# CGO_ENABLED=0: with no libc in the image the binary has to be static. It brings its own resolver, and it trusts the API
-# server by the CA that Kubernetes mounts, so neither /etc/nsswitch.conf nor a CA bundle is missed.
+# CGO_ENABLED=0: with no libc in the image the binary has to be static. It brings its own resolver, it trusts the API server
+# by the CA that Kubernetes mounts, and DNS servers over TLS by the CA bundle in the binary or by what SSL_CERT_FILE names.
+# So neither /etc/nsswitch.conf nor /etc/ssl is missed.
 FROM scratch
 
 # First: the classic builder gives the layers before it the platform of its daemon, and then fails for another one.

@@ -104,7 +104,8 @@ func (o *options) bind(fs *flag.FlagSet) {
 func (o *options) bindDNS(fs *flag.FlagSet) {
 	fs.StringVar(&o.upstreams, "upstreams", "",
 		"Comma-separated upstreams, each asked on its own: cluster (every endpoint of the cluster's DNS), system (resolv.conf), "+
-			"host:port (UDP, TCP when truncated) or tcp://host:port. Default: cluster in a cluster, else system.")
+			"host:port (UDP, TCP when truncated), tcp://host:port or tls://host:port#name (DNS over TLS; the certificate must be for "+
+			"name, without #name for the address). Default: cluster in a cluster, else system.")
 	fs.StringVar(&o.policyUpstreams, "policy-upstreams", "",
 		"Comma-separated blocks that the servers of spec.upstreams must be in, or none: no policy may name any. Default: anywhere but "+
 			"loopback and link-local addresses.")

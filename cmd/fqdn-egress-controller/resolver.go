@@ -73,7 +73,7 @@ func parseUpstreams(list string) (upstreams, error) {
 		}
 	}
 	if !us.cluster && !us.system && len(us.fixed) == 0 {
-		return upstreams{}, errors.New("--upstreams: name at least one: cluster, system, host:port or tcp://host:port")
+		return upstreams{}, errors.New("--upstreams: name at least one: cluster, system, host:port, tcp://host:port or tls://host:port#name")
 	}
 	return us, nil
 }

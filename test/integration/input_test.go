@@ -20,7 +20,8 @@ func TestBadFlagsEndWithOneClearLine(t *testing.T) {
 	for flags, want := range map[string]string{
 		"--no-such-flag":                    "not defined: -no-such-flag",
 		"--upstreams=nonsense":              "--upstreams:",
-		"--upstreams=tls://192.0.2.1:853#x": "tls",
+		"--upstreams=tls://192.0.2.1:853#x": "the name after #",
+		"--upstreams=192.0.2.1#a.example":   "tls://host:port#name",
 		"--upstreams=,":                     "--upstreams: name at least one",
 		"--min-ttl=-1s":                     "--min-ttl: -1s is not a positive duration",
 		"--min-ttl=10m":                     "--min-ttl: 10m0s is longer than --max-ttl",
