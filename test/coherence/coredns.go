@@ -15,12 +15,13 @@ import (
 	"github.com/miekg/dns"
 )
 
-// corefile gives each address a cache of its own before an authoritative server. TTLs up to an hour are kept.
+// corefile gives each address a cache of its own before an authoritative server. The cache is that of the Corefile
+// that Kubernetes comes with: no answer lasts for more than 30 seconds.
 func corefile(forwards map[string]string, block string) string {
 	var b strings.Builder
 	for address, to := range forwards {
 		port := address[strings.LastIndex(address, ":")+1:]
-		fmt.Fprintf(&b, ".:%s {\n bind 127.0.0.1\n forward . %s\n cache 3600 {\n  %s\n }\n}\n", port, to, block)
+		fmt.Fprintf(&b, ".:%s {\n bind 127.0.0.1\n forward . %s\n cache 30 {\n  %s\n }\n}\n", port, to, block)
 	}
 	return b.String()
 }

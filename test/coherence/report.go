@@ -11,6 +11,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
 // result is what was measured of one configuration.
@@ -19,6 +21,9 @@ type result struct {
 	tally
 	Writes writes `json:"writes"` // since the start
 	Failed int    `json:"failedLookups"`
+
+	Told    *v1alpha1.PoolStatus `json:"poolStatus"` // in the end; nil: the status told of none
+	Message string               `json:"message"`    // of the name, in the end
 
 	Learning learning `json:"learning"` // after the first minute
 
@@ -36,7 +41,7 @@ type result struct {
 func (s *site) result() result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := result{shape: s.shape, tally: s.tally, Writes: s.written, Failed: s.failed, Queries: -1}
+	r := result{shape: s.shape, tally: s.tally, Writes: s.written, Failed: s.failed, Queries: -1, Told: s.told.Pool, Message: s.told.Message}
 	if s.written.known.IsZero() {
 		r.Writes.AfterKnown = -1
 	}
@@ -81,15 +86,15 @@ func table(w io.Writer, results []result) error {
 	seen := []string{"N,k,TTL,R \tlookups \tmissed at 0 s, % \t1 s \t3 s \taim \twrites 1 s later: 0 s \t1 s \t3 s \t" +
 		"first minute: 0 s \t1 s \t3 s \torphans \tmissed \t"}
 	why := []string{"N,k,TTL,R \tallowed \texposure \tentries \tunseen \torphans told \tlearnt after p50, max ms \t" +
-		"missed at age p50, max ms \tqueries/entry \tNetworkPolicy/answer \tstatus/answer \twrites once known \t"}
+		"missed at age p50, max ms \tqueries/entry \tNetworkPolicy/answer \tstatus/answer \twrites once known \tpool in status \t"}
 	for _, r := range results {
 		a, f := r.After, r.FirstMinute
 		name := fmt.Sprintf("%d,%d,%d,%d \t", r.Pool, r.PerAnswer, r.TTL, r.Replicas)
 		seen = append(seen, name+fmt.Sprintf("%d \t%s\t%.1f \t%s\t%s\t%d \t%d \t", a.Lookups, shares(a.Missed, a.Lookups), r.aim(),
 			shares(a.MissedLate, a.Lookups), shares(f.Missed, f.Lookups), a.Orphans, a.OrphanMissed[0]))
-		why = append(why, name+fmt.Sprintf("%.1f \t%.1f \t%s \t%s \t%s \t%.3f \t%.3f \t%s \t", r.Allowed, r.Exposure,
+		why = append(why, name+fmt.Sprintf("%.1f \t%.1f \t%s \t%s \t%s \t%.3f \t%.3f \t%s \t%s \t", r.Allowed, r.Exposure,
 			r.learnt(), ages(r.MissAges), known(r.Queries >= 0, fmt.Sprintf("%.2f", r.Queries)), r.PolicyWrites, r.StatusWrites,
-			known(r.Writes.AfterKnown >= 0, fmt.Sprint(r.Writes.AfterKnown))))
+			known(r.Writes.AfterKnown >= 0, fmt.Sprint(r.Writes.AfterKnown)), r.pool()))
 	}
 	for _, rows := range [][]string{seen, why} {
 		t := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.Debug)
@@ -111,6 +116,17 @@ func (r result) learnt() string {
 		return "- \t- \t- \t-"
 	}
 	return fmt.Sprintf("%d \t%d \t%d \t%s", l.Entries, l.Unseen, l.Orphans, ages(l.After))
+}
+
+// pool is what the status says of the coverage.
+func (r result) pool() string {
+	switch {
+	case r.Told == nil:
+		return "-"
+	case r.Message != "":
+		return fmt.Sprintf("%d of %d, not covered", r.Told.Seen, r.Told.Estimated)
+	}
+	return fmt.Sprintf("%d of %d", r.Told.Seen, r.Told.Estimated)
 }
 
 func known(is bool, text string) string {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
 // TestExposure counts what is allowed beyond the answers that last, after the first minute, and writes once all is known.
@@ -22,15 +24,15 @@ func TestExposure(t *testing.T) {
 	s.sample(t0.Add(10 * time.Second)) // the first minute is not counted
 	s.sample(t0.Add(61 * time.Second))
 	s.programmed(set("198.18.0.1", "198.18.0.2", "198.18.0.3"), t0.Add(62*time.Second))
-	s.reported(t0.Add(63 * time.Second)) // the status of that write
+	s.reported(v1alpha1.FQDNEgressPolicyStatus{}, t0.Add(63*time.Second)) // the status of that write
 	s.sample(t0.Add(66 * time.Second))
-	s.reported(t0.Add(70 * time.Second))
+	s.reported(v1alpha1.FQDNEgressPolicyStatus{FQDNs: []v1alpha1.FQDNStatus{{Pool: &v1alpha1.PoolStatus{Seen: 3, Estimated: 4}}}}, t0.Add(70*time.Second))
 	r := s.result()
 	if r.Allowed != 2.5 || r.Exposure != 2 || r.Writes.AfterKnown != 1 || r.Writes.NetworkPolicy != 2 {
 		t.Errorf("%+v", r)
 	}
 	var out strings.Builder
-	if err := table(&out, []result{r}); err != nil || !strings.Contains(out.String(), "3,1,5,1") {
+	if err := table(&out, []result{r}); err != nil || !strings.Contains(out.String(), "3,1,5,1") || !strings.Contains(out.String(), "3 of 4") {
 		t.Errorf("%v: %s", err, out.String())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
 
@@ -28,6 +29,7 @@ type site struct {
 	tally   tally
 	failed  int // lookups
 	written writes
+	told    v1alpha1.FQDNStatus // what the status says of the name
 	sampled exposure
 	start   marks // of the counters, at the end of the first minute
 	last    marks
@@ -129,10 +131,14 @@ func (s *site) programmed(addrs map[netip.Addr]bool, now time.Time) {
 	}
 }
 
-// reported takes note of a version of the FQDNEgressPolicy.
-func (s *site) reported(now time.Time) {
+// reported takes over a version of the status.
+func (s *site) reported(status v1alpha1.FQDNEgressPolicyStatus, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.told = v1alpha1.FQDNStatus{}
+	if len(status.FQDNs) > 0 {
+		s.told = status.FQDNs[0]
+	}
 	s.written.Status++
 	s.countKnown(now)
 }

@@ -45,7 +45,7 @@ func follow(events <-chan watch.Event, sites map[string]*site) error {
 			s.programmed(allowedBy(object), now)
 		case *v1alpha1.FQDNEgressPolicy:
 			if event.Type == watch.Modified { // nobody but the controller does, and only the status
-				sites[object.Name].reported(now)
+				sites[object.Name].reported(object.Status, now)
 			}
 		default:
 			return fmt.Errorf("the watch brought %s %v", event.Type, event.Object)
