@@ -128,7 +128,7 @@ const (
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=320
-// +kubebuilder:validation:XValidation:rule=`self.matches(r'^((udp://|tcp://)?([0-9.]+|[[][0-9A-Fa-f:.]+[]]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(:[0-9]{1,5})?|tls://([0-9.]+|[[][0-9A-Fa-f:.]+[]]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(:[0-9]{1,5})?(#[0-9A-Za-z._-]{1,253})?)$')`,message="write the IP address of a DNS server and a port, such as 10.0.0.53:53, [fd00::53]:53, tcp://10.0.0.53 or tls://10.0.0.53#dns.example.com; a host name could not be resolved"
+// +kubebuilder:validation:XValidation:rule=`self.matches(r'^((udp://|tcp://)?([0-9.]+|[[][0-9A-Fa-f:.]+[]]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(:[0-9]{1,5})?|tls://([0-9.]+|[[][0-9A-Fa-f:.]+[]]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(:[0-9]{1,5})?(#([0-9A-Za-z_-]{1,63}[.])+[0-9A-Za-z_-]{1,63}[.]?)?)$')`,message="write the IP address of a DNS server and a port, such as 10.0.0.53:53, [fd00::53]:53, tcp://10.0.0.53 or tls://10.0.0.53#dns.example.com; a host name could not be resolved"
 type Upstream string
 
 // Mode says whether the policy is enforced.

@@ -56,6 +56,7 @@ func specGroups() []group {
 				{"another scheme", "'https://10.0.0.53'", "'udp://10.0.0.53'", upstreamField, writeAServer},
 				{"a certificate's name without TLS", "'10.0.0.53#dns.example.com'", "'tls://10.0.0.53#dns.example.com'", upstreamField, writeAServer},
 				{"an empty certificate's name", "'tls://10.0.0.53#'", "'tls://10.0.0.53'", upstreamField, writeAServer},
+				{"a certificate's name of one label", "'tls://10.0.0.53#dns'", "'tls://10.0.0.53#dns.example.com.'", upstreamField, writeAServer},
 				{"two in one", "'10.0.0.53,10.0.0.54'", "'10.0.0.53', '10.0.0.54'", upstreamField, writeAServer},
 				{"a space", "' 10.0.0.53'", "'fd00::53'", upstreamField, writeAServer},
 				{"IPv6 with half a bracket", "'[fd00::53:853'", "'tls://[fd00::53]:853#dns.example.com'", upstreamField, writeAServer},
