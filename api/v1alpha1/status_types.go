@@ -97,7 +97,7 @@ type PoolStatus struct {
 
 	// estimated is about how many it has: seen, and how many that no answer held are to be expected from how often the seen
 	// ones came back (the estimator of Chao, 1987), rounded to two digits. Where some are told less often than others it is a
-	// lower bound. Equal to seen: the pool is known.
+	// lower bound. Equal to seen, or nearly: the pool is known.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Estimated int32 `json:"estimated"`

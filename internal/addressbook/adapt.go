@@ -11,18 +11,18 @@ import (
 // sample takes a good answer to q, which it does not hold yet, as a sample of the pool that the name rotates through, if
 // it is one: the repeat of an answer may be the same entry of a cache, and that of what another source holds the same
 // entry of a cache that both ask. known is what the name had before it.
-func (n *name) sample(q *question, addrs []netip.Addr, known []union, at instant) {
+func (b *Book) sample(n *name, q *question, addrs []netip.Addr, known []union, at instant) {
 	r := n.rotations[q.family]
 	if len(addrs) == 0 || q.holds(addrs) || r == nil && q.good == never {
 		return
 	}
 	if r == nil {
-		r = newRotation(known, q.family)
+		r = newRotation(known, q.family, b.options.MaxAddressesPerName, at)
 		n.rotations[q.family] = r
 	}
 	n.rotated = max(n.rotated, q.expires, at)
 	if !n.othersHold(q, addrs) {
-		r.sample(addrs, known, at)
+		r.sample(addrs, known, b.options.MaxRetention, at)
 	}
 }
 
@@ -48,6 +48,21 @@ func (n *name) adapt(longest time.Duration) {
 	}
 }
 
+// calm ends the rotation of a name whose last change is longer ago than any owner keeps addresses, and forgets what was
+// captured when it is longer ago than longest.
+func (n *name) calm(longest time.Duration, at instant) {
+	if n.rotated.plus(n.retention) > at {
+		return
+	}
+	for _, r := range n.rotations {
+		r.rest()
+	}
+	if n.rotated.plus(longest) <= at {
+		n.rotations = [families]*rotation{}
+	}
+	n.adapt(longest)
+}
+
 // retentionFor is how long addresses are kept for owners of that term.
 func (n *name) retentionFor(t term) time.Duration {
 	if t.adaptive {
@@ -71,7 +86,7 @@ func (n *name) rotation(retention time.Duration, limit int, at instant) (told Ro
 		return Rotation{}, forever
 	}
 	for _, r := range n.rotations {
-		if r.proven() {
+		if r != nil && r.proven {
 			told.Rotates = true
 			told.Unseen += r.unseen
 			told.Uncovered = max(told.Uncovered, r.uncovered(retention, limit))

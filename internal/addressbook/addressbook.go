@@ -155,7 +155,8 @@ type Entry struct {
 type Rotation struct {
 	// Rotates: addresses that the answers before had lacked come back, and did within the retention.
 	Rotates bool
-	// Unseen is about how many addresses of the pool no answer held yet: see rotation for the estimator.
+	// Unseen is about how many addresses of the pool are not kept, most of them because no answer held them yet: see rotation
+	// for the estimator.
 	Unseen int
 	// Uncovered tells why addresses that were seen will be missing when they come back.
 	Uncovered Uncovered

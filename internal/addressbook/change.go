@@ -13,7 +13,7 @@ import (
 func (b *Book) take(n *name, k Key, outcome Outcome, addrs []netip.Addr, at, expires instant) {
 	q := n.ask(k)
 	addrs, left := b.cut(n, q, addrs)
-	n.sample(q, addrs, b.before, at)
+	b.sample(n, q, addrs, b.before, at)
 	n.adapt(b.options.MaxRetention)
 	q.replace(addrs, at)
 	q.failed, q.reason, q.outcome = false, "", outcome

@@ -151,10 +151,7 @@ func (b *Book) prune(n *name, at instant) {
 		})
 	}
 	n.dropRetired()
-	if n.rotated.plus(n.retention) <= at {
-		n.rotations = [families]*rotation{}
-	}
-	n.adapt(b.options.MaxRetention)
+	n.calm(b.options.MaxRetention, at)
 }
 
 // dropRetired keeps the retired questions that still have a say in the state.

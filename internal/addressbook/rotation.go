@@ -7,6 +7,8 @@ import (
 	"math"
 	"net/netip"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
@@ -15,68 +17,98 @@ const (
 	coveringGaps = 10
 	// leastGaps is how many it takes for an address to be there 99 times in 100.
 	leastGaps = 4.6
-	// certain is after how many returns a name rotates: one may be a failover that ended.
-	certain = 2
+	// certain is after how many returns a name rotates: one may be a failover that ended. And seldom is how many times as many
+	// samples leave room for chance: an address that others had before, in a service whose addresses are ever new.
+	certain, seldom = 2, 20
 	// averaged is over how many samples the rate of a rotation is averaged.
 	averaged = 16
+	// bearable is the part of a pool that an estimate may be wrong by: to take it back would cost a write.
+	bearable = 10
 )
 
 // rotation is what the answers to one family of a name tell of the pool that they are drawn from. There is none before an
 // answer differs from the one before it.
 //
-// Each such answer is a sample, and its addresses are captures. How many of the known addresses were captured once and
+// Each such answer is a sample, and its addresses are captures. How many of the captured addresses were captured once and
 // how many twice tells how many were never: f1 (f1 - 1) / (2 (f2 + 1)), the bias-corrected estimator of Chao (A. Chao,
 // "Estimating the population size for capture-recapture data with unequal catchability", Biometrics 43, 1987). Where
 // some addresses are drawn less often than others it is a lower bound. It asks for no model of the rotation: a pool that
 // is handed out in turn is known when all of it came twice.
 //
-// What is told to others (unseen, gap) changes only with an answer that has a new address, and once when the pool is
-// known, so that the rotation of a known pool changes nothing.
+// Conclusions are drawn with answers that bring an address which is not kept, as these are written anyway. Without one
+// they are drawn once at the most, when all that was captured came twice and the last conclusion was wrong.
 type rotation struct {
-	captures map[netip.Addr]int // of the known addresses
-	returns  int                // samples with an address that no source's last answer held, but an earlier one
+	// captures outlive the addresses themselves: those that come back late are why to keep them longer. At most as many as
+	// a name may have, the least recently told go first.
+	captures *simplelru.LRU[netip.Addr, capture]
+	returns  int // samples with an address that was told before, but not by the last answer of any source
 
 	samples    int
-	discovered int     // the number of samples when the last one with a new address came
+	discovered int     // the number of samples when the last one with an address came that was never captured
 	sampled    instant // when the last one came
 	interval   float64 // nanoseconds between two samples, a moving average
 	size       float64 // addresses of a sample, a moving average
 
-	unseen int     // addresses that no sample held, about
-	gap    float64 // nanoseconds between two samples with the same address, on average; 0: not known yet
+	// The conclusions.
+	proven bool    // addresses come back
+	pool   int     // addresses in the pool, about
+	unseen int     // those of them that are not kept, about
+	gap    float64 // nanoseconds between two samples with the same address, on average
 }
 
-// newRotation begins with addresses that were captured once.
-func newRotation(known []union, f Family) *rotation {
-	r := &rotation{captures: map[netip.Addr]int{}}
+// capture is what is remembered of one address.
+type capture struct {
+	times int // it was told
+	last  instant
+}
+
+// newRotation begins with addresses that were captured once. limit is how many a name may have.
+func newRotation(known []union, f Family, limit int, at instant) *rotation {
+	captures, err := simplelru.NewLRU[netip.Addr, capture](limit, nil)
+	if err != nil {
+		panic("addressbook: a limit of addresses that New lets nobody set: " + err.Error())
+	}
+	r := &rotation{captures: captures}
 	for _, u := range known {
 		if familyOf(u.addr) == f {
-			r.captures[u.addr] = 1
+			r.captures.Add(u.addr, capture{times: 1, last: at})
 		}
 	}
 	return r
 }
 
-// sample takes the addresses of an answer; known were those of the name before it.
-func (r *rotation) sample(addrs []netip.Addr, known []union, at instant) {
+// sample takes the addresses of an answer; known were those of the name before it. What was told longer than memory ago is
+// forgotten.
+func (r *rotation) sample(addrs []netip.Addr, known []union, memory time.Duration, at instant) {
+	r.forget(memory, at)
 	r.samples++
-	fresh, returns := false, false
+	news, returns := false, false
 	for _, a := range addrs {
-		r.captures[a]++
-		i, ok := search(known, a)
-		fresh = fresh || !ok
-		returns = returns || ok && !known[i].current(at)
+		c, captured := r.captures.Get(a)
+		r.captures.Add(a, capture{times: c.times + 1, last: at})
+		i, kept := search(known, a)
+		if !captured {
+			r.discovered = r.samples
+		}
+		news = news || !kept
+		returns = returns || captured && !(kept && known[i].current(at))
 	}
 	if returns {
 		r.returns++
 	}
 	r.pace(len(addrs), at)
-	if fresh {
-		r.discovered = r.samples
-		r.forget(known, addrs)
+	if news || r.settles() {
+		r.conclude(known, addrs)
 	}
-	if fresh || returns && r.returns == certain || r.settles() {
-		r.learn()
+}
+
+func (r *rotation) forget(memory time.Duration, at instant) {
+	for {
+		_, c, ok := r.captures.GetOldest()
+		if !ok || c.last.plus(memory) > at {
+			return
+		}
+		r.captures.RemoveOldest()
 	}
 }
 
@@ -92,23 +124,24 @@ func (r *rotation) pace(size int, at instant) {
 	r.sampled = at
 }
 
-// forget drops the captures of addresses that are neither known any more nor in the answer.
-func (r *rotation) forget(known []union, addrs []netip.Addr) {
-	told := make(map[netip.Addr]bool, len(addrs))
-	for _, a := range addrs {
-		told[a] = true
+// settles: all that was captured came more than once, nothing new came in as many samples as it took to find it, and the
+// last conclusion says otherwise.
+func (r *rotation) settles() bool {
+	wrong := r.returning() && (!r.proven || r.unseen*bearable > r.pool)
+	if !wrong || r.samples < 2*r.discovered {
+		return false
 	}
-	for a := range r.captures {
-		if !told[a] && !among(known, a) {
-			delete(r.captures, a)
-		}
-	}
+	once, _ := r.counts()
+	return once == 0
 }
+
+// returning tells whether the samples show that addresses come back.
+func (r *rotation) returning() bool { return r.returns >= certain && r.returns*seldom >= r.samples }
 
 // counts returns how many addresses were captured once, and how many twice.
 func (r *rotation) counts() (once, twice int) {
-	for _, times := range r.captures {
-		switch times {
+	for _, c := range r.captures.Values() {
+		switch c.times {
 		case 1:
 			once++
 		case 2:
@@ -118,29 +151,35 @@ func (r *rotation) counts() (once, twice int) {
 	return once, twice
 }
 
-// settles: all that is known came more than once, and nothing new came in as many samples as it took to find it.
-func (r *rotation) settles() bool {
-	if r.unseen == 0 || r.samples < 2*r.discovered {
-		return false
-	}
-	once, _ := r.counts()
-	return once == 0
-}
-
-// learn draws the conclusions.
-func (r *rotation) learn() {
+// conclude draws the conclusions.
+func (r *rotation) conclude(known []union, addrs []netip.Addr) {
 	once, twice := r.counts()
-	r.unseen = once * (once - 1) / (2 * (twice + 1))
-	r.gap = float64(len(r.captures)+r.unseen) * r.interval / r.size
+	r.proven = r.returning()
+	r.pool = r.captures.Len() + once*(once-1)/(2*(twice+1))
+	r.unseen = r.pool - r.captures.Len()
+	told := make(map[netip.Addr]bool, len(addrs))
+	for _, a := range addrs {
+		told[a] = true
+	}
+	for _, a := range r.captures.Keys() {
+		if !told[a] && !among(known, a) {
+			r.unseen++
+		}
+	}
+	r.gap = float64(r.pool) * r.interval / r.size
 }
 
-// proven tells whether addresses come back.
-func (r *rotation) proven() bool { return r != nil && r.returns >= certain }
+// rest ends what was proven until addresses come back again. What was captured is remembered.
+func (r *rotation) rest() {
+	if r != nil {
+		r.proven = false
+	}
+}
 
 // retention is how long to keep addresses so that they are there when they come back, at most longest. It is 0 as long as
 // that is not proven.
 func (r *rotation) retention(longest time.Duration) time.Duration {
-	if !r.proven() {
+	if r == nil || !r.proven {
 		return 0
 	}
 	return time.Duration(math.Min(coveringGaps*r.gap, float64(longest)))
@@ -149,7 +188,7 @@ func (r *rotation) retention(longest time.Duration) time.Duration {
 // uncovered tells why a retention and a limit of addresses do not cover the pool.
 func (r *rotation) uncovered(retention time.Duration, limit int) Uncovered {
 	switch {
-	case len(r.captures)+r.unseen > limit:
+	case r.pool > limit:
 		return TooMany
 	case leastGaps*r.gap > float64(retention):
 		return TooSlow

@@ -157,17 +157,13 @@ func TestRotation_InTurn(t *testing.T) {
 	if r := l.entry().Rotation; r.Rotates {
 		t.Fatalf("nothing came back yet: %+v", r)
 	}
-	l.cast(1, 5*time.Second, sources[:1], draw)
+	l.cast(9, 5*time.Second, sources[:1], draw)
 	if r := l.entry().Rotation; r.Rotates {
-		t.Fatalf("one return is no rotation: %+v", r)
+		t.Fatalf("less than two rounds, and nothing to write: %+v", r)
 	}
 	l.cast(1, 5*time.Second, sources[:1], draw)
-	if r := l.entry().Rotation; !r.Rotates || r.Unseen == 0 {
-		t.Fatalf("one round and a bit: %+v", r)
-	}
-	l.cast(8, 5*time.Second, sources[:1], draw)
 	e := l.entry()
-	if e.Rotation.Unseen != 0 || len(e.Addresses) != 40 {
+	if !e.Rotation.Rotates || e.Rotation.Unseen != 0 || len(e.Addresses) != 40 {
 		t.Fatalf("two rounds: %+v, %d addresses", e.Rotation, len(e.Addresses))
 	}
 	l.cast(1000, 5*time.Second, sources[:1], draw)
@@ -204,21 +200,62 @@ func TestRotation_KnownPoolIsCovered(t *testing.T) {
 
 // TestRotation_None: what only moves, grows or shrinks is no rotation, and its addresses stay no longer.
 func TestRotation_None(t *testing.T) {
-	l := newLake(t, Options{}, nil)
-	for i := range 50 { // ever new addresses
-		l.told(upstream, 5*time.Second, v4(4*i, 4)...)
-		l.now = l.now.Add(5 * time.Second)
+	for name, tell := range map[string]func(l *lake){
+		"ever new addresses, of which two were another's before": func(l *lake) {
+			for i := range 100 {
+				l.told(upstream, 5*time.Second, v4(4*i, 4)...)
+				l.now = l.now.Add(5 * time.Second)
+			}
+			for _, first := range []int{40, 900, 60} {
+				l.told(upstream, 5*time.Second, v4(first, 1)...)
+				l.now = l.now.Add(5 * time.Second)
+			}
+		},
+		"replicas come and go": func(l *lake) {
+			for _, n := range []int{1, 5, 3, 8, 2} {
+				l.told(upstream, 5*time.Second, v4(900-n, n)...)
+				l.now = l.now.Add(6 * time.Minute)
+			}
+		},
+		"a failover and its end": func(l *lake) {
+			for _, first := range []int{0, 10, 0} {
+				l.told(upstream, 5*time.Second, v4(first, 2)...)
+				l.now = l.now.Add(time.Minute)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLake(t, Options{}, nil)
+			tell(l)
+			if e := l.entry(); e.Rotation != (Rotation{}) || e.Retention != 5*time.Minute {
+				t.Errorf("%+v, retention %v", e.Rotation, e.Retention)
+			}
+		})
 	}
-	for _, n := range []int{1, 5, 3, 8, 2} { // replicas come and go
-		l.told(upstream, 5*time.Second, v4(900, n)...)
-		l.now = l.now.Add(6 * time.Minute)
-	}
-	for _, n := range []int{0, 10, 0} { // a failover and its end
-		l.told(upstream, 5*time.Second, v4(n, 2)...)
-		l.now = l.now.Add(time.Minute)
-	}
-	if e := l.entry(); e.Rotation != (Rotation{}) || e.Retention != 5*time.Minute {
-		t.Errorf("%+v, retention %v", e.Rotation, e.Retention)
+}
+
+// TestRotation_Slow: a pool that comes round later than addresses are kept for is recognised all the same, and kept from then
+// on: the address that is told next is there.
+func TestRotation_Slow(t *testing.T) {
+	for name, tc := range map[string]struct {
+		n   int
+		ttl time.Duration
+	}{"8 in turn, every minute": {8, time.Minute}, "3 in turn, every ten minutes": {3, 10 * time.Minute}} {
+		t.Run(name, func(t *testing.T) {
+			l := newLake(t, Options{}, nil)
+			missing := 0
+			for i := range 20 * tc.n {
+				next := v4(i%tc.n, 1)
+				if i >= 3*tc.n && !slices.ContainsFunc(l.entry().Addresses, func(a Address) bool { return a.Addr == next[0] }) {
+					missing++
+				}
+				l.told(upstream, tc.ttl, next...)
+				l.now = l.now.Add(tc.ttl)
+			}
+			if e := l.entry(); missing > 0 || !e.Rotation.Rotates || e.Rotation.Unseen > 0 || len(e.Addresses) != tc.n {
+				t.Errorf("%d answers held an address that was gone; %+v, %d addresses", missing, e.Rotation, len(e.Addresses))
+			}
+		})
 	}
 }
 
