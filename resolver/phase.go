@@ -21,6 +21,10 @@ type phase struct {
 	end   interval      // of the entry of the last answer; zero: there was none
 	ttl   time.Duration // of the first answer from that entry
 	addrs []netip.Addr  // of the last answer, sorted
+	// toZero: the upstream hands an entry out with no second left too, for one more second, as CoreDNS with serve_stale does.
+	toZero bool
+	// blind: it hands out the full TTL again and again, so that nothing tells of the end.
+	blind bool
 
 	changed bool // the addresses changed at least once
 	steady  int  // entries since, with the same addresses
@@ -86,8 +90,11 @@ const (
 
 // observe takes a good answer to a question that was sent and answered at these times.
 func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
-	told := interval{from: sent.Add(max(a.TTL, count) - count), to: answered.Add(a.TTL)}
 	known := !p.end.to.IsZero()
+	if a.TTL == 0 && p.ttl > count && !p.toZero {
+		p.toZero, p.end = true, interval{from: p.end.from.Add(count), to: p.end.to.Add(count)}
+	}
+	told := p.told(a.TTL, sent, answered)
 	same, excluded := p.end.and(told)
 	switch {
 	case !known:
@@ -97,6 +104,7 @@ func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
 			p.inferred, p.unproven, p.misfits = false, 0, 0
 		}
 		p.end, p.confirmed = same, true
+		p.blind = p.blind && a.TTL == p.ttl
 		if p.overdue > 0 {
 			p.overdue++
 		}
@@ -108,15 +116,26 @@ func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
 		p.compare(a.Addrs, false)
 		return
 	case answered.Before(p.end.from):
-		p.end, p.inferred = told, false
-		p.misfits = min(p.misfits+1, habit)
-	default: // the entry had ended, and the next began no sooner
-		from := later(told.from, p.end.from.Add(a.TTL))
-		p.end, p.inferred = interval{from: from, to: told.to}, from.After(told.from)
-		p.entry(a.TTL)
+		p.misfit(a, sent, answered)
+	default:
+		p.entry(a.TTL, sent, answered)
 	}
 	p.ttl, p.confirmed, p.overdue = a.TTL, false, 0
 	p.compare(a.Addrs, known)
+}
+
+// told is when the entry of an answer with that TTL ends, which was asked for and came at these times.
+func (p *phase) told(ttl time.Duration, sent, answered time.Time) interval {
+	life := p.life(ttl)
+	return interval{from: sent.Add(max(life, count) - count), to: answered.Add(life)}
+}
+
+// life is how long an entry lasts at most that has that TTL left.
+func (p *phase) life(ttl time.Duration) time.Duration {
+	if p.toZero {
+		return ttl + count
+	}
+	return ttl
 }
 
 // isOverdue: the last second of an entry that began with more, when the next should have begun.
@@ -124,18 +143,31 @@ func (p *phase) isOverdue(ttl time.Duration, sent time.Time) bool {
 	return ttl <= count && p.ttl > count && !sent.Before(p.end.to) && p.overdue < mostOverdue
 }
 
-// entry counts one that was inferred. One that begins with less than the one before is suspect.
-func (p *phase) entry(ttl time.Duration) {
+// misfit takes an answer that cannot be from the entry of the last one, which should not have ended.
+func (p *phase) misfit(a addressbook.Answer, sent, answered time.Time) {
+	p.blind = p.blind || a.TTL == p.ttl && slices.Equal(p.addrs, sortedAddrs(a.Addrs))
+	p.toZero = false // or that was wrong
+	p.end, p.inferred = p.told(a.TTL, sent, answered), false
+	p.misfits = min(p.misfits+1, habit)
+}
+
+// entry begins the next one, as the last had ended: no sooner than that. One that begins with less is suspect, and may have
+// begun a second before, behind a cache that does not count to zero any more.
+func (p *phase) entry(ttl time.Duration, sent, answered time.Time) {
 	p.unproven++
 	if ttl < p.ttl {
 		p.unproven = max(p.unproven, provenEntries)
+		p.toZero = false
 	}
+	told := p.told(ttl, sent, answered)
+	from := later(told.from, p.end.from.Add(p.life(ttl)))
+	p.end, p.inferred = interval{from: from, to: told.to}, from.After(told.from)
 }
 
 // compare notes whether addresses changed. They do within an entry too, if two clients missed the one before together: the
 // cache keeps what came last.
 func (p *phase) compare(addrs []netip.Addr, renewed bool) {
-	sorted := slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare)
+	sorted := sortedAddrs(addrs)
 	switch {
 	case p.addrs != nil && !slices.Equal(p.addrs, sorted):
 		p.changed, p.steady = true, 0
@@ -143,6 +175,10 @@ func (p *phase) compare(addrs []netip.Addr, renewed bool) {
 		p.steady = min(p.steady+1, steadyEntries)
 	}
 	p.addrs = sorted
+}
+
+func sortedAddrs(addrs []netip.Addr) []netip.Addr {
+	return slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare)
 }
 
 // rotates: the addresses are not the same from entry to entry, so it matters when the next one begins.
@@ -169,6 +205,8 @@ func (p *phase) next(answered time.Time, way, pause time.Duration) time.Time {
 func (p *phase) narrow(earliest time.Time, way time.Duration) time.Time {
 	switch {
 	case !p.rotates():
+	case p.lost() && p.blind: // any time may be the end
+		return later(earliest, p.end.to.Add(-p.ttl+p.ttl/10))
 	case p.lost(): // every second of the last part of the TTL
 		return sooner(p.end.to, later(earliest, p.end.to.Add(-p.ttl/10-count)))
 	case p.end.width() > closely+2*way: // the TTL falls to a number in the middle, or after it

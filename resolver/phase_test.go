@@ -25,6 +25,9 @@ type countdown struct {
 	keep   bool          // it hands out the full TTL
 	honest int           // from this entry on it does not, and counts down
 	tail   time.Duration // an entry lives so much longer than it said
+	zero   bool          // it counts to zero, and lives for one second more
+	strict int           // from this entry on it does not
+	stale  time.Duration // the first question after the end is told the old entry with TTL 0, and so much later there is a new one
 	flush  int           // this entry ends half-way
 	lower  int           // from this entry on the TTL is a second
 	race   time.Duration // each time the poller misses somebody else does, and the cache keeps what that one got, so much later
@@ -45,13 +48,21 @@ func (c *countdown) ask(at time.Time) addressbook.Answer {
 	if c.flush == c.entry && at.Sub(c.stored) > c.ttl/2 {
 		c.renew(c.stored.Add(c.ttl / 2))
 	}
-	life := c.ttl - c.early + c.tail
+	last := time.Second
+	if c.zero && (c.strict == 0 || c.entry < c.strict) {
+		last = 0
+	}
+	life := c.ttl - c.early + c.tail + time.Second - last
 	for c.busy > 0 && !c.stored.Add(life+c.busy).After(at) {
 		c.renew(c.stored.Add(life + c.busy))
 	}
-	a := addressbook.Answer{TTL: max(c.ttl-at.Sub(c.stored).Truncate(time.Second), time.Second)}
-	if at.Sub(c.stored) >= c.ttl+c.tail {
-		c.renew(at)
+	a := addressbook.Answer{TTL: max(c.ttl-at.Sub(c.stored).Truncate(time.Second), last)}
+	if at.Sub(c.stored) >= life+c.early {
+		a.Addrs = c.addrs()
+		c.renew(at.Add(c.stale))
+		if c.stale > 0 {
+			return a
+		}
 		a.TTL = c.ttl
 		if c.race > 0 {
 			defer c.renew(at.Add(c.race))
@@ -60,8 +71,12 @@ func (c *countdown) ask(at time.Time) addressbook.Answer {
 	if c.keep && (c.honest == 0 || c.entry < c.honest) {
 		a.TTL = c.ttl
 	}
-	a.Addrs = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(c.entry % c.pool)})}
+	a.Addrs = c.addrs()
 	return a
+}
+
+func (c *countdown) addrs() []netip.Addr {
+	return []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(c.entry % c.pool)})}
 }
 
 // polled is what came of polling.
@@ -147,6 +162,27 @@ func TestPhase_AsksOnWhileAnEntryIsOverdue(t *testing.T) {
 	}
 }
 
+// A cache that hands entries out with TTL 0, for one more second, is locked to as well, and so it is when it ceases to.
+func TestPhase_IsLockedToACacheThatCountsToZero(t *testing.T) {
+	for name, c := range map[string]countdown{
+		"nobody else asks":     {ttl: 5 * time.Second, pool: 7, zero: true},
+		"busy":                 {ttl: 5 * time.Second, pool: 7, zero: true, busy: time.Millisecond},
+		"stale answers":        {ttl: 5 * time.Second, pool: 7, zero: true, stale: time.Millisecond},
+		"longer":               {ttl: 30 * time.Second, pool: 7, zero: true, busy: time.Millisecond},
+		"not from entry 40 on": {ttl: 5 * time.Second, pool: 7, zero: true, strict: 40, busy: time.Millisecond},
+	} {
+		for seed := range uint64(50) {
+			p := poll(c, seed, 108, 60)
+			if p.phase.lost() || p.percentile(50) > 5*time.Millisecond || p.percentile(100) > 15*time.Millisecond {
+				t.Fatalf("%s, seed %d: lost %v, p50 %s, latest %s", name, seed, p.phase.lost(), p.percentile(50), p.percentile(100))
+			}
+			if each := float64(p.questions) / float64(len(p.late)); each > 4.5 {
+				t.Fatalf("%s, seed %d: %.2f questions an entry", name, seed, each)
+			}
+		}
+	}
+}
+
 // What did not count down is tried again.
 func TestPhase_IsFoundOnceItsUpstreamCountsDown(t *testing.T) {
 	for seed := range uint64(20) {
@@ -194,10 +230,11 @@ func TestPhase_IsLostBehindWhatDoesNotCountDown(t *testing.T) {
 	for name, test := range map[string]struct {
 		cache countdown
 		late  time.Duration // p50
+		most  float64       // questions an entry
 	}{
-		"the full TTL each time":      {countdown{ttl: 30 * time.Second, busy: time.Millisecond, pool: 7, keep: true}, 30 * time.Second},
-		"renewed ahead of time":       {countdown{ttl: 30 * time.Second, busy: time.Millisecond, pool: 7, early: 2800 * time.Millisecond}, time.Second},
-		"renewed whole seconds early": {countdown{ttl: time.Minute, busy: time.Millisecond, pool: 7, early: 5 * time.Second}, time.Second},
+		"the full TTL each time":      {countdown{ttl: 30 * time.Second, busy: time.Millisecond, pool: 7, keep: true}, 3 * time.Second, 11},
+		"renewed ahead of time":       {countdown{ttl: 30 * time.Second, busy: time.Millisecond, pool: 7, early: 2800 * time.Millisecond}, time.Second, 4},
+		"renewed whole seconds early": {countdown{ttl: time.Minute, busy: time.Millisecond, pool: 7, early: 5 * time.Second}, time.Second, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(20) {
@@ -208,7 +245,7 @@ func TestPhase_IsLostBehindWhatDoesNotCountDown(t *testing.T) {
 				if p.percentile(50) > test.late {
 					t.Fatalf("seed %d: p50 %s", seed, p.percentile(50))
 				}
-				if each := float64(p.questions) / float64(len(p.late)); each > 4 {
+				if each := float64(p.questions) / float64(len(p.late)); each > test.most {
 					t.Fatalf("seed %d: %.2f questions an entry", seed, each)
 				}
 			}

@@ -91,7 +91,7 @@ func (r *rotation) sample(addrs []netip.Addr, known []union, memory time.Duratio
 			r.discovered = r.samples
 		}
 		news = news || !kept
-		returns = returns || captured && !(kept && known[i].current(at))
+		returns = returns || captured && (!kept || !known[i].current(at))
 	}
 	if returns {
 		r.returns++
