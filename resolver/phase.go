@@ -100,15 +100,8 @@ func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
 	case !known:
 		p.end = told
 	case sent.Before(p.end.to) && !excluded:
-		if p.inferred && a.TTL <= 2*count && told.to.After(p.end.to.Add(count/2)) { // it lives until shortly before the end
-			p.inferred, p.unproven, p.misfits = false, 0, 0
-		}
-		p.end, p.confirmed = same, true
-		p.blind = p.blind && a.TTL == p.ttl
-		if p.overdue > 0 {
-			p.overdue++
-		}
-		p.compare(a.Addrs, false)
+		p.again(a, told)
+		p.end = same
 		return
 	case p.isOverdue(a.TTL, sent):
 		p.end = told
@@ -141,6 +134,19 @@ func (p *phase) life(ttl time.Duration) time.Duration {
 // isOverdue: the last second of an entry that began with more, when the next should have begun.
 func (p *phase) isOverdue(ttl time.Duration, sent time.Time) bool {
 	return ttl <= count && p.ttl > count && !sent.Before(p.end.to) && p.overdue < mostOverdue
+}
+
+// again takes a further answer from the entry of the last one.
+func (p *phase) again(a addressbook.Answer, told interval) {
+	if p.inferred && a.TTL <= 2*count && told.to.After(p.end.to.Add(count/2)) { // it lives until shortly before the end
+		p.inferred, p.unproven, p.misfits = false, 0, 0
+	}
+	p.confirmed = true
+	p.blind = p.blind && a.TTL == p.ttl
+	if p.overdue > 0 {
+		p.overdue++
+	}
+	p.compare(a.Addrs, false)
 }
 
 // misfit takes an answer that cannot be from the entry of the last one, which should not have ended.
