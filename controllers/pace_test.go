@@ -124,7 +124,11 @@ func TestMemoryIsOfOnePolicyNotOfOneName(t *testing.T) {
 	if again := see("first", testNow.Add(time.Second)); again != first || sights != 1 {
 		t.Errorf("the second sight is a first one again (%d)", sights)
 	}
-	if other := see("recreated", testNow); other == first || sights != 2 {
+	first.look("10.0.0.53:53", func() netpol.Carried { sights++; return netpol.Carried{} })
+	if sights != 2 {
+		t.Errorf("with other servers to ask, what is written was not looked at (%d)", sights)
+	}
+	if other := see("recreated", testNow); other == first || sights != 3 {
 		t.Errorf("the memory of a deleted policy went to its namesake (%d first sights)", sights)
 	}
 }

@@ -152,7 +152,6 @@ func (p *phase) again(a addressbook.Answer, told interval) {
 // misfit takes an answer that cannot be from the entry of the last one, which should not have ended.
 func (p *phase) misfit(a addressbook.Answer, sent, answered time.Time) {
 	p.blind = p.blind || a.TTL == p.ttl && slices.Equal(p.addrs, sortedAddrs(a.Addrs))
-	p.toZero = false // or that was wrong
 	p.end, p.inferred = p.told(a.TTL, sent, answered), false
 	p.misfits = min(p.misfits+1, habit)
 }

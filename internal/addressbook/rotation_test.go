@@ -211,6 +211,17 @@ func TestRotation_None(t *testing.T) {
 				l.now = l.now.Add(5 * time.Second)
 			}
 		},
+		"addresses that were told more than an hour ago": func(l *lake) {
+			for _, first := range []int{0, 1, 2, 3, 4, 5, 6, 0, 1, 2} {
+				l.told(upstream, 5*time.Second, v4(first, 1)...)
+				l.now = l.now.Add(10 * time.Minute)
+			}
+		},
+		"a single change, hours after a rotation": func(l *lake) {
+			l.cast(200, 5*time.Second, sources[:1], l.drawing(40, 4))
+			l.now = l.now.Add(3 * time.Hour)
+			l.told(sources[0], 5*time.Second, v4(900, 1)...)
+		},
 		"replicas come and go": func(l *lake) {
 			for _, n := range []int{1, 5, 3, 8, 2} {
 				l.told(upstream, 5*time.Second, v4(900-n, n)...)
