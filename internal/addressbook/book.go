@@ -19,7 +19,7 @@ const (
 
 // Book is safe for concurrent use. Times given to it must come from one clock; that they go back a little is no harm.
 //
-// One mutex guards all of it. A call holds it for about a microsecond at a few addresses, and for up to a millisecond at
+// One mutex guards all of it. A call holds it for about a microsecond at a few addresses, and for one or two milliseconds at
 // 1,000 that rotate (see the benchmarks), so 2,000 answers and 10,000 snapshots a second leave it idle nearly always.
 type Book struct {
 	options Options

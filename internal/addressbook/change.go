@@ -52,10 +52,10 @@ func (b *Book) change(n *name, at instant, mutate func()) []Owner {
 	b.after = n.unite(b.after[:0], b.options.MaxStale)
 	after := b.views(n, b.after, terms, at)
 
-	differ := make(map[term]bool, len(terms))
+	var differ []term
 	for i, t := range terms {
 		if after[i] != before[i] || !sameAddresses(b.before, b.after, after[i].retention, at) {
-			differ[t] = true
+			differ = append(differ, t)
 		}
 	}
 	return n.ownersOf(differ)
@@ -121,13 +121,13 @@ func skipUnlisted(us []union, retention time.Duration, at instant) []union {
 }
 
 // ownersOf returns the owners with one of the terms.
-func (n *name) ownersOf(terms map[term]bool) []Owner {
+func (n *name) ownersOf(terms []term) []Owner {
 	if len(terms) == 0 {
 		return nil
 	}
 	owners := make([]Owner, 0, len(n.owners))
 	for _, w := range n.owners {
-		if terms[w.term] {
+		if slices.Contains(terms, w.term) {
 			owners = append(owners, w.Owner)
 		}
 	}

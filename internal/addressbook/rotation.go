@@ -40,7 +40,7 @@ const (
 type rotation struct {
 	// captures outlive the addresses themselves: those that come back late are why to keep them longer. At most as many as
 	// a name may have, the least recently told go first.
-	captures *simplelru.LRU[netip.Addr, capture]
+	captures *simplelru.LRU[netip.Addr, *capture]
 	returns  int // samples with an address that was told before, but not by the last answer of any source
 
 	samples    int
@@ -64,14 +64,14 @@ type capture struct {
 
 // newRotation begins with addresses that were captured once. limit is how many a name may have.
 func newRotation(known []union, f Family, limit int, at instant) *rotation {
-	captures, err := simplelru.NewLRU[netip.Addr, capture](limit, nil)
+	captures, err := simplelru.NewLRU[netip.Addr, *capture](limit, nil)
 	if err != nil {
 		panic("addressbook: a limit of addresses that New lets nobody set: " + err.Error())
 	}
 	r := &rotation{captures: captures}
 	for _, u := range known {
 		if familyOf(u.addr) == f {
-			r.captures.Add(u.addr, capture{times: 1, last: at})
+			r.captures.Add(u.addr, &capture{times: 1, last: at})
 		}
 	}
 	return r
@@ -85,11 +85,13 @@ func (r *rotation) sample(addrs []netip.Addr, known []union, memory time.Duratio
 	news, returns := false, false
 	for _, a := range addrs {
 		c, captured := r.captures.Get(a)
-		r.captures.Add(a, capture{times: c.times + 1, last: at})
-		i, kept := search(known, a)
 		if !captured {
+			c = &capture{}
+			r.captures.Add(a, c)
 			r.discovered = r.samples
 		}
+		c.times, c.last = c.times+1, at
+		i, kept := search(known, a)
 		news = news || !kept
 		returns = returns || captured && (!kept || !known[i].current(at))
 	}
