@@ -197,7 +197,7 @@ func startBehindCoreDNS(t *testing.T, trip time.Duration) (s shape, a *authority
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	c, err := startCoreDNS(t.Context(), binary, dir, dir, corefile(map[string]string{server: a.Addr().String()}, ""))
+	c, err := startCoreDNS(t.Context(), binary, dir, dir, corefile(map[string]string{server: a.Addr().String()}, 3600, ""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,16 @@ import (
 	"github.com/miekg/dns"
 )
 
-// corefile gives each address a cache of its own before an authoritative server. The cache is that of the Corefile
-// that Kubernetes comes with: no answer lasts for more than 30 seconds.
-func corefile(forwards map[string]string, block string) string {
+// kubernetesCache is what the Corefile that Kubernetes comes with says to the cache.
+const kubernetesCache = 30
+
+// corefile gives each address a cache of its own before an authoritative server. No answer lasts for longer than
+// seconds.
+func corefile(forwards map[string]string, seconds int, block string) string {
 	var b strings.Builder
 	for address, to := range forwards {
 		port := address[strings.LastIndex(address, ":")+1:]
-		fmt.Fprintf(&b, ".:%s {\n bind 127.0.0.1\n forward . %s\n cache 30 {\n  %s\n }\n}\n", port, to, block)
+		fmt.Fprintf(&b, ".:%s {\n bind 127.0.0.1\n forward . %s\n cache %d {\n  %s\n }\n}\n", port, to, seconds, block)
 	}
 	return b.String()
 }
@@ -39,7 +42,7 @@ func (w *world) startCoreDNS(ctx context.Context) error {
 			s.upstreams = append(s.upstreams, address)
 		}
 	}
-	c, err := startCoreDNS(ctx, w.options.corednsPath, w.dir, w.logDir(), corefile(forwards, w.options.corednsCache))
+	c, err := startCoreDNS(ctx, w.options.corednsPath, w.dir, w.logDir(), corefile(forwards, kubernetesCache, w.options.corednsCache))
 	w.coredns = c
 	return err
 }
