@@ -84,6 +84,7 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 // open asks an upstream about all that is known to be wanted.
 func (r *Resolver) open(l *lane) {
 	r.lanes[l.key] = l
+	r.viewLanes += rank(l.key.view != "")
 	now := r.options.Clock.Now()
 	for _, s := range r.subjects {
 		r.add(l, s, now)
@@ -98,6 +99,7 @@ func (r *Resolver) end(key laneKey, l *lane) {
 	}
 	r.queries -= len(l.queries)
 	r.noteLost(l, -l.lost)
+	r.viewLanes -= rank(key.view != "")
 	delete(r.lanes, key)
 }
 
@@ -148,14 +150,14 @@ func (r *Resolver) shareWorkers() {
 }
 
 // upstreams counts those of the process.
-func (r *Resolver) upstreams() int { return len(r.lanes) - r.viewUpstreams() }
+func (r *Resolver) upstreams() int { return len(r.lanes) - r.viewLanes }
 
 // report keeps the gauges and says once what a person should know about the sets.
 func (r *Resolver) report() {
 	r.metrics.names.Set(float64(len(r.subjects)))
 	r.metrics.questions.Set(float64(r.queries))
 	r.metrics.upstreams.Set(float64(r.upstreams()))
-	r.metrics.named.Set(float64(r.viewUpstreams()))
+	r.metrics.named.Set(float64(r.viewLanes))
 	log := r.options.Log
 	if none := r.upstreams() == 0; none != r.noted.noUpstream {
 		r.noted.noUpstream = none

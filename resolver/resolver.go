@@ -40,9 +40,13 @@ type Resolver struct {
 	subjects []addressbook.Subject // wanted, sorted
 	lanes    map[laneKey]*lane
 	views    map[addressbook.View]*view // those wanted, but for the zero one
-	due      dueHeap
-	queries  int // in all lanes
-	noted    noted
+	// viewLanes counts the lanes of views. waiting are the upstreams of views for which there is no room, in the order in
+	// which they came.
+	viewLanes int
+	waiting   []laneKey
+	due       dueHeap
+	queries   int // in all lanes
+	noted     noted
 }
 
 // noted is what has been logged and would be logged again on each round otherwise.

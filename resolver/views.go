@@ -22,9 +22,7 @@ const (
 
 // view is a set of upstreams that some owner names for its names.
 type view struct {
-	lanes   int
 	refused []refusal
-	full    bool // there were too many to make all lanes
 }
 
 // refusal is an upstream of a view that is not asked.
@@ -33,20 +31,23 @@ type refusal struct {
 	reason string
 }
 
-// followViews makes the lanes of views that are wanted now, and ends those of views that are not wanted any more.
+// followViews makes the lanes of views that are wanted now, and ends those of views that are not wanted any more. An
+// upstream keeps its place until then. Places that get free go to the upstreams that wait for one, in the order in which
+// they came, and only then to new ones.
 func (r *Resolver) followViews(ctx context.Context, wanted []addressbook.Subject) {
 	now := map[addressbook.View]bool{}
 	for _, s := range wanted {
 		now[s.View] = true
 	}
-	for v, opened := range r.views {
-		if !now[v] || opened.full && r.viewUpstreams() < maxViewUpstreams {
+	for v := range r.views {
+		if !now[v] {
 			r.closeView(v)
 		}
 	}
+	r.admitWaiting(ctx)
 	for _, s := range wanted {
 		if s.View != "" && r.views[s.View] == nil {
-			r.views[s.View] = r.openView(ctx, s.View)
+			r.openView(ctx, s.View)
 		}
 	}
 }
@@ -61,38 +62,55 @@ func (r *Resolver) closeView(v addressbook.View) {
 }
 
 // openView makes a lane for each upstream of a view that may be asked.
-func (r *Resolver) openView(ctx context.Context, v addressbook.View) *view {
+func (r *Resolver) openView(ctx context.Context, v addressbook.View) {
 	opened := &view{}
+	r.views[v] = opened
+	seen := map[Upstream]bool{}
 	for _, text := range v.Upstreams() {
 		u, err := ParseUpstream(text)
-		switch key := (laneKey{view: v, upstream: u.identity()}); {
+		switch {
 		case err != nil:
 			opened.refuse(text, ReasonNotUpstream)
+		case seen[u]: // the same one, spelled otherwise
 		case !r.mayAsk(u.addr.Addr()):
 			opened.refuse(u.String(), ReasonNotAllowed)
-		case r.lanes[key] != nil: // the same one, spelled otherwise
-		case r.viewUpstreams() >= maxViewUpstreams:
+		case r.viewLanes >= maxViewUpstreams:
 			opened.refuse(u.String(), ReasonTooManyUpstreams)
-			opened.full = true
+			r.waiting = append(r.waiting, laneKey{view: v, upstream: u})
 		default:
-			r.open(newLane(ctx, key, u, max(r.options.MaxQPS/viewShare, 1)))
-			opened.lanes++
+			r.openInView(ctx, laneKey{view: v, upstream: u})
 		}
+		seen[u] = true
 	}
-	return opened
+}
+
+func (r *Resolver) openInView(ctx context.Context, key laneKey) {
+	r.open(newLane(ctx, key, key.upstream, max(r.options.MaxQPS/viewShare, 1)))
+}
+
+// admitWaiting asks upstreams for which there was no room before, as far as there is now.
+func (r *Resolver) admitWaiting(ctx context.Context) {
+	r.waiting = slices.DeleteFunc(r.waiting, func(key laneKey) bool {
+		v := r.views[key.view]
+		if v == nil { // nobody wants it any more
+			return true
+		}
+		if r.viewLanes >= maxViewUpstreams {
+			return false
+		}
+		v.admit(key.upstream)
+		r.openInView(ctx, key)
+		return true
+	})
 }
 
 func (v *view) refuse(upstream, reason string) {
 	v.refused = append(v.refused, refusal{addressbook.Source(upstream), reason})
 }
 
-// viewUpstreams counts the lanes of all views.
-func (r *Resolver) viewUpstreams() int {
-	sum := 0
-	for _, v := range r.views {
-		sum += v.lanes
-	}
-	return sum
+// admit forgets that an upstream was refused.
+func (v *view) admit(u Upstream) {
+	v.refused = slices.DeleteFunc(v.refused, func(r refusal) bool { return r.source == u.Source() })
 }
 
 // mayAsk tells whether a view may name a server of that address.

@@ -4,7 +4,6 @@
 package resolver
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -115,12 +114,10 @@ func TestView_DelaysNobody(t *testing.T) {
 	})
 }
 
-// TestView_Bounded: beyond the limit of servers a view is refused, and asked once there is room.
+// TestView_Bounded: beyond the limit of servers a view is refused, and asked as soon as there is room, whatever the order
+// in which the resolver looks at its views.
 func TestView_Bounded(t *testing.T) {
-	var names []string
-	for i := range maxViewUpstreams {
-		names = append(names, fmt.Sprintf("a.example.com by 192.0.2.%d", i+1))
-	}
+	names := numbered("a.example.com by 192.0.2.%d", maxViewUpstreams)
 	late := "z.example.com by 198.51.100.1"
 	bubble(t, onlyIPv4, append([]string{late}, names...), []string{up1}, alwaysGood, func(w *world) {
 		refused := w.told("fail", ReasonTooManyUpstreams)
@@ -128,12 +125,48 @@ func TestView_Bounded(t *testing.T) {
 			t.Fatalf("refused %q, asked %d", refused, len(w.times()))
 		}
 		w.at(time.Second)
-		w.want(append([]string{late}, names[:100]...)...)
-		if got := len(w.times()); got != maxViewUpstreams+1 && got != maxViewUpstreams {
-			t.Errorf("asked %d", got)
+		w.want(append([]string{late}, names[1:]...)...) // one place is free
+		want := []string{
+			"0s fail z.example.com A by 198.51.100.1 198.51.100.1:53 " + ReasonTooManyUpstreams,
+			"1s record z.example.com A by 198.51.100.1 198.51.100.1:53 Good 1h0m0s",
 		}
-		if len(w.told("record z.example.com")) != 1 {
-			t.Errorf("with room it is still %q", w.told("z.example.com"))
+		if d := cmp.Diff(want, w.told("z.example.com")); d != "" {
+			t.Errorf("with room (-want +got):\n%s", d)
+		}
+		if got := len(w.times()); got != maxViewUpstreams+1 {
+			t.Errorf("asked %d, want one more: the servers that had a place keep it", got)
+		}
+		w.want(late, "y.example.com by 198.51.100.1")
+		if got := w.told("y.example.com"); len(got) != 1 || !strings.Contains(got[0], "record") {
+			t.Errorf("a name that comes later: %q", got)
+		}
+	})
+}
+
+// TestView_KeepsItsPlace: a server that is asked stays asked while another one of its view waits for room, and a new view
+// does not overtake that one, wherever its name sorts.
+func TestView_KeepsItsPlace(t *testing.T) {
+	others := numbered("a.example.com by 192.0.2.%d", maxViewUpstreams-1)
+	half := "m.example.com by 198.51.100.1,198.51.100.2" // the second has no place
+	earlier := "e.example.com by 10.0.0.1"               // sorts before all of them
+	bubble(t, onlyIPv4, append([]string{half}, others...), []string{up1}, alwaysGood, func(w *world) {
+		w.at(time.Second)
+		w.want(append([]string{half, earlier}, others[1:]...)...)
+		want := []string{
+			"0s fail m.example.com A by 198.51.100.1,198.51.100.2 198.51.100.2:53 " + ReasonTooManyUpstreams,
+			"0s record m.example.com A by 198.51.100.1,198.51.100.2 198.51.100.1:53 Good 1h0m0s",
+			"1s fail e.example.com A by 10.0.0.1 10.0.0.1:53 " + ReasonTooManyUpstreams,
+			"1s record m.example.com A by 198.51.100.1,198.51.100.2 198.51.100.2:53 Good 1h0m0s",
+		}
+		got := slices.Concat(w.told("m.example.com"), w.told("e.example.com"))
+		if d := cmp.Diff(want, slices.Sorted(slices.Values(got))); d != "" {
+			t.Errorf("(-want +got):\n%s", d)
+		}
+		w.want(append([]string{half}, others...)...) // what waited is gone
+		w.at(2 * time.Second)
+		w.want(half)
+		if got := w.times("10.0.0.1"); len(got) != 0 {
+			t.Errorf("a view that nobody wants is asked at %v", got)
 		}
 	})
 }
