@@ -127,7 +127,8 @@ func (m *model) state(n Subject, retention time.Duration, now time.Time) (State,
 	case !v4.well || !v6.well:
 		return Failing, sentence(failures, v4.kept+v6.kept)
 	}
-	return NotFound, sentence(append(m.absences(n), failures...), v4.kept+v6.kept)
+	absences := m.absences(n)
+	return NotFound, sentence(append(absences, failures...), v4.kept+v6.kept) + m.hint(absences, failures)
 }
 
 func (m *model) failures(n Subject, well [2]bool) []string {
@@ -175,6 +176,14 @@ func (m *model) absences(n Subject) []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// hint is for names of three labels.
+func (m *model) hint(absences, failures []string) string {
+	if len(failures) > 0 || slices.ContainsFunc(absences, func(s string) bool { return strings.HasPrefix(s, "NXDOMAIN") }) {
+		return ""
+	}
+	return otherHosts
 }
 
 func typesOf(a, aaaa bool, conjunction string) string {

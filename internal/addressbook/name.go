@@ -8,10 +8,13 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // name is one exact name that somebody wants, and all that is known of it.
 type name struct {
+	called    fqdn.Name
 	owners    []*owner
 	adapted   time.Duration       // the retention that its rotation needs; 0: it does not rotate
 	retention time.Duration       // the longest of the owners'
@@ -23,8 +26,8 @@ type name struct {
 	limited  instant           // until when the answer lasts, or lasted, that brought too many addresses; never: none did
 }
 
-func newName() *name {
-	return &name{answered: [families]instant{never, never}, limited: never, rotated: never}
+func newName(called fqdn.Name) *name {
+	return &name{called: called, answered: [families]instant{never, never}, limited: never, rotated: never}
 }
 
 // question returns the question of k; nil if it has none yet.

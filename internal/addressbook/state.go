@@ -30,7 +30,7 @@ func (b *Book) judge(n *name, us []union, retention time.Duration, at instant) (
 	case anyFamily(ss, standing.failing):
 		return Failing, n.failures(ss).keeping(keptBy(ss, anything))
 	}
-	return NotFound, n.absences(ss).keeping(keptBy(ss, anything))
+	return NotFound, n.absences(ss).keeping(keptBy(ss, anything)) + n.hint()
 }
 
 func (b *Book) standings(n *name, us []union, retention time.Duration, at instant) [families]standing {

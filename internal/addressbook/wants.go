@@ -120,7 +120,7 @@ func (b *Book) joinName(w *owner, p fqdn.Pattern) *name {
 	about := Subject{View: w.view, Name: key}
 	n := b.names[about]
 	if n == nil {
-		n = newName()
+		n = newName(key)
 		b.names[about] = n
 		b.wanted.change()
 	}
