@@ -26,6 +26,7 @@ type silentBook struct {
 func (b *silentBook) Wanted() ([]addressbook.Subject, <-chan struct{})       { return b.subjects, nil }
 func (b *silentBook) Fail(addressbook.Key, string, time.Time)                {}
 func (b *silentBook) Retire(addressbook.View, addressbook.Source, time.Time) {}
+func (b *silentBook) Serve(addressbook.View, int)                            {}
 func (b *silentBook) Record(addressbook.Key, addressbook.Answer, time.Time) {
 	if b.recorded != nil {
 		b.recorded <- struct{}{}

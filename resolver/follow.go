@@ -76,6 +76,7 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 			r.book.Retire("", l.source, now)
 		}
 	}
+	r.book.Serve("", r.upstreams())
 	r.shareWorkers()
 	r.report()
 	return changed

@@ -23,6 +23,7 @@ type Book interface {
 	Record(k addressbook.Key, a addressbook.Answer, now time.Time)
 	Fail(k addressbook.Key, reason string, now time.Time)
 	Retire(v addressbook.View, s addressbook.Source, now time.Time)
+	Serve(v addressbook.View, sources int)
 }
 
 // Resolver keeps a Book informed. Make it with New and run it once with Start.

@@ -22,6 +22,7 @@ const (
 
 // view is a set of upstreams that some owner names for its names.
 type view struct {
+	lanes   int
 	refused []refusal
 }
 
@@ -59,6 +60,7 @@ func (r *Resolver) closeView(v addressbook.View) {
 		}
 	}
 	delete(r.views, v)
+	r.book.Serve(v, 0)
 }
 
 // openView makes a lane for each upstream of a view that may be asked.
@@ -86,6 +88,9 @@ func (r *Resolver) openView(ctx context.Context, v addressbook.View) {
 
 func (r *Resolver) openInView(ctx context.Context, key laneKey) {
 	r.open(newLane(ctx, key, key.upstream, max(r.options.MaxQPS/viewShare, 1)))
+	v := r.views[key.view]
+	v.lanes++
+	r.book.Serve(key.view, v.lanes)
 }
 
 // admitWaiting asks upstreams for which there was no room before, as far as there is now.

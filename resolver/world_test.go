@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
@@ -30,6 +31,7 @@ type world struct {
 	subjects []addressbook.Subject
 	changed  chan struct{}
 	noted    []string // what the book was told: "10s record www.example.com A 192.0.2.53:53 Good 10s"
+	served   map[addressbook.View]int
 	asked    []asked
 	reply    func(asked) reply
 	flying   int
@@ -176,6 +178,26 @@ func (w *world) Fail(k addressbook.Key, reason string, now time.Time) {
 // Retire implements Book.
 func (w *world) Retire(v addressbook.View, s addressbook.Source, now time.Time) {
 	w.note(now, "retire %s%s", s, by(v))
+}
+
+// Serve implements Book.
+func (w *world) Serve(v addressbook.View, sources int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.served == nil {
+		w.served = map[addressbook.View]int{}
+	}
+	w.served[v] = sources
+}
+
+// expectServed compares how many upstreams serve each view, as the book was told last.
+func (w *world) expectServed(want map[addressbook.View]int) {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if d := cmp.Diff(want, w.served); d != "" {
+		w.t.Errorf("served (-want +got):\n%s", d)
+	}
 }
 
 func by(v addressbook.View) string {

@@ -140,6 +140,8 @@ type Entry struct {
 	Addresses []Address // sorted by Addr, distinct
 	// Answered is when the last of the families got its first good answer from any source; zero: not yet.
 	Answered time.Time
+	// Tried: each of the families was answered well or failed at least once. Never for a wildcard.
+	Tried bool
 	// Wanted is when the owner first listed the pattern.
 	Wanted time.Time
 	// Retention is how long addresses of this entry are kept, for this owner.
@@ -182,6 +184,10 @@ type Snapshot struct {
 	// Next is the earliest instant at which a Snapshot would differ although nothing was recorded, but for addresses
 	// that vanish after Linger; zero: never.
 	Next time.Time
+	// Served is how many sources are asked for the owner's view, see Serve.
+	Served int
+	// Heard: some source of the owner's view has given a good answer, to any question that was wanted, since the Book was made.
+	Heard bool
 }
 
 // Stats counts what the book holds.

@@ -32,6 +32,8 @@ type Book struct {
 	names   map[Subject]*name
 	evicted uint64
 	wanted  wantedNames
+	// services has the zero View from its first Serve or owner on, and the others that somebody names or serves.
+	services map[View]*service
 
 	// Scratch space of the call that holds mu.
 	answer        []netip.Addr
@@ -54,6 +56,8 @@ func New(o Options) *Book {
 		owners:  map[Owner]*owner{},
 		names:   map[Subject]*name{},
 		wanted:  wantedNames{signal: make(chan struct{})},
+
+		services: map[View]*service{},
 	}
 	for _, f := range o.Families {
 		if f < families {
@@ -71,8 +75,8 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 }
 
 // OnChange sets the function that is called, without a lock held, with each owner whose Snapshot changed by a Record,
-// Fail or Retire, that is: an address, a state, a message, Answered, Limited, Rotation, Retention or an Until came, went or moved. It is
-// called once an owner and call, by the goroutine of the producer, after the change can be read; it must not block.
+// Fail, Retire or Serve, that is: an address, a state, a message, Answered, Tried, Limited, Rotation, Retention or an Until came,
+// went or moved, Heard became true, or Served became zero or stopped being it. It is called once an owner and call, by the goroutine of the producer, after the change can be read; it must not block.
 // Set it once, before the first Want.
 func (b *Book) OnChange(changed func(Owner)) {
 	b.mu.Lock()
@@ -102,7 +106,11 @@ func (b *Book) record(k Key, a Answer, now time.Time) []Owner {
 	if n.repeats(k, outcome, addrs, at, expires) {
 		return nil
 	}
-	return b.change(n, at, func() { b.take(n, k, outcome, addrs, at, expires) })
+	changed := b.change(n, at, func() { b.take(n, k, outcome, addrs, at, expires) })
+	if first := b.hear(k.View); len(first) > 0 {
+		return first // the owners of the name among them
+	}
+	return changed
 }
 
 // Fail takes a failure (reason: "SERVFAIL", "timeout", ...); it removes nothing. The reason stands in messages, so it
@@ -189,8 +197,11 @@ func familyOf(a netip.Addr) Family {
 	return IPv6
 }
 
-// notify calls OnChange's function. The lock is not held.
+// notify calls OnChange's function, if there is one. The lock is not held.
 func (b *Book) notify(owners []Owner) {
+	if b.changed == nil {
+		return
+	}
 	for _, o := range owners {
 		b.changed(o)
 	}

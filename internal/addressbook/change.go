@@ -33,6 +33,7 @@ type view struct {
 	message   string
 	limited   bool
 	answered  instant
+	tried     bool
 	rotation  Rotation
 }
 
@@ -82,6 +83,7 @@ func (b *Book) views(n *name, us []union, terms []term, at instant) []view {
 
 func (b *Book) view(n *name, us []union, retention time.Duration, at instant) view {
 	state, message := b.judge(n, us, retention, at)
+	tried := state != Pending // which a name is until then
 	rotation, _ := n.rotation(retention, b.options.MaxAddressesPerName, at)
 	return view{
 		retention: retention,
@@ -89,6 +91,7 @@ func (b *Book) view(n *name, us []union, retention time.Duration, at instant) vi
 		message:   message,
 		limited:   n.limitedEnd(retention) > at,
 		answered:  n.answeredAt(b.asked),
+		tried:     tried,
 		rotation:  rotation,
 	}
 }

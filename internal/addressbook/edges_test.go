@@ -133,6 +133,8 @@ func TestEdge36_OnlyChangesWakeOwners(t *testing.T) {
 	w := newWorld(t, Options{})
 	other := Owner{Kind: "FQDNEgressPolicy", Namespace: "shop", Name: "other"}
 	w.wants(other, nil, "other.example.com")
+	w.absent(upstream, IPv6, NoData) // the first answer of all is news for both
+	w.notified = nil
 	w.answer(upstream, time.Minute, "192.0.2.1", "192.0.2.2")
 	w.expectNotified(web)
 	w.answer(upstream, time.Hour, "192.0.2.2", "192.0.2.1") // order and TTL are no news

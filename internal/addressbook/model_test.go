@@ -22,6 +22,8 @@ type model struct {
 	history map[Subject][]event // of the names that somebody wants, since then
 	limited map[Subject]time.Time
 	evicted uint64
+	served  map[View]int
+	heard   map[View]bool
 }
 
 type modelOwner struct {

@@ -78,6 +78,7 @@ func (m *model) want(o Owner, wants Wants, now time.Time) {
 	}
 	m.owners[o] = next
 	m.dropUnwanted()
+	m.dropServices()
 	for _, p := range next.patterns {
 		if name, exact := p.Exact(); exact && !m.wanted(Subject{next.view, name}) {
 			m.history[Subject{next.view, name}] = []event{}
@@ -96,6 +97,21 @@ func (m *model) pruneAll(v View, ps []fqdn.Pattern, now time.Time) {
 func (m *model) forget(o Owner) {
 	delete(m.owners, o)
 	m.dropUnwanted()
+	m.dropServices()
+}
+
+func (m *model) serve(v View, sources int) {
+	m.served[v] = sources
+	m.dropServices()
+}
+
+// dropServices forgets who was heard in a view that nobody names and nobody serves.
+func (m *model) dropServices() {
+	named := map[View]bool{}
+	for _, o := range m.owners {
+		named[o.view] = true
+	}
+	maps.DeleteFunc(m.heard, func(v View, _ bool) bool { return v != "" && !named[v] && m.served[v] == 0 })
 }
 
 func (m *model) dropUnwanted() {
@@ -147,6 +163,7 @@ func (m *model) record(k Key, a Answer, now time.Time) {
 		outcome = NoData
 	}
 	expires := now.Add(max(a.TTL, 0))
+	m.heard[k.View] = true
 	m.append(k.Subject(), event{what: "good", key: k, at: now, outcome: outcome, addrs: addrs, expires: expires})
 	m.evict(k.Subject())
 	if m.evicted > before {

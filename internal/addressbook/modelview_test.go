@@ -31,6 +31,7 @@ func (m *model) entries(o Owner, now time.Time) []Entry {
 func (m *model) fill(e *Entry, n Subject, now time.Time) {
 	e.Addresses = m.addresses(n, e.Retention, now)
 	e.Answered = m.answered(n)
+	e.Tried = m.tried(n)
 	if until, ok := m.limited[n]; ok {
 		e.Limited = now.Before(until.Add(max(e.Retention, Linger)))
 	}
@@ -75,6 +76,16 @@ func (m *model) answered(n Subject) time.Time {
 		return time.Time{}
 	}
 	return later(first[:]...)
+}
+
+func (m *model) tried(n Subject) bool {
+	var tried [2]bool
+	for _, e := range m.history[n] {
+		if e.what == "good" || e.what == "fail" {
+			tried[e.key.Family] = true
+		}
+	}
+	return tried == [2]bool{true, true}
 }
 
 // modelFamily is where one family of a name stands.

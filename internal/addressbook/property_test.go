@@ -42,6 +42,8 @@ func newMachine(limit int) *machine {
 			owners:  map[Owner]*modelOwner{},
 			history: map[Subject][]event{},
 			limited: map[Subject]time.Time{},
+			served:  map[View]int{},
+			heard:   map[View]bool{},
 		},
 		now:     start,
 		changed: map[Owner]int{},
@@ -65,6 +67,7 @@ func TestBookAgainstModel(t *testing.T) {
 					"again soon": m.again,
 					"fail":       m.fail,
 					"retire":     m.retire,
+					"serve":      m.serve,
 					"step":       m.step,
 					"":           m.check,
 				})
@@ -165,6 +168,15 @@ func (m *machine) retire(t *rapid.T) {
 	})
 }
 
+func (m *machine) serve(t *rapid.T) {
+	v := rapid.SampledFrom(someViews).Draw(t, "view")
+	sources := rapid.IntRange(0, 2).Draw(t, "sources")
+	m.loudly(t, func() {
+		m.book.Serve(v, sources)
+		m.model.serve(v, sources)
+	})
+}
+
 func (m *machine) step(t *rapid.T) {
 	m.now = m.now.Add(rapid.SampledFrom([]time.Duration{
 		time.Nanosecond, time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 2 * time.Hour,
@@ -182,15 +194,16 @@ func (m *machine) silently(t *rapid.T, do func()) {
 
 // loudly does an operation that notifies just those owners of whom something changed, each once.
 func (m *machine) loudly(t *rapid.T, do func()) {
-	before, rotated := map[Owner][]Entry{}, map[Owner][]Rotation{}
+	before, rotated, heard := map[Owner][]Entry{}, map[Owner][]Rotation{}, map[Owner][2]bool{}
 	for _, o := range someOwner {
 		before[o], rotated[o] = withoutCurrent(m.model.entries(o, m.now)), rotations(m.book.Snapshot(o, m.now).Entries)
+		heard[o] = m.servedAndHeard(o)
 	}
 	clear(m.changed)
 	do()
 	want := map[Owner]int{}
 	for _, o := range someOwner {
-		if !sameEntries(before[o], withoutCurrent(m.model.entries(o, m.now))) ||
+		if !sameEntries(before[o], withoutCurrent(m.model.entries(o, m.now))) || heard[o] != m.servedAndHeard(o) ||
 			!slices.Equal(rotated[o], rotations(m.book.Snapshot(o, m.now).Entries)) {
 			want[o] = 1
 		}
@@ -200,12 +213,24 @@ func (m *machine) loudly(t *rapid.T, do func()) {
 	}
 }
 
+// servedAndHeard is what the model knows of an owner's view: whether sources are asked, and whether one answered.
+func (m *machine) servedAndHeard(o Owner) [2]bool {
+	w := m.model.owners[o]
+	if w == nil {
+		return [2]bool{}
+	}
+	return [2]bool{m.model.served[w.view] > 0, m.model.heard[w.view]}
+}
+
 func (m *machine) check(t *rapid.T) {
 	stats := Stats{Owners: len(m.model.owners), Names: len(m.model.history), Evicted: m.model.evicted}
 	for _, o := range someOwner {
 		got := m.book.Snapshot(o, m.now)
 		if want := m.model.entries(o, m.now); !sameEntries(want, got.Entries) {
 			t.Fatalf("snapshot of %v (-want +got):\n%s", o, cmp.Diff(want, got.Entries, byValue))
+		}
+		if service := [2]bool{got.Served > 0, got.Heard}; service != m.servedAndHeard(o) {
+			t.Fatalf("of %v is served and heard %v, want %v", o, service, m.servedAndHeard(o))
 		}
 		m.checkNext(t, o, got)
 		stats.Patterns += len(got.Entries)
@@ -259,7 +284,7 @@ func sameEntries(a, b []Entry) bool {
 	return slices.EqualFunc(a, b, func(x, y Entry) bool {
 		return slices.Equal(x.Addresses, y.Addresses) &&
 			x.Pattern == y.Pattern && x.State == y.State && x.Message == y.Message && x.Limited == y.Limited &&
-			x.Answered.Equal(y.Answered) && x.Wanted.Equal(y.Wanted) && x.Retention == y.Retention
+			x.Tried == y.Tried && x.Answered.Equal(y.Answered) && x.Wanted.Equal(y.Wanted) && x.Retention == y.Retention
 	})
 }
 

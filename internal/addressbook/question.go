@@ -99,6 +99,12 @@ func (q *question) replace(addrs []netip.Addr, at instant) {
 	q.holdings = merged
 }
 
+// has tells whether the question keeps addr, current or retained.
+func (q *question) has(addr netip.Addr) bool {
+	_, ok := slices.BinarySearchFunc(q.holdings, addr, func(h holding, a netip.Addr) int { return h.addr.Compare(a) })
+	return ok
+}
+
 // fresh counts the addresses that are in no holding.
 func (q *question) fresh(addrs []netip.Addr) int {
 	fresh, i := 0, 0

@@ -11,9 +11,10 @@ func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
 	defer b.mu.Unlock()
 	at := b.epoch.instant(now)
 	w := b.owners[o]
-	if w == nil || len(w.wants) == 0 {
+	if w == nil {
 		return Snapshot{}
 	}
+	service := b.services[w.view]
 	next := forever
 	entries := make([]Entry, len(w.wants))
 	for i, x := range w.wants {
@@ -28,7 +29,7 @@ func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
 			next = min(next, b.fill(&entries[i], x.name, w.term, at))
 		}
 	}
-	return Snapshot{Entries: entries, Next: b.epoch.time(next)}
+	return Snapshot{Entries: entries, Next: b.epoch.time(next), Served: service.sources, Heard: service.heard}
 }
 
 // fill enters what is known of a name, and returns when that changes by itself.
@@ -37,7 +38,7 @@ func (b *Book) fill(e *Entry, n *name, t term, at instant) (next instant) {
 	v := b.view(n, b.before, n.retentionFor(t), at)
 	e.State, e.Message, e.Limited = v.state, v.message, v.limited
 	e.Retention, e.Rotation = v.retention, v.rotation
-	e.Answered = b.epoch.time(v.answered)
+	e.Answered, e.Tried = b.epoch.time(v.answered), v.tried
 	e.Addresses = b.addresses(b.before, e.Retention, at)
 
 	_, next = n.rotation(e.Retention, b.options.MaxAddressesPerName, at)

@@ -51,8 +51,8 @@ func (b *Book) Want(o Owner, next Wants, now time.Time) {
 	if next.Retention != nil {
 		t = term{retention: max(*next.Retention, 0)}
 	}
-	w := b.owners[o]
-	if w == nil {
+	w, known := b.owners[o]
+	if !known {
 		w = &owner{Owner: o}
 		b.owners[o] = w
 	} else if w.term == t && w.view == next.View && w.lists(next.Patterns) {
@@ -62,6 +62,10 @@ func (b *Book) Want(o Owner, next Wants, now time.Time) {
 	b.pruneAll(old, next, at)
 	for _, was := range old {
 		was.name.remove(w)
+	}
+	b.enter(next.View)
+	if known {
+		b.leave(left)
 	}
 	w.term, w.view = t, next.View
 	w.wants = b.join(w, next.Patterns, old, at)
@@ -142,6 +146,7 @@ func (b *Book) Forget(o Owner) {
 		was.name.remove(w)
 	}
 	b.dropUnwanted(w.view, w.wants)
+	b.leave(w.view)
 }
 
 // dropUnwanted forgets those names of a view that nobody wants any more.
