@@ -27,7 +27,7 @@ type event struct{ kind, reason, action, note string }
 // eventsFor returns the events of the step from one status to the next: at most one of each reason, so that a policy
 // with many names cannot flood the API.
 func eventsFor(before, after v1alpha1.FQDNEgressPolicyStatus) []event {
-	known := make(map[v1alpha1.FQDN]v1alpha1.FQDNStatus, len(before.FQDNs))
+	known := make(map[string]v1alpha1.FQDNStatus, len(before.FQDNs))
 	for _, s := range before.FQDNs {
 		known[s.FQDN] = s
 	}
@@ -62,7 +62,7 @@ func isFailure(state v1alpha1.FQDNState) bool {
 	return state == v1alpha1.FQDNFailing || state == v1alpha1.FQDNNotFound || state == v1alpha1.FQDNStale
 }
 
-func newlyRefused(known map[v1alpha1.FQDN]v1alpha1.FQDNStatus, names []v1alpha1.FQDNStatus) string {
+func newlyRefused(known map[string]v1alpha1.FQDNStatus, names []v1alpha1.FQDNStatus) string {
 	note, more := "", 0
 	for _, s := range names {
 		for _, refused := range s.Refused {

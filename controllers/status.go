@@ -35,13 +35,13 @@ type facts struct {
 // statusFor says in a status what was found and written. The same facts give the same status, whatever the order in
 // which they came: a status that says nothing new is not written.
 func statusFor(f facts, now time.Time) v1alpha1.FQDNEgressPolicyStatus {
-	before := make(map[v1alpha1.FQDN]v1alpha1.FQDNStatus, len(f.policy.Status.FQDNs))
+	before := make(map[string]v1alpha1.FQDNStatus, len(f.policy.Status.FQDNs))
 	for _, s := range f.policy.Status.FQDNs {
 		before[s.FQDN] = s
 	}
 	names := make([]v1alpha1.FQDNStatus, 0, len(f.snapshot.Entries))
 	for _, e := range f.snapshot.Entries {
-		names = append(names, f.fqdnStatus(e, before[v1alpha1.FQDN(e.Pattern.String())]))
+		names = append(names, f.fqdnStatus(e, before[e.Pattern.String()]))
 	}
 	status := v1alpha1.FQDNEgressPolicyStatus{
 		ObservedGeneration: f.policy.Generation,
@@ -65,7 +65,7 @@ func (f facts) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alp
 	}
 	addresses := withCarried(plan.Allowed[e.Pattern], plan.Carried, before.Addresses)
 	status := v1alpha1.FQDNStatus{
-		FQDN:         v1alpha1.FQDN(e.Pattern.String()),
+		FQDN:         e.Pattern.String(),
 		State:        v1alpha1.FQDNState(e.State),
 		Message:      e.Message,
 		AddressCount: int32(len(addresses)),

@@ -3,42 +3,51 @@
 
 package v1alpha1
 
-// The condition types of a policy. Each is always present once the policy was first seen, and True or False, never
-// Unknown: what is not known yet is Pending. docs/fqdnegresspolicy.md says what to do about each reason.
+// The condition types of a policy. Each lists its reasons; of several that fit, the first is taken.
 const (
-	// ConditionReady is True while ConditionResolved and ConditionProgrammed are. True: ReasonReady. False: the reason and
-	// the message of the other that is False, ConditionProgrammed first.
+	// ConditionReady tells whether the NetworkPolicies are true to the spec of this generation and to what DNS says now. A
+	// name without an address does not make it False: ConditionResolved tells that. True: ReasonReady. False: the reason and
+	// message of ConditionProgrammed. Unknown: ReasonDNSUnavailable, ReasonPending.
 	ConditionReady = "Ready"
-	// ConditionResolved is True while every name and pattern of the policy is Resolved or Stale. True: ReasonResolved,
-	// ReasonNoNames. False, worst first: ReasonResolutionFailed, ReasonNameNotFound, ReasonPending,
-	// ReasonWildcardsUnobserved.
+	// ConditionResolved tells whether every name has an allowed address. True: ReasonResolved, ReasonNoNames. False:
+	// ReasonResolutionFailed, ReasonAddressRefused, ReasonNameNotFound, ReasonPending, ReasonWildcardsUnobserved.
 	ConditionResolved = "Resolved"
-	// ConditionProgrammed is True while the NetworkPolicies in the API match the spec and the known addresses. True:
-	// ReasonProgrammed, ReasonAudit. False, most pressing first: ReasonConflict, ReasonContested, ReasonWriteFailed,
-	// ReasonLimitReached.
+	// ConditionProgrammed tells whether the NetworkPolicies in the API match the spec and the known addresses. True:
+	// ReasonProgrammed, ReasonAudit. False: ReasonConflict, ReasonContested, ReasonWriteFailed, ReasonLimitReached.
 	ConditionProgrammed = "Programmed"
+	// ConditionStalled is there, and True, only while nothing goes on before a person acts. True: ReasonConflict. Tools
+	// that wait give up then (kstatus).
+	ConditionStalled = "Stalled"
 )
 
 // ReasonReady is used with ConditionReady while it is True.
 const ReasonReady = "Ready"
 
-// The reasons of ConditionResolved.
+// Reasons of ConditionReady while it is Unknown; ReasonPending is also one of ConditionResolved.
+const (
+	// ReasonDNSUnavailable is used when no upstream has answered anything since the controller started.
+	ReasonDNSUnavailable = "DNSUnavailable"
+	// ReasonPending is used while a name may still get its first answer.
+	ReasonPending = "Pending"
+)
+
+// Reasons of ConditionResolved.
 const (
 	// ReasonResolved is used while it is True and the policy lists a name.
 	ReasonResolved = "Resolved"
 	// ReasonNoNames is used while it is True because the policy lists no name.
 	ReasonNoNames = "NoNames"
-	// ReasonPending is used when a name was neither answered nor failed yet.
-	ReasonPending = "Pending"
-	// ReasonNameNotFound is used when a name does not exist or has no addresses (NXDOMAIN, NODATA).
-	ReasonNameNotFound = "NameNotFound"
 	// ReasonResolutionFailed is used when a name has no addresses because of errors.
 	ReasonResolutionFailed = "ResolutionFailed"
+	// ReasonAddressRefused is used when a name has addresses, and none of them may be allowed.
+	ReasonAddressRefused = "AddressRefused"
+	// ReasonNameNotFound is used when a name does not exist or has no addresses (NXDOMAIN, NODATA).
+	ReasonNameNotFound = "NameNotFound"
 	// ReasonWildcardsUnobserved is used when a wildcard is listed and nothing observes names.
 	ReasonWildcardsUnobserved = "WildcardsUnobserved"
 )
 
-// The reasons of ConditionProgrammed.
+// Reasons of ConditionProgrammed.
 const (
 	// ReasonProgrammed is used while it is True and the mode is Enforce.
 	ReasonProgrammed = "Programmed"
@@ -46,7 +55,7 @@ const (
 	ReasonAudit = "Audit"
 	// ReasonConflict is used when a NetworkPolicy that is not ours has a name that we need.
 	ReasonConflict = "Conflict"
-	// ReasonContested is used while somebody keeps changing what we write.
+	// ReasonContested is used while somebody changes what we write: later, or on its way into the API.
 	ReasonContested = "Contested"
 	// ReasonWriteFailed is used when the API server refused a write; the message holds its own.
 	ReasonWriteFailed = "WriteFailed"

@@ -16,10 +16,11 @@ const Kind = "FQDNEgressPolicy"
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:shortName=fep,categories=all
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether every name has addresses and the NetworkPolicies allow them"
+// +kubebuilder:resource:shortName=fep
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the NetworkPolicies are true to the spec and to what DNS says now"
 // +kubebuilder:printcolumn:name="FQDNs",type=integer,JSONPath=`.status.fqdnCount`,description="Distinct names and patterns of the spec"
-// +kubebuilder:printcolumn:name="Addresses",type=integer,JSONPath=`.status.addressCount`,description="Distinct addresses that the NetworkPolicies allow for the names"
+// +kubebuilder:printcolumn:name="Unresolved",type=integer,JSONPath=`.status.unresolvedCount`,description="How many of them have no allowed address"
+// +kubebuilder:printcolumn:name="Addresses",type=integer,JSONPath=`.status.addressCount`,description="Distinct addresses that the NetworkPolicies in the API allow for the names"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What to know or to do"
 // +kubebuilder:validation:XValidation:rule=`self.metadata.name.size() <= 63`,message="the name of a policy is also the value of a label: write at most 63 characters"
@@ -34,7 +35,11 @@ type FQDNEgressPolicy struct {
 	Spec FQDNEgressPolicySpec `json:"spec"`
 
 	// status is what the controller found and wrote. Nobody else writes it.
+	// ---
+	// A tool that waits for Ready takes an object without conditions for ready (kstatus), so the API server shows one at once.
+	//
 	// +optional
+	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "The controller has not looked at this policy yet", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
 	Status FQDNEgressPolicyStatus `json:"status,omitempty"`
 }
 

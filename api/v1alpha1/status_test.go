@@ -95,7 +95,8 @@ func read(t *testing.T, c client.Client, p *v1alpha1.FQDNEgressPolicy) *v1alpha1
 	return got
 }
 
-// The largest status that the controller may write is accepted, anything more is not.
+// The largest status that the controller may write is accepted. The schema bounds the size of a status, and says nothing of
+// what a name or a state may be: a rule of the spec that tightens must not block a status.
 func TestStatus_Bounds(t *testing.T) {
 	c := newClient(t)
 	p := createPolicy(t, c, "status-bounds")
@@ -103,7 +104,8 @@ func TestStatus_Bounds(t *testing.T) {
 	name := &p.Status.FQDNs[0]
 	name.Addresses = slices.Repeat([]string{"2001:db8:1111:2222:3333:4444:5555:6666"}, 50)
 	name.Refused = slices.Repeat(name.Refused, 10)
-	name.Message = strings.Repeat("m", 1024)
+	name.Message = strings.Repeat("m", 4096)
+	name.FQDN, name.State = "localhost", "Fine"
 	p.Status.NetworkPolicies = slices.Repeat([]string{"web-fqdn"}, 20)
 	p.Status.FQDNs = slices.Repeat(p.Status.FQDNs[:1], 100)
 	if err := c.Status().Update(t.Context(), p); err != nil {
@@ -114,8 +116,8 @@ func TestStatus_Bounds(t *testing.T) {
 		"fqdns[0].addresses": func(s *v1alpha1.FQDNEgressPolicyStatus) { s.FQDNs[0].Addresses = make([]string, 51) },
 		"fqdns[0].refused":   func(s *v1alpha1.FQDNEgressPolicyStatus) { s.FQDNs[0].Refused = make([]v1alpha1.RefusedAddress, 11) },
 		"fqdns[0].message":   func(s *v1alpha1.FQDNEgressPolicyStatus) { s.FQDNs[0].Message += "m" },
-		"fqdns[0].state":     func(s *v1alpha1.FQDNEgressPolicyStatus) { s.FQDNs[0].State = "Fine" },
-		"fqdns[0].fqdn":      func(s *v1alpha1.FQDNEgressPolicyStatus) { s.FQDNs[0].FQDN = "localhost" },
+		"fqdns[0].state":     func(s *v1alpha1.FQDNEgressPolicyStatus) { s.FQDNs[0].State = v1alpha1.FQDNState(strings.Repeat("s", 65)) },
+		"fqdns[0].fqdn":      func(s *v1alpha1.FQDNEgressPolicyStatus) { s.FQDNs[0].FQDN = strings.Repeat("n", 1025) },
 		"networkPolicies":    func(s *v1alpha1.FQDNEgressPolicyStatus) { s.NetworkPolicies = make([]string, 21) },
 		"conditions":         func(s *v1alpha1.FQDNEgressPolicyStatus) { s.Conditions = make([]metav1.Condition, 9) },
 		"observedGeneration": func(s *v1alpha1.FQDNEgressPolicyStatus) { s.ObservedGeneration = -1 },
@@ -143,7 +145,7 @@ func TestStatus_CountsAreZeroByDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(`{"addressCount":0,"fqdnCount":0,"observedGeneration":1}`, string(out)); diff != "" {
+	if diff := cmp.Diff(`{"addressCount":0,"fqdnCount":0,"observedGeneration":1,"unresolvedCount":0}`, string(out)); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 }
@@ -161,9 +163,9 @@ func TestKubectl_Columns(t *testing.T) {
 	for _, tc := range []struct {
 		args, want string // the age, which nobody can foresee, stands as AGE
 	}{
-		{"get fep columns", "NAME READY FQDNS ADDRESSES AGE columns True 1 2 AGE"},
-		{"get fep columns -o wide", "NAME READY FQDNS ADDRESSES AGE MESSAGE columns True 1 2 AGE All is well"},
-		{"get fqdnegresspolicies columns-new", "NAME READY FQDNS ADDRESSES AGE columns-new AGE"},
+		{"get fep columns", "NAME READY FQDNS UNRESOLVED ADDRESSES AGE columns True 1 0 2 AGE"},
+		{"get fep columns -o wide", "NAME READY FQDNS UNRESOLVED ADDRESSES AGE MESSAGE columns True 1 0 2 AGE All is well"},
+		{"get fqdnegresspolicies columns-new", "NAME READY FQDNS UNRESOLVED ADDRESSES AGE columns-new Unknown AGE"},
 	} {
 		out, err := plane.Server(t).Kubectl(t.Context(), strings.Fields(tc.args)...)
 		if err != nil {
@@ -173,6 +175,39 @@ func TestKubectl_Columns(t *testing.T) {
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("kubectl %s (-want +got):\n%s\n%s", tc.args, diff, out)
 		}
+	}
+}
+
+// A tool that waits for Ready (kstatus: Helm, Flux) takes an object without conditions for ready.
+func TestStatus_ReadyIsUnknownUntilTheControllerHasLooked(t *testing.T) {
+	c := newClient(t)
+	p := createPolicy(t, c, "status-new")
+	got := read(t, c, p).Status.Conditions
+	if len(got) != 1 || got[0].Type != v1alpha1.ConditionReady || got[0].Status != metav1.ConditionUnknown || got[0].Reason != v1alpha1.ReasonPending {
+		t.Errorf("conditions of a new policy: %+v", got)
+	}
+	before := p.DeepCopy()
+	p.Status = fullStatus()
+	if err := c.Status().Patch(t.Context(), p, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(fullStatus(), read(t, c, p).Status); diff != "" {
+		t.Errorf("the default is still in the status that was written (-want +got):\n%s", diff)
+	}
+}
+
+// kubectl delete all --all must not open the pods that a policy restricts.
+func TestKubectl_NotInCategoryAll(t *testing.T) {
+	createPolicy(t, newClient(t), "in-no-category")
+	out, err := plane.Server(t).Kubectl(t.Context(), "get", "all", "-o", "name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(out), "in-no-category") {
+		t.Errorf("kubectl get all shows the policy:\n%s", out)
+	}
+	if !strings.Contains(string(out), "service/kubernetes") {
+		t.Errorf("kubectl get all shows nothing:\n%s", out)
 	}
 }
 

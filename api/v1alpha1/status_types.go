@@ -15,7 +15,8 @@ type FQDNEgressPolicyStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready, Resolved and Programmed, each with a reason and a message.
+	// conditions are Ready, Resolved and Programmed, each with a reason and a message, and Stalled while only a person can
+	// help. Until the controller wrote a status, Ready is Unknown.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -28,13 +29,20 @@ type FQDNEgressPolicyStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	FQDNCount int32 `json:"fqdnCount"`
 
-	// addressCount is the number of distinct addresses that the generated NetworkPolicies allow for names.
+	// unresolvedCount is how many of them have no allowed address.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	UnresolvedCount int32 `json:"unresolvedCount"`
+
+	// addressCount is the number of distinct addresses that the NetworkPolicies in the API allow for names; in mode Audit,
+	// that they would allow.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
 	AddressCount int32 `json:"addressCount"`
 
-	// networkPolicies are the names of the generated NetworkPolicies.
+	// networkPolicies are the names of the generated NetworkPolicies that are in the API.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
@@ -52,17 +60,19 @@ type FQDNEgressPolicyStatus struct {
 type FQDNStatus struct {
 	// fqdn is the name or pattern in lower case, without a trailing dot.
 	// +required
-	FQDN FQDN `json:"fqdn"`
+	// +kubebuilder:validation:MaxLength=1024
+	FQDN string `json:"fqdn"`
 
 	// state is Pending (not answered yet; for a wildcard: no name observed yet), Resolved (an upstream answers it with
-	// addresses), Stale (addresses are kept, but the last word of the upstreams was an error), NotFound (it does not
-	// exist or has no addresses) or Failing (no addresses, and errors).
+	// addresses), Stale (addresses are kept, but the last word of the upstreams was an error), Refused (an upstream answers
+	// it with addresses, and none may be allowed), NotFound (it does not exist or has no addresses) or Failing (no
+	// addresses, and errors).
 	// +required
 	State FQDNState `json:"state"`
 
 	// message says what to know or to do; empty when all is well.
 	// +optional
-	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:MaxLength=4096
 	Message string `json:"message,omitempty"`
 
 	// addressCount is the number of addresses that the generated NetworkPolicies allow for it.
@@ -112,12 +122,13 @@ type RefusedAddress struct {
 
 	// reason says why it is refused, and what to write to allow it where that is possible.
 	// +required
-	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason"`
 }
 
 // FQDNState is the state of one name.
-// +kubebuilder:validation:Enum=Pending;Resolved;Stale;NotFound;Failing
+//
+// +kubebuilder:validation:MaxLength=64
 type FQDNState string
 
 // The values of FQDNState.
@@ -128,6 +139,8 @@ const (
 	FQDNResolved FQDNState = "Resolved"
 	// FQDNStale: addresses are kept, but in one of their families the last word of every upstream was an error.
 	FQDNStale FQDNState = "Stale"
+	// FQDNRefused: an upstream answers it with addresses, and the guard keeps all of them out.
+	FQDNRefused FQDNState = "Refused"
 	// FQDNNotFound: NXDOMAIN or NODATA.
 	FQDNNotFound FQDNState = "NotFound"
 	// FQDNFailing: no addresses, and errors.

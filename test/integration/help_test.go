@@ -24,7 +24,7 @@ func logHas(p *process, text string) error {
 }
 
 // stateIn tells whether a name of the policy is in one of the states.
-func stateIn(p *v1alpha1.FQDNEgressPolicy, name v1alpha1.FQDN, states ...v1alpha1.FQDNState) error {
+func stateIn(p *v1alpha1.FQDNEgressPolicy, name string, states ...v1alpha1.FQDNState) error {
 	for _, s := range p.Status.FQDNs {
 		if s.FQDN == name && slices.Contains(states, s.State) {
 			return nil

@@ -232,7 +232,7 @@ func (w *world) wantState(policy, name string, state v1alpha1.FQDNState) v1alpha
 	var status v1alpha1.FQDNStatus
 	eventually(w.t, func() error {
 		for _, s := range w.policy(policy).Status.FQDNs {
-			if s.FQDN == v1alpha1.FQDN(name) {
+			if s.FQDN == name {
 				status = s
 				if s.State == state {
 					return nil
@@ -249,7 +249,7 @@ func (w *world) wantPool(policy, name string, want v1alpha1.PoolStatus) {
 	w.t.Helper()
 	eventually(w.t, func() error {
 		for _, s := range w.policy(policy).Status.FQDNs {
-			if s.FQDN == v1alpha1.FQDN(name) && s.Pool != nil && *s.Pool == want {
+			if s.FQDN == name && s.Pool != nil && *s.Pool == want {
 				return nil
 			}
 		}
