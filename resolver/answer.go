@@ -24,27 +24,70 @@ const negativeTTL = 30 * time.Second
 // may be dropped. It trusts only records of class IN that the CNAME chain from q's name leads to, wherever they stand
 // in the answer section (RFC 2181 section 5 gives records no order). It is pure and does not change m.
 //
+//	RCODE      answer section                      authority section             outcome
+//	NOERROR    addresses at the chain's end        anything                      Good
+//	NXDOMAIN   addresses at the chain's end        anything                      malformed answer
+//	either     an endless, long or forked chain    anything                      CNAME loop, CNAME chain too long, contradictory CNAME
+//	either     no chain, records of other owners   anything                      answer about another name
+//	either     no chain, other records of q's name anything                      records that were not asked for
+//	NXDOMAIN   empty, or a chain                   anything                      NXDomain
+//	NOERROR    empty, or a chain                   SOA of a zone around the end  NoData
+//	NOERROR    empty                               NS, no such SOA               referral instead of an answer
+//	NOERROR    a chain                             NS of the end's zone          referral instead of an answer
+//	NOERROR    empty, or a chain                   nothing, or anything else     no recursion, or no addresses and no SOA record
+//	any other  anything                            anything                      the RCODE in capitals
+//
+// "A chain" is one that accounts for every record: one with records of other owners beside it, and no address at its end,
+// is an answer about another name. NXDOMAIN speaks of the chain's end (RFC 6604 section 3). The AA bit proves nothing, as CoreDNS
+// sets it on all that its cache kept; nor does RA, which forwarders set on what they pass on.
+//
+// The outcome of the last but one row is not final: see absence.
+//
 // The TTL is the lowest of the chain's and the addresses'; of a negative answer min(SOA TTL, MINIMUM) instead of the
 // addresses' (RFC 2308 section 5). Addresses are sorted and distinct, and as they came: IPv4-mapped ones too.
 func ReadAnswer(q Question, m *dns.Msg) (addressbook.Answer, error) {
-	if err := judge(q, m); err != nil {
-		return addressbook.Answer{}, err
+	r, err := read(q, m)
+	if err == nil && r.unproven != nil {
+		err = r.unproven
 	}
-	c, err := follow(q.qname(), m.Answer)
 	if err != nil {
 		return addressbook.Answer{}, err
 	}
-	addrs, ttl, err := addressesAt(c.end, q.qtype(), m.Answer)
+	return r.answer, nil
+}
+
+// reading is what a message says about a question.
+type reading struct {
+	answer addressbook.Answer
+	// path is the chain that the answer went: the question's name first, the end last.
+	path []string
+	// unproven: answer is NoData, and the message does not prove it. If nothing else does, it is this failure. Nil: it is
+	// what the message says.
+	unproven *Error
+}
+
+func read(q Question, m *dns.Msg) (reading, error) {
+	if err := judge(q, m); err != nil {
+		return reading{}, err
+	}
+	c, err := follow(q.qname(), m.Answer)
+	if err != nil {
+		return reading{}, err
+	}
+	addrs, ttl, err := addressesAt(c.end(), q.qtype(), m.Answer)
 	switch {
 	case err != nil:
-		return addressbook.Answer{}, err
+		return reading{}, err
 	case len(addrs) == 0:
 		return negative(m, c)
 	case m.Rcode == dns.RcodeNameError:
 		// The name does not exist and has addresses: one of the two is a lie.
-		return addressbook.Answer{}, &Error{Reason: ReasonMalformed, Err: fmt.Errorf("NXDOMAIN with addresses")}
+		return reading{}, &Error{Reason: ReasonMalformed, Err: fmt.Errorf("NXDOMAIN with addresses")}
 	}
-	return addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs, TTL: seconds(min(ttl, c.ttl))}, nil
+	return reading{
+		answer: addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs, TTL: seconds(min(ttl, c.ttl))},
+		path:   c.path,
+	}, nil
 }
 
 // judge tells why m says nothing about q, whatever records it has.

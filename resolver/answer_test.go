@@ -43,7 +43,6 @@ func TestReadAnswer(t *testing.T) {
 			www.example.com. 60 IN A 192.0.2.10`, want: good(60, "192.0.2.9", "192.0.2.10")},
 		"the other family": {question: "www.example.com AAAA", text: `www.example.com. 60 IN AAAA 2001:db8::2
 			www.example.com. 60 IN AAAA 2001:db8::1`, want: good(60, "2001:db8::1", "2001:db8::2")},
-		"addresses of the family that was not asked for": {text: "www.example.com. 60 IN AAAA 2001:db8::2", want: nodata(30)},
 		"Edge4: lowest TTL is the alias's": {text: `www.example.com. 10 IN CNAME a.example.net.
 			a.example.net. 3600 IN A 192.0.2.1`, want: good(10, "192.0.2.1")},
 		"Edge4: lowest TTL is an address's": {text: `www.example.com. 3600 IN CNAME a.example.net.
@@ -86,16 +85,23 @@ func TestReadAnswer(t *testing.T) {
 			want: nodata(5)},
 		"NODATA with MINIMUM's top bit": {text: "-- example.com. 5 IN SOA ns.example.com. admin.example.com. 1 3600 600 86400 4294967295",
 			want: nodata(0)},
-		"NODATA without SOA":                        {want: nodata(30)},
-		"NODATA with the SOA of a foreign zone":     {text: "-- example.org. 5 IN SOA ns.example.org. a.example.org. 1 3600 600 86400 5", want: nodata(30)},
-		"NODATA of an authority with NS":            {text: "-- example.com. 60 IN NS ns.example.com.", edits: edits{authoritative}, want: nodata(30)},
-		"NODATA of an authority":                    {edits: edits{authoritative}, want: nodata(30)},
-		"NODATA with SOA and NS":                    {text: "--" + testSOA + "\nexample.com. 60 IN NS ns.example.com.", want: nodata(20)},
-		"NODATA at the end of a chain":              {text: "www.example.com. 60 IN CNAME a.example.com.\n--" + testSOA, want: nodata(20)},
-		"NODATA at the end of a short-lived chain":  {text: "www.example.com. 7 IN CNAME a.example.com.\n--" + testSOA, want: nodata(7)},
-		"NODATA at the end of a chain, without SOA": {text: "www.example.com. 60 IN CNAME a.example.com.", want: nodata(30)},
-		"NXDOMAIN":             {text: "--" + testSOA, edits: edits{rcode(dns.RcodeNameError)}, want: nxdomain(20)},
-		"NXDOMAIN without SOA": {edits: edits{rcode(dns.RcodeNameError)}, want: nxdomain(30)},
+		"NODATA of an authority":                   {text: "--" + testSOA, edits: edits{authoritative}, want: nodata(20)},
+		"NODATA of a server without recursion":     {text: "--" + testSOA, edits: edits{notRecursive}, want: nodata(20)},
+		"NODATA with SOA and NS":                   {text: "--" + testSOA + "\nexample.com. 60 IN NS ns.example.com.", want: nodata(20)},
+		"NODATA with the root's SOA":               {text: "-- . 30 IN SOA a.root. nstld. 1 3600 600 86400 30", want: nodata(30)},
+		"NODATA with the SOA second":               {text: "-- example.org. 5 IN SOA ns.example.org. a.example.org. 1 3600 600 86400 5\n" + testSOA, want: nodata(20)},
+		"NODATA at the end of a chain":             {text: "www.example.com. 60 IN CNAME a.example.com.\n--" + testSOA, want: nodata(20)},
+		"NODATA at the end of a short-lived chain": {text: "www.example.com. 7 IN CNAME a.example.com.\n--" + testSOA, want: nodata(7)},
+		"NODATA at the end of a signed DNAME": {text: `example.com. 300 IN DNAME example.net.
+			example.com. 300 IN RRSIG DNAME 8 2 300 20300101000000 20200101000000 1 example.com. AA==
+			www.example.com. 60 IN CNAME www.example.net.
+			-- example.net. 9 IN SOA ns.example.net. a.example.net. 1 3600 600 86400 20`, want: nodata(9)},
+		"NXDOMAIN":                                 {text: "--" + testSOA, edits: edits{rcode(dns.RcodeNameError)}, want: nxdomain(20)},
+		"NXDOMAIN without SOA":                     {edits: edits{rcode(dns.RcodeNameError)}, want: nxdomain(30)},
+		"NXDOMAIN of a template":                   {edits: edits{rcode(dns.RcodeNameError), authoritative}, want: nxdomain(30)},
+		"NXDOMAIN with a foreign SOA":              {text: "-- example.org. 5 IN SOA ns.example.org. a.example.org. 1 3600 600 86400 5", edits: edits{rcode(dns.RcodeNameError)}, want: nxdomain(30)},
+		"NXDOMAIN with NS":                         {text: "-- example.com. 60 IN NS ns.example.com.", edits: edits{rcode(dns.RcodeNameError)}, want: nxdomain(30)},
+		"NXDOMAIN at the end of a part of a chain": {text: "www.example.com. 7 IN CNAME a.example.net.", edits: edits{rcode(dns.RcodeNameError)}, want: nxdomain(7)},
 		"NXDOMAIN at the end of a chain": {text: "www.example.com. 60 IN CNAME a.example.net.\n-- example.net. 9 IN SOA ns.example.net. a.example.net. 1 3600 600 86400 20",
 			edits: edits{rcode(dns.RcodeNameError)}, want: nxdomain(9)},
 	}
@@ -129,6 +135,7 @@ func links(n int) string {
 func TestReadAnswer_SaysNothing(t *testing.T) {
 	type edits = []func(*dns.Msg)
 	const fine = "www.example.com. 60 IN A 192.0.2.1\n"
+	const alias = "www.example.com. 60 IN CNAME a.example.net.\n"
 	tests := map[string]struct {
 		text  string
 		edits edits
@@ -158,11 +165,47 @@ func TestReadAnswer_SaysNothing(t *testing.T) {
 		"a record without an address": {edits: edits{func(m *dns.Msg) {
 			m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: "www.example.com.", Rrtype: dns.TypeA, Class: dns.ClassINET}}}
 		}}, want: ReasonMalformed},
-		"referral":                        {text: "-- example.com. 60 IN NS ns.example.com.", edits: edits{notRecursive}, want: ReasonReferral},
-		"referral passed on":              {text: "-- example.com. 60 IN NS ns.example.com.", want: ReasonReferral},
-		"referral behind an alias":        {text: "www.example.com. 60 IN CNAME a.example.net.\n-- example.net. 60 IN NS ns.example.net.", edits: edits{authoritative}, want: ReasonReferral},
-		"empty and not recursive":         {edits: edits{notRecursive}, want: ReasonNotRecursive},
-		"alias whose end nobody followed": {text: "www.example.com. 60 IN CNAME a.example.net.", edits: edits{authoritative}, want: ReasonNotRecursive},
+
+		"referral down":                       {text: "-- www.example.com. 60 IN NS ns.example.com.", edits: edits{notRecursive}, want: ReasonReferral},
+		"referral up":                         {text: "-- . 60 IN NS a.root-servers.net.", edits: edits{notRecursive}, want: ReasonReferral},
+		"referral aside":                      {text: "-- example.org. 60 IN NS ns.example.org.", edits: edits{notRecursive}, want: ReasonReferral},
+		"referral passed on":                  {text: "-- example.com. 60 IN NS ns.example.com.", want: ReasonReferral},
+		"referral down, from a cache with AA": {text: "-- example.com. 60 IN NS ns.example.com.", edits: edits{authoritative}, want: ReasonReferral},
+		"referral up, from a cache with AA":   {text: "-- . 60 IN NS a.root-servers.net.", edits: edits{authoritative}, want: ReasonReferral},
+		"referral with a foreign SOA": {text: "-- example.com. 60 IN NS ns.example.com.\nexample.org. 5 IN SOA ns.example.org. a.example.org. 1 3600 600 86400 5",
+			want: ReasonReferral},
+		"referral behind an alias":    {text: alias + "-- example.net. 60 IN NS ns.example.net.", edits: edits{authoritative}, want: ReasonReferral},
+		"referral up behind an alias": {text: alias + "-- . 60 IN NS a.root-servers.net.", edits: edits{authoritative}, want: ReasonReferral},
+
+		"empty":                                  {want: ReasonUnproven},
+		"empty and not recursive":                {edits: edits{notRecursive}, want: ReasonNotRecursive},
+		"empty and not recursive, from a cache":  {edits: edits{authoritative}, want: ReasonNotRecursive},
+		"empty, with the SOA of a foreign zone":  {text: "-- example.org. 5 IN SOA ns.example.org. a.example.org. 1 3600 600 86400 5", want: ReasonUnproven},
+		"empty, with the SOA of a zone below":    {text: "-- a.www.example.com. 5 IN SOA ns.example.com. a.example.com. 1 3600 600 86400 5", want: ReasonUnproven},
+		"empty, with a SOA of another class":     {text: "-- example.com. 5 CH SOA ns.example.com. a.example.com. 1 3600 600 86400 5", want: ReasonUnproven},
+		"alias whose end nobody followed":        {text: alias, edits: edits{authoritative}, want: ReasonNotRecursive},
+		"alias alone from a recursive server":    {text: alias, want: ReasonUnproven},
+		"alias with the NS of its zone":          {text: alias + "-- example.com. 60 IN NS ns.example.com.", edits: edits{authoritative}, want: ReasonNotRecursive},
+		"alias within a zone, with its NS":       {text: "www.example.com. 60 IN CNAME a.example.com.\n-- example.com. 60 IN NS ns.example.com.", edits: edits{authoritative}, want: ReasonNotRecursive},
+		"alias with the SOA of its zone":         {text: alias + "--" + testSOA, want: ReasonUnproven},
+		"DNAME chain whose end nobody followed":  {text: "example.com. 300 IN DNAME example.net.\nwww.example.com. 0 IN CNAME www.example.net.", want: ReasonUnproven},
+		"signed alias whose end nobody followed": {text: alias + "www.example.com. 60 IN RRSIG CNAME 8 3 60 20300101000000 20200101000000 1 example.com. AA==", want: ReasonUnproven},
+
+		"another owner":                          {text: "lb-1.elb.example.net. 60 IN A 192.0.2.10", want: ReasonOtherOwner},
+		"another owner, with the name's SOA":     {text: "lb-1.elb.example.net. 60 IN A 192.0.2.10\n--" + testSOA, want: ReasonOtherOwner},
+		"another owner's alias":                  {text: "lb-1.elb.example.net. 60 IN CNAME a.example.net.\na.example.net. 60 IN A 192.0.2.10", want: ReasonOtherOwner},
+		"another owner that does not exist":      {text: "lb-1.elb.example.net. 60 IN CNAME a.example.net.", edits: edits{rcode(dns.RcodeNameError)}, want: ReasonOtherOwner},
+		"another owner beside an alias":          {text: alias + "lb-1.elb.example.net. 60 IN A 192.0.2.10\n-- example.net. 9 IN SOA ns.example.net. a.example.net. 1 3600 600 86400 20", want: ReasonOtherOwner},
+		"the owner's addresses in another class": {text: "www.example.com. 60 CH A 192.0.2.10", want: ReasonUnasked},
+		"the other family's addresses":           {text: "www.example.com. 60 IN AAAA 2001:db8::2", want: ReasonUnasked},
+		"the other family's, behind an alias":    {text: alias + "a.example.net. 60 IN AAAA 2001:db8::2", want: ReasonUnasked},
+		"signatures alone":                       {text: "www.example.com. 60 IN RRSIG A 8 3 60 20300101000000 20200101000000 1 example.com. AA==", want: ReasonUnasked},
+		"an OPT record alone": {edits: edits{func(m *dns.Msg) {
+			m.Answer = []dns.RR{&dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT, Class: 1232}}}
+		}}, want: ReasonOtherOwner},
+		"a SOA record in the answer section": {text: testSOA, want: ReasonOtherOwner},
+		"a DNAME without its alias":          {text: "example.com. 300 IN DNAME example.net.\nwww.example.net. 60 IN A 192.0.2.10", want: ReasonOtherOwner},
+		"another DNAME beside an alias":      {text: alias + "example.org. 300 IN DNAME example.net.", want: ReasonOtherOwner},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -6,7 +6,9 @@ package resolver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/miekg/dns"
@@ -27,6 +29,9 @@ const (
 	ReasonMismatch     = "answer to another question"
 	ReasonReferral     = "referral instead of an answer"
 	ReasonNotRecursive = "no recursion"
+	ReasonUnproven     = "no addresses and no SOA record"
+	ReasonOtherOwner   = "answer about another name"
+	ReasonUnasked      = "records that were not asked for"
 	ReasonLoop         = "CNAME loop"
 	ReasonLongChain    = "CNAME chain too long"
 	ReasonAmbiguous    = "contradictory CNAME"
@@ -41,8 +46,26 @@ const (
 type Error struct {
 	// Reason is one of the Reason constants or an RCODE in capitals.
 	Reason string
+	// Owner is whose records came instead, with ReasonOtherOwner.
+	Owner string
 	// Err is the cause, if there is more to say.
 	Err error
+}
+
+// maxOwner is how many bytes of an owner a status shows: any server chooses it.
+const maxOwner = 100
+
+// words are the reason as a status tells it, with what to do about it where that is known.
+func words(err error) string {
+	var e *Error
+	if errors.As(err, &e) && e.Reason == ReasonOtherOwner {
+		owner := strings.TrimSuffix(e.Owner, ".")
+		if len(owner) > maxOwner {
+			owner = owner[:maxOwner] + "..."
+		}
+		return fmt.Sprintf("%s (%s; a CoreDNS rewrite rule needs \"answer auto\")", e.Reason, owner)
+	}
+	return reasonOf(err)
 }
 
 // Error implements error.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -174,13 +175,21 @@ func TestExchange_Fails(t *testing.T) {
 	}
 }
 
+// TestExchange_OtherOwnersOnly: what CoreDNS' rewrite makes of an answer is no NODATA, and whoever reads the status learns why.
 func TestExchange_OtherOwnersOnly(t *testing.T) {
 	s := dnstest.Start(t)
 	s.Set("www.example.com", testTTL, "192.0.2.1")
-	s.Break("", dnstest.OtherOwner("evil.example"))
+	s.Break("", dnstest.OtherOwner("lb-1.elb.example.net"))
 	got, err := resolve(t, s, "www.example.com A")
-	if err != nil || len(got.Addrs) != 0 {
-		t.Errorf("records of another owner gave %+v, %v", got, err)
+	if reasonOf(err) != ReasonOtherOwner {
+		t.Fatalf("records of another owner gave %+v, %v", got, err)
+	}
+	if want := `answer about another name (lb-1.elb.example.net; a CoreDNS rewrite rule needs "answer auto")`; words(err) != want {
+		t.Errorf("a status would say %q, want %q", words(err), want)
+	}
+	s.Break("", dnstest.OtherOwner(strings.Repeat("very-long-label.", 15)+"example.net"))
+	if _, err = resolve(t, s, "www.example.com A"); len(words(err)) > 200 {
+		t.Errorf("a server makes a status %d bytes longer", len(words(err)))
 	}
 }
 

@@ -27,6 +27,14 @@ func FuzzReadAnswer(f *testing.F) {
 		links(17),
 		"--" + testSOA,
 		"-- example.com. 60 IN NS ns.example.com.",
+		"-- . 60 IN NS a.root-servers.net.\nexample.org. 5 IN SOA ns.example.org. a.example.org. 1 3600 600 86400 5",
+		"--",
+		"www.example.com. 60 IN CNAME a.example.net.",
+		"www.example.com. 60 IN CNAME a.example.com.\n-- example.com. 60 IN NS ns.example.com.",
+		"www.example.com. 60 IN CNAME a.example.net.\n-- example.net. 9 IN SOA ns.example.net. a.example.net. 1 3600 600 86400 20",
+		"lb-1.elb.example.net. 60 IN A 192.0.2.10\n--" + testSOA,
+		"www.example.com. 60 IN RRSIG A 8 3 60 20300101000000 20200101000000 1 example.com. AA==",
+		"www.example.com. 60 CH A 192.0.2.10\nwww.example.com. 60 IN AAAA 2001:db8::1",
 	} {
 		for _, code := range []int{dns.RcodeSuccess, dns.RcodeNameError, dns.RcodeServerFailure} {
 			m := answerTo(f, q, text, rcode(code))
@@ -54,6 +62,7 @@ func FuzzReadAnswer(f *testing.F) {
 			t.Fatalf("bad answer: %+v", a)
 		}
 		checkOnChain(t, q, m, a.Addrs)
+		checkProven(t, m, a)
 		checkRepacked(t, q, m, a)
 	})
 }
@@ -75,6 +84,22 @@ func checkOnChain(t *testing.T, q Question, m *dns.Msg, addrs []netip.Addr) {
 			return ok && a.Hdr.Class == dns.ClassINET && onChain[lower(a.Hdr.Name)] && a.A.Equal(addr.AsSlice())
 		}) {
 			t.Fatalf("%v is of no owner on the chain of\n%v", addr, m)
+		}
+	}
+}
+
+// checkProven: NODATA has a SOA record of a zone around some name of the message, and no answer about something else.
+func checkProven(t *testing.T, m *dns.Msg, a addressbook.Answer) {
+	t.Helper()
+	if a.Outcome == addressbook.Good {
+		return
+	}
+	if a.Outcome == addressbook.NoData && !slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA }) {
+		t.Fatalf("NODATA without a proof:\n%v", m)
+	}
+	for _, rr := range m.Answer {
+		if _, address := addressOf(rr); address {
+			t.Fatalf("an absence beside an address:\n%v", m)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func TestMetrics_CountOutcomes(t *testing.T) {
 		case strings.HasPrefix(a.Question, "good"):
 			return reply{ttl: 10}
 		case strings.HasPrefix(a.Question, "empty"):
-			return reply{text: "--"}
+			return reply{text: "-- example.com. 30 IN SOA ns.example.com. admin.example.com. 1 3600 600 86400 30"}
 		case strings.HasPrefix(a.Question, "late") && a.At < 5*time.Second:
 			return reply{ttl: 3}
 		}
@@ -121,8 +121,8 @@ func TestOutcome_IsBounded(t *testing.T) {
 	got := map[string]string{}
 	for name, res := range map[string]result{
 		"good":     {},
-		"nodata":   {answer: addressbook.Answer{Outcome: addressbook.NoData}},
-		"nxdomain": {answer: addressbook.Answer{Outcome: addressbook.NXDomain}},
+		"nodata":   {reading: reading{answer: addressbook.Answer{Outcome: addressbook.NoData}}},
+		"nxdomain": {reading: reading{answer: addressbook.Answer{Outcome: addressbook.NXDomain}}},
 		"servfail": {err: rcodeError(dns.RcodeServerFailure)},
 		"refused":  {err: fmt.Errorf("asking: %w", rcodeError(dns.RcodeRefused))},
 		"timeout":  {err: &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}},

@@ -9,44 +9,49 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
-// negative reads an answer without addresses at the chain's end. RCODE NXDOMAIN speaks of that end (RFC 6604 section
-// 3). NOERROR is NODATA only if the message can mean it: a negative answer ages addresses out, so what may be a partial
-// answer is an error instead.
-func negative(m *dns.Msg, c chain) (addressbook.Answer, error) {
-	soa := soaFor(c.end, m.Ns)
-	a := addressbook.Answer{Outcome: addressbook.NoData, TTL: min(negativeTTL, seconds(c.ttl))}
+// negative reads an answer without addresses at the chain's end; ReadAnswer has the table. A negative answer ages addresses
+// out, so whatever may be a partial answer, or one about something else, is a failure instead.
+func negative(m *dns.Msg, c chain) (reading, error) {
+	if e := c.stray(m.Answer); e != nil {
+		return reading{}, e
+	}
+	r := reading{
+		answer: addressbook.Answer{Outcome: addressbook.NoData, TTL: min(negativeTTL, seconds(c.ttl))},
+		path:   c.path,
+	}
+	soa := soaFor(c.end(), m.Ns)
 	if soa != nil {
-		a.TTL = seconds(min(ttlOf(&soa.Hdr), topBitZero(soa.Minttl), c.ttl))
+		r.answer.TTL = seconds(min(ttlOf(&soa.Hdr), topBitZero(soa.Minttl), c.ttl))
 	}
-	if m.Rcode == dns.RcodeNameError {
-		a.Outcome = addressbook.NXDomain
-		return a, nil
+	switch {
+	case m.Rcode == dns.RcodeNameError:
+		r.answer.Outcome = addressbook.NXDomain
+	case soa != nil:
+	case refers(m.Ns, c):
+		return reading{}, &Error{Reason: ReasonReferral}
+	case m.RecursionAvailable:
+		r.unproven = &Error{Reason: ReasonUnproven}
+	default:
+		r.unproven = &Error{Reason: ReasonNotRecursive}
 	}
-	if soa == nil {
-		if err := absenceOfSOA(m, c); err != nil {
-			return addressbook.Answer{}, err
-		}
-	}
-	return a, nil
+	return r, nil
 }
 
-// absenceOfSOA tells apart what RFC 2308 section 2.2 calls NODATA type 3 (nothing in the authority section) from a
-// referral and from a chain whose end nobody looked up.
-func absenceOfSOA(m *dns.Msg, c chain) error {
-	// AA speaks of the first owner of the answer only (RFC 1035 section 4.1.1), so it does not vouch for a chain's end.
-	authoritative := m.Authoritative && c.links == 0
-	switch {
-	case authoritative:
-		return nil
-	case hasNS(m.Ns):
-		// NS records without a SOA record are a referral (RFC 2308 section 2.2). RA does not change that: forwarders set
-		// it on what they pass on.
-		return &Error{Reason: ReasonReferral}
-	case !m.RecursionAvailable:
-		// Neither authoritative nor recursive: the server has not looked.
-		return &Error{Reason: ReasonNotRecursive}
+// refers tells a referral: NS records where a SOA record should be (RFC 2308 section 2.2). Behind an alias they are one if
+// they are of the end's zone or of the root. Those of the alias' own zone are no more than what some servers add to every
+// answer: CoreDNS' plugin file does.
+func refers(authority []dns.RR, c chain) bool {
+	for _, rr := range authority {
+		zone := rr.Header().Name
+		switch {
+		case rr.Header().Rrtype != dns.TypeNS:
+		case len(c.aliases()) == 0, zone == ".":
+			return true
+		case dns.IsSubDomain(zone, c.end()) && !dns.IsSubDomain(zone, c.path[0]):
+			return true
+		}
 	}
-	return nil
+	return false
 }
 
 // soaFor returns the SOA record of a zone that name is in.
@@ -58,13 +63,4 @@ func soaFor(name string, authority []dns.RR) *dns.SOA {
 		}
 	}
 	return nil
-}
-
-func hasNS(authority []dns.RR) bool {
-	for _, rr := range authority {
-		if rr.Header().Rrtype == dns.TypeNS {
-			return true
-		}
-	}
-	return false
 }

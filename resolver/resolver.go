@@ -59,8 +59,8 @@ type result struct {
 	class    class // when it was sent
 	sent     time.Time
 	answered time.Time
-	answer   addressbook.Answer
-	err      error
+	reading
+	err error
 }
 
 // New returns a Resolver that does nothing before Start. It fails on options that make no sense and on metrics that are
@@ -184,7 +184,7 @@ func (r *Resolver) send(l *lane, q *query, c class, now time.Time) {
 	upstream := l.upstream // the loop may set its cluster mark meanwhile
 	r.workers.Go(func() {
 		res := result{query: q, class: c, sent: now}
-		res.answer, res.err = r.ask(l.ctx, q.Question, upstream)
+		res.reading, res.err = r.ask(l.ctx, q.Question, upstream)
 		res.answered = r.options.Clock.Now()
 		select {
 		case r.results <- res:
@@ -193,12 +193,12 @@ func (r *Resolver) send(l *lane, q *query, c class, now time.Time) {
 	})
 }
 
-func (r *Resolver) ask(ctx context.Context, question Question, upstream Upstream) (addressbook.Answer, error) {
+func (r *Resolver) ask(ctx context.Context, question Question, upstream Upstream) (reading, error) {
 	m, err := r.options.Exchanger.Exchange(ctx, question, upstream)
 	if err != nil {
-		return addressbook.Answer{}, err
+		return reading{}, err
 	}
-	return ReadAnswer(question, m)
+	return read(question, m)
 }
 
 // noteHealth reports an upstream that gives no good answer to anything, once, and its recovery.
@@ -221,28 +221,4 @@ func (r *Resolver) noteLost(l *lane, change int) {
 		r.options.Log.Info("An upstream does not count TTLs down as a cache does, so the next answer of a name that rotates may be seen seconds late",
 			"upstream", l.upstream.String())
 	}
-}
-
-// settle records what a worker brought, unless it is wanted no more, and puts the query back into the heap.
-func (r *Resolver) settle(res result) {
-	q := res.query
-	q.lane.flying[res.class]--
-	if q.gone {
-		return
-	}
-	r.metrics.observe(res)
-	r.noteHealth(q.lane, res)
-	now := r.options.Clock.Now()
-	key := addressbook.Key{View: q.lane.key.view, Name: q.Name, Family: q.Family, Source: q.lane.source}
-	if res.err != nil {
-		r.book.Fail(key, reasonOf(res.err), now)
-		q.fail(now, r.options.Rand())
-	} else {
-		r.metrics.observeLag(q.refresh, res.answered)
-		r.book.Record(key, res.answer, now)
-		before := q.phase.lost()
-		q.succeed(res.answer, res.sent, res.answered, &r.options)
-		r.noteLost(q.lane, rank(q.phase.lost())-rank(before))
-	}
-	r.due.add(q)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
@@ -42,7 +43,7 @@ func TestResolver_AsksWhenTheAnswerExpires(t *testing.T) {
 		"Edge3: TTL of days":    {reply{ttl: 7 * 86400}, 11 * time.Minute, secondsOf(0, 300, 600), "0s record www.example.com A 192.0.2.53:53 Good 168h0m0s"},
 		"Edge3: longest TTL":    {reply{ttl: 1<<31 - 1}, 6 * time.Minute, secondsOf(0, 300), "0s record www.example.com A 192.0.2.53:53 Good 596523h14m7s"},
 		"negative, with SOA":    {reply{text: "--" + testSOA}, 45 * time.Second, secondsOf(0, 20, 40), "0s record www.example.com A 192.0.2.53:53 NoData 20s"},
-		"negative, without SOA": {reply{text: "--"}, 65 * time.Second, secondsOf(0, 30, 60), "0s record www.example.com A 192.0.2.53:53 NoData 30s"},
+		"negative, without SOA": {reply{text: "--", edits: []func(*dns.Msg){rcode(dns.RcodeNameError)}}, 65 * time.Second, secondsOf(0, 30, 60), "0s record www.example.com A 192.0.2.53:53 NXDomain 30s"},
 		"Edge4: lowest TTL of a chain": {reply{text: "www.example.com. 5 IN CNAME a.example.net.\na.example.net. 60 IN A 192.0.2.1"}, 11 * time.Second,
 			secondsOf(0, 5, 10), "0s record www.example.com A 192.0.2.53:53 Good 5s"},
 	}

@@ -26,6 +26,11 @@ type query struct {
 	good    bool
 	phase   phase
 	refresh time.Time
+	// path is the chain of the last good answer, if it has a link. absence: the last answer is one, and is not settled.
+	path    []string
+	absence *absence
+	// told is what the book was told of the failures since the last success.
+	told string
 	// failures since the last success, and when the first of them was.
 	failures     int
 	failingSince time.Time
@@ -127,6 +132,9 @@ func (h *dueHeap) drop(q *query) {
 		heap.Remove(h, q.index)
 	}
 }
+
+// remove takes out q, which is in the heap.
+func (h *dueHeap) remove(q *query) { heap.Remove(h, q.index) }
 
 // next returns the earliest query if it is due.
 func (h *dueHeap) next(now time.Time) *query {

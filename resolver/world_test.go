@@ -50,7 +50,8 @@ type asked struct {
 type reply struct {
 	after time.Duration
 	ttl   uint32
-	text  string // zone text of the answer instead of one address
+	text  string // zone text of the answer instead of one address; "--" alone: an empty answer
+	edits []func(*dns.Msg)
 	err   error
 }
 
@@ -245,7 +246,7 @@ func (w *world) message(q Question, r reply) *dns.Msg {
 	h := dns.RR_Header{Name: q.qname(), Rrtype: q.qtype(), Class: dns.ClassINET, Ttl: r.ttl}
 	switch {
 	case r.text != "":
-		return answerTo(w.t, q, r.text)
+		return answerTo(w.t, q, r.text, r.edits...)
 	case q.Family == addressbook.IPv4:
 		m.Answer = []dns.RR{&dns.A{Hdr: h, A: []byte{192, 0, 2, 1}}}
 	default:

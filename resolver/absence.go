@@ -1,0 +1,85 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"strings"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// absence is an answer without addresses that its message does not prove: an alias alone, or nothing at all. Many servers
+// mean NODATA by it. CoreDNS answers so for AAAA of an ExternalName with IPv4 addresses alone (plugin kubernetes), of an alias
+// in a zone file, of a host in its plugin hosts, and from a template without an authority section. But a server that lost its zone,
+// its forwarders or recursion says the same of every name, and then what was known must stay.
+//
+// What tells the two apart is the other family of the name at the same upstream: a server that has lost the name has no
+// addresses in either family.
+type absence struct {
+	reading
+	sent, answered time.Time
+	// until is when the entry ends at the latest from which the other family's last word was when the absence began; zero: it
+	// was no good one.
+	until time.Time
+	// told: the book knows it as a failure.
+	told bool
+}
+
+// verdict is what an absence means.
+type verdict uint8
+
+const (
+	open    verdict = iota // the other family's next answer will tell; until then nothing is said
+	proven                 // NODATA
+	refuted                // a failure
+)
+
+// weigh decides what q's absence means, by the other family's query at the same upstream; nil: the family is not asked.
+//
+//	the other family's last word           q's last good answer        verdict
+//	none yet, or asked again after another -                           open
+//	addresses by the end of q's chain      no addresses, or none yet   proven: nothing can be lost
+//	the same                               addresses, AAAA             open until that word is from an entry that began after
+//	                                                                   the absence did, then proven; refuted stays refuted
+//	the same                               addresses, A                refuted
+//	addresses by another way, or none      -                           refuted
+//	a failure, or an absence               -                           refuted
+//
+// The third row is for a server that has just lost the name, where the other family lives on in a cache, or that has it back, where
+// the absence does. The fourth is stricter because an answer for A goes missing far more often than a host gives up IPv4.
+func (q *query) weigh(other *query) verdict {
+	switch {
+	case other == nil:
+		return refuted
+	case !other.good && other.index < 0: // it waits to be asked, or has been
+		return open
+	case !other.good || len(other.phase.addrs) == 0 || !other.passed(q.absence.end()):
+		return refuted
+	case len(q.phase.addrs) == 0:
+		return proven
+	case q.Family == addressbook.IPv4, q.absence.told:
+		return refuted
+	case !q.absence.until.IsZero() && other.phase.end.to.After(q.absence.until):
+		return proven
+	}
+	return open
+}
+
+// end is the name that the absence is about.
+func (a *absence) end() string { return a.path[len(a.path)-1] }
+
+// passed tells whether the last good answer's chain went by name.
+func (q *query) passed(name string) bool {
+	return strings.EqualFold(name, q.qname()) || contains(q.path, name)
+}
+
+// doubt takes an answer with an absence.
+func (q *query) doubt(res result) {
+	a := &absence{reading: res.reading, sent: res.sent, answered: res.answered}
+	if q.absence != nil && !q.absence.told {
+		a.until = q.absence.until
+	}
+	q.absence = a
+}

@@ -1,0 +1,110 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"strings"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// settle takes what a worker brought, unless it is wanted no more, and puts the query back into the heap.
+func (r *Resolver) settle(res result) {
+	q := res.query
+	q.lane.flying[res.class]--
+	if q.gone {
+		return
+	}
+	other := q.otherFamily()
+	r.take(q, res, other)
+	r.due.add(q)
+	if other != nil && other.absence != nil && other.index >= 0 { // otherwise its own answer is about to come
+		r.due.remove(other)
+		r.judgeAbsence(other, q)
+		r.due.add(other)
+	}
+}
+
+// otherFamily is the query for the other family of the name at the same upstream; nil if that is not asked.
+func (q *query) otherFamily() *query {
+	question := Question{Name: q.Name, Family: addressbook.IPv4}
+	if q.Family == addressbook.IPv4 {
+		question.Family = addressbook.IPv6
+	}
+	return q.lane.queries[question]
+}
+
+// take tells the book what an answer means, and q when it is due again.
+func (r *Resolver) take(q *query, res result, other *query) {
+	switch {
+	case res.err == nil && res.unproven != nil:
+		q.doubt(res)
+		q.fail(r.options.Clock.Now(), r.options.Rand()) // unless it is proven
+		r.judgeAbsence(q, other)
+		if q.absence != nil {
+			res.err = q.absence.unproven
+		}
+	case res.err != nil:
+		q.absence = nil
+		q.fail(r.options.Clock.Now(), r.options.Rand())
+		r.noteFailure(q, res.answered, res.err)
+	default:
+		q.absence = nil
+		r.metrics.observeLag(q.refresh, res.answered)
+		r.noteSuccess(q, res.reading, res.sent, res.answered)
+	}
+	r.metrics.observe(res)
+}
+
+// judgeAbsence says of q's absence what there is to say by now.
+func (r *Resolver) judgeAbsence(q, other *query) {
+	a := q.absence
+	switch q.weigh(other) {
+	case open:
+		if a.until.IsZero() && other.good {
+			a.until = other.phase.end.to.Add(count)
+		}
+	case proven:
+		q.absence = nil
+		r.noteSuccess(q, a.reading, a.sent, a.answered)
+	case refuted:
+		if !a.told {
+			a.told = true
+			r.noteFailure(q, a.answered, a.unproven)
+		}
+	}
+}
+
+// noteFailure tells the book of a failed question.
+func (r *Resolver) noteFailure(q *query, answered time.Time, err error) {
+	r.noteHealth(q.lane, result{query: q, answered: answered, err: err})
+	r.book.Fail(q.key(), q.explanation(err), r.options.Clock.Now())
+}
+
+// noteSuccess tells the book of a good answer, and q when it is due again.
+func (r *Resolver) noteSuccess(q *query, said reading, sent, answered time.Time) {
+	r.noteHealth(q.lane, result{query: q, answered: answered})
+	r.book.Record(q.key(), said.answer, r.options.Clock.Now())
+	before := q.phase.lost()
+	q.succeed(said.answer, sent, answered, &r.options)
+	q.path, q.told = nil, ""
+	if len(said.path) > 1 { // a name without an alias needs none kept
+		q.path = said.path
+	}
+	r.noteLost(q.lane, rank(q.phase.lost())-rank(before))
+}
+
+func (q *query) key() addressbook.Key {
+	return addressbook.Key{View: q.lane.key.view, Name: q.Name, Family: q.Family, Source: q.lane.source}
+}
+
+// explanation is what the book is told of a failure. While failures of one kind follow each other it is the first one's: the
+// owner of an answer about another name may change each time, and a status must not.
+func (q *query) explanation(err error) string {
+	if !strings.HasPrefix(q.told, reasonOf(err)) {
+		q.told = words(err)
+	}
+	return q.told
+}
