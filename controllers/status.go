@@ -63,7 +63,7 @@ func (f facts) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alp
 	if exact && e.State == addressbook.Pending && before.State != "" {
 		return before
 	}
-	addresses := withCarried(plan.Allowed[e.Pattern], plan.Carried, before.Addresses)
+	addresses := withCarried(plan.Allowed[e.Pattern], plan.CarriedFor[e.Pattern])
 	status := v1alpha1.FQDNStatus{
 		FQDN:         e.Pattern.String(),
 		State:        v1alpha1.FQDNState(e.State),
@@ -87,22 +87,12 @@ func (f facts) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alp
 	return status
 }
 
-// withCarried adds to the addresses that are allowed for a name those that the status gave it before a restart and
-// that are still allowed, carried over. Both lists are sorted; so is the result.
-func withCarried(allowed, carried []netip.Addr, before []string) []netip.Addr {
-	if len(carried) == 0 || len(before) == 0 {
+// withCarried joins what is allowed for a name with what it has from before a restart. Both lists are sorted; so is the result.
+func withCarried(allowed, carried []netip.Addr) []netip.Addr {
+	if len(carried) == 0 {
 		return allowed
 	}
-	all := slices.Clone(allowed)
-	for _, s := range before {
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			continue
-		}
-		if _, ok := slices.BinarySearchFunc(carried, a, netip.Addr.Compare); ok {
-			all = append(all, a)
-		}
-	}
+	all := slices.Concat(allowed, carried)
 	slices.SortFunc(all, netip.Addr.Compare)
 	return slices.Compact(all)
 }

@@ -147,7 +147,7 @@ func TestInvariant4_StatusStaysAsWrittenUntilTheNameAnswers(t *testing.T) {
 	f := aFact(t, nil)
 	f.policy.Status = statusFor(f, testNow)
 	f.snapshot.Entries[0].State = addressbook.Pending
-	f.done.plan.Allowed, f.done.plan.Carried = nil, addrs("192.0.2.1")
+	f.done.plan.Allowed, f.done.plan.CarriedFor = nil, map[fqdn.Pattern][]netip.Addr{f.snapshot.Entries[0].Pattern: addrs("192.0.2.1")}
 	if diff := cmp.Diff(f.policy.Status, statusFor(f, testNow)); diff != "" {
 		t.Errorf("before the name answered: %s", diff)
 	}
@@ -168,9 +168,23 @@ func TestInvariant4_StatusStaysAsWrittenUntilTheNameAnswers(t *testing.T) {
 	f.snapshot.Entries[0].State = addressbook.Resolved
 	f.done.plan.Allowed = map[fqdn.Pattern][]netip.Addr{f.snapshot.Entries[0].Pattern: addrs("192.0.2.2")}
 	// Carried no more: it goes from the status as well.
-	f.done.plan.Carried = nil
+	f.done.plan.CarriedFor = nil
 	if diff := cmp.Diff(want[1:], statusFor(f, testNow).FQDNs[0].Addresses); diff != "" {
 		t.Errorf("after it was released: %s", diff)
+	}
+}
+
+// TestInvariant4_StatusTellsAllThatWasCarried: more addresses than a status lists were allowed before the restart.
+func TestInvariant4_StatusTellsAllThatWasCarried(t *testing.T) {
+	f := aFact(t, nil)
+	www := f.snapshot.Entries[0].Pattern
+	f.done.plan.Allowed = map[fqdn.Pattern][]netip.Addr{www: block(0, 400)}
+	f.policy.Status = statusFor(f, testNow)
+	// After the restart a first answer had eight of them.
+	f.done.plan.Allowed = map[fqdn.Pattern][]netip.Addr{www: block(392, 8)}
+	f.done.plan.CarriedFor = map[fqdn.Pattern][]netip.Addr{www: block(0, 392)}
+	if diff := cmp.Diff(f.policy.Status, statusFor(f, testNow.Add(time.Hour))); diff != "" {
+		t.Errorf("a status write after a restart: %s", diff)
 	}
 }
 

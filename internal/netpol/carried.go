@@ -16,44 +16,88 @@ import (
 )
 
 // Carried is what a policy's NetworkPolicies carried when this process saw them first (invariant 4 in docs/concepts.md), or when
-// others began to be asked for the policy's names. The zero value carries nothing.
+// others began to be asked for the policy's names. The zero value carries nothing. Nobody changes it once it is made.
 type Carried struct {
 	// Since is when they were seen.
 	Since time.Time
-	// Rules has the addresses that each rule carried, sorted and distinct.
-	Rules map[RuleKey][]netip.Addr
+	Rules map[RuleKey]CarriedRule
+}
+
+// CarriedRule is what one rule carried. All lists are sorted and distinct.
+type CarriedRule struct {
+	// Of has the addresses of each pattern, as the annotation says. An address of two patterns stands in both lists.
+	Of map[fqdn.Pattern][]netip.Addr
+	// Unknown has the addresses of which no annotation says whose they are: it is missing (an older version wrote the
+	// object), was cut or cannot be read.
+	Unknown []netip.Addr
+}
+
+// len returns how many claims the rule may make.
+func (r CarriedRule) len() int {
+	n := len(r.Unknown)
+	for _, addrs := range r.Of {
+		n += len(addrs)
+	}
+	return n
 }
 
 // CarriedFrom reads what each rule of the live objects carries: only /32 and /128 blocks, and never the DNS rule's. Of
 // live it reads the objects that have a name that we generate and our label or controller owner reference; the caller
 // passes those that are Ours or Adoptable for the policy. dns is what is known of the cluster DNS now (see withoutDNS).
 //
-// Single addresses that the spec itself lists as ipBlocks are among them; Compile does not count these while the spec
-// lists them in the same rule.
+// The peers say what is carried; the annotation only says for whom. What it says of an address that is no peer counts for
+// nothing, and so does an address that only the spec listed. Where there is no annotation, single addresses that the spec
+// lists as ipBlocks are among Unknown; Compile does not count these while the spec lists them in the same rule.
 func CarriedFrom(live []networkingv1.NetworkPolicy, dns DNS, now time.Time) Carried {
-	c := Carried{Since: now, Rules: map[RuleKey][]netip.Addr{}}
+	c := Carried{Since: now, Rules: map[RuleKey]CarriedRule{}}
 	today := dns.rules()
 	for i := range live {
 		_, index, ok := parseObjectName(live[i].Name)
 		if !ok || !isMarked(&live[i]) {
 			continue
 		}
+		owners := ownersFrom(&live[i])
 		for _, r := range specRules(&live[i], index, today) {
-			c.take(&r)
+			c.take(&r, owners)
 		}
 	}
-	for key, addrs := range c.Rules {
-		slices.SortFunc(addrs, netip.Addr.Compare)
-		c.Rules[key] = slices.Compact(addrs)
+	for key, r := range c.Rules {
+		for p, addrs := range r.Of {
+			r.Of[p] = sortedAddrs(addrs)
+		}
+		r.Unknown = sortedAddrs(r.Unknown)
+		c.Rules[key] = r
 	}
 	return c
 }
 
-func (c *Carried) take(r *networkingv1.NetworkPolicyEgressRule) {
+func (c *Carried) take(r *networkingv1.NetworkPolicyEgressRule, owners addressOwners) {
 	_, key := canonicalPorts(r.Ports)
+	carried := c.Rules[key]
 	for i := range r.To {
 		if a, ok := singleAddress(&r.To[i]); ok {
-			c.Rules[key] = append(c.Rules[key], a)
+			carried.add(a, owners.of(key, a))
+		}
+	}
+	if carried.len() > 0 {
+		c.Rules[key] = carried
+	}
+}
+
+func (r *CarriedRule) add(a netip.Addr, owners []addressOwner) {
+	if len(owners) == 0 {
+		r.Unknown = append(r.Unknown, a)
+	}
+	for _, o := range owners {
+		switch {
+		case o.spec:
+		case o == addressOwner{}:
+			r.Unknown = append(r.Unknown, a)
+		default:
+			if r.Of == nil {
+				r.Of = map[fqdn.Pattern][]netip.Addr{}
+			}
+			r.Of[o.pattern] = append(r.Of[o.pattern], a)
 		}
 	}
 }
@@ -79,58 +123,75 @@ func specRules(np *networkingv1.NetworkPolicy, index int, today []networkingv1.N
 // answered takes nothing away.
 func (c Carried) Covers(spec *v1alpha1.FQDNEgressPolicySpec) bool {
 	return !slices.ContainsFunc(rulesOf(spec.Egress), func(r rule) bool {
-		return len(r.patterns) > 0 && len(c.Rules[r.key]) == 0
+		return len(r.patterns) > 0 && c.Rules[r.key].len() == 0
 	})
 }
 
-// carriedLeft returns what was carried for rules that the spec has and is not over. What is due but lingers is not over as
-// long as nothing is written.
+// carriedLeft returns what was carried for rules and patterns that the spec has and is not over. What is due but lingers is
+// not over as long as nothing is written.
 func (c *compilation) carriedLeft(nothingWritten bool) Carried {
-	left := Carried{Since: c.in.Carried.Since, Rules: map[RuleKey][]netip.Addr{}}
-	for i := range c.rules {
-		r := &c.rules[i]
-		until, ok := c.in.Carried.until(r, c.in.Names, c.in.MaxStale)
+	left := Carried{Since: c.in.Carried.Since, Rules: map[RuleKey]CarriedRule{}}
+	counts := func(until time.Time) bool {
 		if nothingWritten {
 			until = until.Add(Linger)
 		}
-		if addrs := c.in.Carried.Rules[r.key]; ok && len(addrs) > 0 && until.After(c.now) {
-			left.Rules[r.key] = addrs
+		return until.After(c.now)
+	}
+	for i := range c.rules {
+		r := &c.rules[i]
+		carried, ok := c.in.Carried.Rules[r.key]
+		if !ok {
+			continue
+		}
+		var still CarriedRule
+		for _, p := range r.patterns {
+			if addrs := carried.Of[p]; len(addrs) > 0 && counts(c.in.Carried.untilFor(p, c.in.Names, c.in.MaxStale)) {
+				if still.Of == nil {
+					still.Of = make(map[fqdn.Pattern][]netip.Addr, len(carried.Of))
+				}
+				still.Of[p] = addrs
+			}
+		}
+		if until, ok := c.in.Carried.until(r, c.in.Names, c.in.MaxStale); ok && counts(until) {
+			still.Unknown = carried.Unknown
+		}
+		if still.len() > 0 {
+			left.Rules[r.key] = still
 		}
 	}
 	return left
 }
 
-// until returns when what was carried for r is due to go: once every exact name had a good answer in each family and
-// retention has passed since (and since it was seen), at most maxStale after it was seen. The longest retention of the rule's entries counts.
+// untilFor returns when what was carried for p is due to go: once p had a good answer in each family and its retention has
+// passed since (and since it was seen), at most maxStale after it was seen.
 //
-// A rule with wildcards only has nothing to wait for but the observation of names: retention runs from Since; where no
-// retention is known, the safe side is maxStale. A rule without any name or pattern carries nothing (ok is false): no
-// answer can have brought its addresses, so they are what is left of names that were taken out (invariant 9).
+// A wildcard has nothing to wait for but the observation of names: retention runs from Since; where no retention is known,
+// the safe side is maxStale.
+func (c Carried) untilFor(p fqdn.Pattern, names map[fqdn.Pattern]Name, maxStale time.Duration) time.Time {
+	limit, answered := c.Since.Add(maxStale), c.Since // asked now, it may have been asked by others before
+	n, known := names[p]
+	switch {
+	case !known, isExact(p) && n.Answered.IsZero(), !isExact(p) && n.Retention == 0:
+		return limit
+	case isExact(p) && n.Answered.After(answered):
+		answered = n.Answered
+	}
+	if until := answered.Add(n.Retention); until.Before(limit) {
+		return until
+	}
+	return limit
+}
+
+// until returns when the addresses of a rule are due to go of which nothing says for which of its patterns they were carried:
+// once that of each is over, for they may be anyone's. A rule without a pattern carries nothing (ok is false): no answer can
+// have brought its addresses, so they are what is left of names that were taken out (invariant 9).
 func (c Carried) until(r *rule, names map[fqdn.Pattern]Name, maxStale time.Duration) (until time.Time, ok bool) {
-	if len(r.patterns) == 0 || c.Since.IsZero() {
-		return time.Time{}, false
-	}
-	limit := c.Since.Add(maxStale)
-	answered := c.Since // at the earliest: those who are asked now may have been asked by others before
-	var retention time.Duration
 	for _, p := range r.patterns {
-		n, known := names[p]
-		if !known || isExact(p) && n.Answered.IsZero() {
-			return limit, true
+		if end := c.untilFor(p, names, maxStale); end.After(until) {
+			until = end
 		}
-		if isExact(p) && n.Answered.After(answered) {
-			answered = n.Answered
-		}
-		retention = max(retention, n.Retention)
 	}
-	if retention == 0 && !slices.ContainsFunc(r.patterns, isExact) {
-		return limit, true
-	}
-	until = answered.Add(retention)
-	if until.After(limit) {
-		until = limit
-	}
-	return until, true
+	return until, len(r.patterns) > 0 && !c.Since.IsZero()
 }
 
 func isExact(p fqdn.Pattern) bool {

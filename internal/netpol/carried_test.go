@@ -5,6 +5,7 @@ package netpol
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,10 +18,15 @@ import (
 
 const dnsPortsKey RuleKey = "TCP/53,UDP/53"
 
+// carriedText lists what each rule carried, whoever's it is.
 func carriedText(c Carried) map[RuleKey][]string {
 	out := map[RuleKey][]string{}
-	for key, list := range c.Rules {
-		for _, a := range list {
+	for key, r := range c.Rules {
+		all := slices.Clone(r.Unknown)
+		for _, list := range r.Of {
+			all = append(all, list...)
+		}
+		for _, a := range sortedAddrs(all) {
 			out[key] = append(out[key], a.String())
 		}
 	}
@@ -90,7 +96,7 @@ func TestCarriedFromSkipsTheDNSRuleWhereNoOtherHasItsPorts(t *testing.T) {
 
 func TestCarriedListsOnlyWhatNoNameHas(t *testing.T) {
 	in := input(policy(on(to("a.example.com", "b.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")}))
-	in.Carried = Carried{Since: start(), Rules: map[RuleKey][]netip.Addr{https: addrs("192.0.2.1", "192.0.2.2")}}
+	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {Unknown: addrs("192.0.2.1", "192.0.2.2")}}}
 	plan := Compile(in, start())
 	if diff := cmp.Diff(addrs("192.0.2.2"), plan.Carried, addrComparer()); diff != "" || plan.AddressCount != 2 {
 		t.Errorf("AddressCount = %d, Carried (-want +got):\n%s", plan.AddressCount, diff)
@@ -111,7 +117,7 @@ func TestCarriedFromTakesSingleAddressesOfMarkedObjectsOnly(t *testing.T) {
 	foreign.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.1/32"
 	stray.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.2/32"
 	got := CarriedFrom([]networkingv1.NetworkPolicy{*foreign, *stray, *np}, DNS{}, start())
-	want := Carried{Since: start(), Rules: map[RuleKey][]netip.Addr{"": addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1")}}
+	want := Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"": {Unknown: addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1")}}}
 	if diff := cmp.Diff(want, got, addrComparer()); diff != "" {
 		t.Errorf("carried (-want +got):\n%s", diff)
 	}
@@ -128,17 +134,17 @@ func TestCarriedUntil(t *testing.T) {
 		want     time.Duration // after since
 		none     bool
 	}{
-		"not answered: max-stale":                {patterns: []string{"a.example.com"}, want: maxStale},
-		"asked, not answered: max-stale":         {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": {Retention: time.Minute}}, want: maxStale},
-		"answered":                               {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute)}, want: time.Minute + time.Second},
-		"answered before it was seen":            {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(-time.Hour, time.Minute)}, want: time.Minute},
-		"the last answer, the longest retention": {patterns: []string{"a.example.com", "b.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Hour), "b.example.com": name(9*time.Second, time.Minute)}, want: time.Hour + 9*time.Second},
-		"one of two answered":                    {patterns: []string{"a.example.com", "b.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute)}, want: maxStale},
-		"never beyond max-stale":                 {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, 48*time.Hour)}, want: maxStale},
-		"a wildcard waits for no answer":         {patterns: []string{"a.example.com", "*.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute), "*.example.com": {Retention: 2 * time.Minute}}, want: 2*time.Minute + time.Second},
-		"wildcards only":                         {patterns: []string{"*.example.com"}, names: map[string]Name{"*.example.com": {Retention: time.Minute}}, want: time.Minute},
-		"wildcards only, retention not known":    {patterns: []string{"*.example.com"}, want: maxStale},
-		"no name could have brought it":          {none: true},
+		"not answered: max-stale":             {patterns: []string{"a.example.com"}, want: maxStale},
+		"asked, not answered: max-stale":      {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": {Retention: time.Minute}}, want: maxStale},
+		"answered":                            {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute)}, want: time.Minute + time.Second},
+		"answered before it was seen":         {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(-time.Hour, time.Minute)}, want: time.Minute},
+		"the latest of answer and retention":  {patterns: []string{"a.example.com", "b.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Hour), "b.example.com": name(9*time.Second, time.Minute)}, want: time.Hour + time.Second},
+		"one of two answered":                 {patterns: []string{"a.example.com", "b.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute)}, want: maxStale},
+		"never beyond max-stale":              {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, 48*time.Hour)}, want: maxStale},
+		"a wildcard waits for no answer":      {patterns: []string{"a.example.com", "*.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute), "*.example.com": {Retention: 2 * time.Minute}}, want: 2 * time.Minute},
+		"wildcards only":                      {patterns: []string{"*.example.com"}, names: map[string]Name{"*.example.com": {Retention: time.Minute}}, want: time.Minute},
+		"wildcards only, retention not known": {patterns: []string{"*.example.com"}, want: maxStale},
+		"no name could have brought it":       {none: true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -183,19 +189,19 @@ func TestCarriedThatIsOverStaysOver(t *testing.T) {
 	}
 	// Retention has passed for a, and a write takes along what was due; b never answered.
 	late := Compile(in, start().Add(6*time.Minute))
-	want := Carried{Since: start(), Rules: map[RuleKey][]netip.Addr{"TCP/22": addrs("192.0.2.2")}}
+	want := Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"TCP/22": {Of: map[fqdn.Pattern][]netip.Addr{pattern(t, "b.example.com"): addrs("192.0.2.2")}}}}
 	if diff := cmp.Diff(want, late.Left, addrComparer()); diff != "" {
 		t.Error(diff)
 	}
 	// A rule that the spec has no more is over at once.
 	in.Policy = policy(on(to("a.example.com"), tcp(443)))
-	if left := Compile(in, start()).Left.Rules["TCP/22"]; left != nil {
+	if left, found := Compile(in, start()).Left.Rules["TCP/22"]; found {
 		t.Errorf("left for a rule that is gone: %v", left)
 	}
 }
 
 func TestCarriedCovers(t *testing.T) {
-	c := Carried{Rules: map[RuleKey][]netip.Addr{https: addrs("192.0.2.1")}}
+	c := Carried{Rules: map[RuleKey]CarriedRule{https: {Unknown: addrs("192.0.2.1")}}}
 	for name, tc := range map[string]struct {
 		rules []v1alpha1.EgressRule
 		want  bool

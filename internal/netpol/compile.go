@@ -89,7 +89,7 @@ func judge(g Guard, addresses []Address) judged {
 func (c *compilation) plan(w *wanted) Plan {
 	plan := Plan{LeftOut: c.place(w.peers), Next: w.next}
 	specs := c.specs(w.peers)
-	plan.Steps = c.steps(specs)
+	plan.Steps = c.steps(specs, w.peers)
 	for i := range specs {
 		name := ObjectName(c.in.Policy.Name, i)
 		switch {
@@ -106,7 +106,7 @@ func (c *compilation) plan(w *wanted) Plan {
 
 // report says what is written for what.
 func (c *compilation) report(plan *Plan, peers []peer) {
-	plan.Allowed = map[fqdn.Pattern][]netip.Addr{}
+	plan.Allowed, plan.CarriedFor = map[fqdn.Pattern][]netip.Addr{}, map[fqdn.Pattern][]netip.Addr{}
 	written := make([]netip.Addr, 0, len(peers))
 	for i := range peers {
 		p := &peers[i]
@@ -114,17 +114,27 @@ func (c *compilation) report(plan *Plan, peers []peer) {
 			continue
 		}
 		written = append(written, p.addr)
-		if p.claims[0].carried {
+		if p.claims[0].isUnknown() {
 			plan.Carried = append(plan.Carried, p.addr)
 		}
 		for _, cl := range p.claims {
-			if !cl.carried {
+			switch {
+			case !cl.carried:
 				plan.Allowed[cl.pattern] = append(plan.Allowed[cl.pattern], p.addr)
+			case !cl.isUnknown():
+				plan.CarriedFor[cl.pattern] = append(plan.CarriedFor[cl.pattern], p.addr)
 			}
 		}
 	}
 	for pattern, addrs := range plan.Allowed {
 		plan.Allowed[pattern] = sortedAddrs(addrs)
+	}
+	for pattern, addrs := range plan.CarriedFor {
+		if addrs = lacking(sortedAddrs(addrs), plan.Allowed[pattern]); len(addrs) > 0 {
+			plan.CarriedFor[pattern] = addrs
+		} else {
+			delete(plan.CarriedFor, pattern)
+		}
 	}
 	plan.Carried = sortedAddrs(plan.Carried)
 	plan.AddressCount = len(sortedAddrs(written))
@@ -134,6 +144,14 @@ func (c *compilation) report(plan *Plan, peers []peer) {
 			plan.Refused[pattern] = j.refused
 		}
 	}
+}
+
+// lacking takes out of addrs, in place, what sorted has.
+func lacking(addrs, sorted []netip.Addr) []netip.Addr {
+	return slices.DeleteFunc(addrs, func(a netip.Addr) bool {
+		_, found := slices.BinarySearchFunc(sorted, a, netip.Addr.Compare)
+		return found
+	})
 }
 
 // sortedAddrs sorts in place and removes repeats.

@@ -47,12 +47,20 @@ func drawInput(t *rapid.T, now time.Time) Input {
 
 // drawCarried carries addresses in some rules of the policy and in one that it has not. Until they are due they count.
 func drawCarried(t *rapid.T, now time.Time) Carried {
-	c := Carried{Since: now.Add(-time.Duration(rapid.IntRange(0, 100).Draw(t, "since")) * time.Second), Rules: map[RuleKey][]netip.Addr{}}
+	c := Carried{Since: now.Add(-time.Duration(rapid.IntRange(0, 100).Draw(t, "since")) * time.Second), Rules: map[RuleKey]CarriedRule{}}
 	for _, key := range []RuleKey{"", https, "TCP/80,TCP/443", dnsPortsKey, "TCP/9999"} {
+		r := CarriedRule{Of: map[fqdn.Pattern][]netip.Addr{}}
 		for _, a := range []string{"192.0.2.0", "192.0.2.5", "192.0.2.6", "2001:db8::2"} {
-			if rapid.IntRange(0, 3).Draw(t, "carried") == 0 {
-				c.Rules[key] = append(c.Rules[key], netip.MustParseAddr(a))
+			switch owner := rapid.IntRange(0, 12).Draw(t, "carried"); owner {
+			case 0, 1:
+				r.Unknown = append(r.Unknown, netip.MustParseAddr(a))
+			case 2, 3, 4, 5:
+				p := pattern(t, []string{"a.example.com", "b.example.com", "*.example.com", "gone.example.com"}[owner-2])
+				r.Of[p] = append(r.Of[p], netip.MustParseAddr(a))
 			}
+		}
+		if r.len() > 0 {
+			c.Rules[key] = r
 		}
 	}
 	return c

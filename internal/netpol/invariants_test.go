@@ -4,6 +4,7 @@
 package netpol
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 const https RuleKey = "TCP/443"
@@ -69,35 +71,57 @@ func TestInvariant4_RestartCarries(t *testing.T) {
 	if len(plan.Steps) > 0 {
 		t.Fatalf("a restart writes: %v", stepNames(plan.Steps))
 	}
-	if diff := cmp.Diff(addrs("192.0.2.1", "192.0.2.2", "192.0.2.9"), plan.Carried, addrComparer()); diff != "" {
-		t.Errorf("Carried (-want +got):\n%s", diff)
+	want := map[fqdn.Pattern][]netip.Addr{
+		pattern(t, "a.example.com"): addrs("192.0.2.1", "192.0.2.2"), pattern(t, "b.example.com"): addrs("192.0.2.9"),
 	}
-	if plan.AddressCount != 3 || len(plan.Allowed) != 0 {
-		t.Errorf("AddressCount = %d, Allowed = %v", plan.AddressCount, plan.Allowed)
+	if diff := cmp.Diff(want, plan.CarriedFor, addrComparer()); diff != "" {
+		t.Errorf("CarriedFor (-want +got):\n%s", diff)
+	}
+	if plan.AddressCount != 3 || len(plan.Allowed) != 0 || len(plan.Carried) != 0 {
+		t.Errorf("AddressCount = %d, Allowed = %v, Carried = %v", plan.AddressCount, plan.Allowed, plan.Carried)
 	}
 	if want := now.Add(in.MaxStale); !plan.Next.Equal(want) {
 		t.Errorf("Next = %v, want the end of max-stale %v", plan.Next, want)
 	}
 
-	// One name of the rule is answered, the other is not: still nothing goes.
+	// One name is answered: what it had goes after retention and 30 s of lingering; that of the other stays.
 	a := answered("192.0.2.1")
 	a.Answered = now.Add(time.Second)
 	in.Names = namesOf(t, map[string]Name{"a.example.com": a})
-	if plan := Compile(in, now.Add(time.Hour)); len(plan.Steps) > 0 {
-		t.Fatalf("one name of two is answered and %v happens", stepNames(plan.Steps))
-	}
-
-	// Both are: what was carried goes after retention, and 30 s of lingering.
-	b := answered("192.0.2.9")
-	b.Answered = now.Add(2 * time.Second)
-	in.Names = namesOf(t, map[string]Name{"a.example.com": a, "b.example.com": b})
-	release := b.Answered.Add(b.Retention)
+	release := a.Answered.Add(a.Retention)
 	if plan := Compile(in, release.Add(Linger-time.Nanosecond)); len(plan.Steps) > 0 {
 		t.Fatalf("%v before the time", stepNames(plan.Steps))
 	}
-	plan = objects.run(t, in, release.Add(Linger))
-	onlyUpdate(t, plan)
+	onlyUpdate(t, objects.run(t, in, release.Add(Linger)))
 	if diff := cmp.Diff([]string{"192.0.2.1", "192.0.2.9"}, objects.peersOf(https, in.DNS)); diff != "" {
+		t.Errorf("peers (-want +got):\n%s", diff)
+	}
+}
+
+// TestInvariant4_RestartCarriesWithoutAnnotation: an older version wrote the object, so an address may be any name's.
+func TestInvariant4_RestartCarriesWithoutAnnotation(t *testing.T) {
+	p := policy(on(to("a.example.com", "b.example.com"), tcp(443)))
+	objects := cluster{}
+	objects.run(t, input(p, namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1"), "b.example.com": answered("192.0.2.9")})), start())
+	for name, np := range objects {
+		np.Annotations = nil
+		objects[name] = np
+	}
+	a, b := answered("192.0.2.2"), answered("192.0.2.9")
+	a.Answered, b.Answered = start().Add(time.Second), start().Add(2*time.Second)
+	in := input(p, namesOf(t, map[string]Name{"a.example.com": a}))
+	in.Carried = CarriedFrom(objects.list(), in.DNS, start())
+	plan := objects.run(t, in, start().Add(time.Hour))
+	if diff := cmp.Diff(addrs("192.0.2.1", "192.0.2.9"), plan.Carried, addrComparer()); diff != "" || len(plan.CarriedFor) != 0 {
+		t.Errorf("one name is answered; CarriedFor %v, Carried (-want +got):\n%s", plan.CarriedFor, diff)
+	}
+	in.Names = namesOf(t, map[string]Name{"a.example.com": a, "b.example.com": b})
+	release := b.Answered.Add(b.Retention).Add(Linger)
+	if objects.run(t, in, release.Add(-1)); len(objects.peersOf(https, in.DNS)) != 3 {
+		t.Errorf("peers %v before both were answered a retention ago", objects.peersOf(https, in.DNS))
+	}
+	objects.run(t, in, release)
+	if diff := cmp.Diff([]string{"192.0.2.2", "192.0.2.9"}, objects.peersOf(https, in.DNS)); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}
 }

@@ -54,25 +54,30 @@ func (c *compilation) emptySpec() *networkingv1.NetworkPolicySpec {
 }
 
 // created returns a new object.
-func (c *compilation) created(name string, spec *networkingv1.NetworkPolicySpec) *networkingv1.NetworkPolicy {
+func (c *compilation) created(name string, spec *networkingv1.NetworkPolicySpec, owners string) *networkingv1.NetworkPolicy {
 	np := &networkingv1.NetworkPolicy{Spec: *spec.DeepCopy()}
 	np.Name, np.Namespace = name, c.in.Policy.Namespace
 	np.Labels = c.labels(nil)
+	np.Annotations = annotations(nil, owners)
 	np.OwnerReferences = c.ownerReferences(nil)
 	return np
 }
 
-// updated returns the live object with our spec, labels and owner reference.
-func (c *compilation) updated(np *networkingv1.NetworkPolicy, spec *networkingv1.NetworkPolicySpec) *networkingv1.NetworkPolicy {
+// updated returns the live object with our spec, labels, annotation and owner reference.
+func (c *compilation) updated(
+	np *networkingv1.NetworkPolicy, spec *networkingv1.NetworkPolicySpec, owners string,
+) *networkingv1.NetworkPolicy {
 	out := &networkingv1.NetworkPolicy{TypeMeta: np.TypeMeta, Spec: *spec.DeepCopy()}
 	np.ObjectMeta.DeepCopyInto(&out.ObjectMeta)
 	out.Labels = c.labels(out.Labels)
+	out.Annotations = annotations(out.Annotations, owners)
 	out.OwnerReferences = c.ownerReferences(out.OwnerReferences)
 	return out
 }
 
 // isAsWanted tells whether there is nothing to do about an object: np is nil where there is none, spec where there should
-// be none. One that should go and is deleted already only waits for somebody's finalizer.
+// be none. One that should go and is deleted already only waits for somebody's finalizer. The annotation does not count:
+// it changes with every answer that moves an address between names, and no pod's traffic depends on it.
 func (c *compilation) isAsWanted(np *networkingv1.NetworkPolicy, spec *networkingv1.NetworkPolicySpec) bool {
 	switch {
 	case np == nil:
@@ -92,6 +97,19 @@ func (c *compilation) labels(labels map[string]string) map[string]string {
 	labels[LabelManagedBy] = ManagedBy
 	labels[LabelPolicy] = c.in.Policy.Name
 	return labels
+}
+
+// annotations returns all with ours, and without it where there is nothing to say. It may change all.
+func annotations(all map[string]string, owners string) map[string]string {
+	if owners == "" {
+		delete(all, AnnotationAddresses)
+		return all
+	}
+	if all == nil {
+		all = make(map[string]string, 1)
+	}
+	all[AnnotationAddresses] = owners
+	return all
 }
 
 // ownerReferences returns refs with ours, in the place of an old one of the same policy or at the end. refs is not changed.

@@ -22,12 +22,17 @@ type Plan struct {
 	// Allowed is what is written for each pattern after the steps, sorted and distinct. A pattern without an address has no
 	// entry. An address that the spec lists as an ipBlock in the same rule counts.
 	Allowed map[fqdn.Pattern][]netip.Addr
-	// Carried is what some rule has only because it was carried, sorted and distinct, over all rules.
+	// CarriedFor is what is written for each pattern only because it was carried: no answer of this process held it for the
+	// pattern yet. Sorted and distinct; a pattern without such an address has no entry. Another pattern may have the same
+	// address, in Allowed or here.
+	CarriedFor map[fqdn.Pattern][]netip.Addr
+	// Carried is what some rule has only because it was carried and of which nothing says for which pattern, sorted and
+	// distinct, over all rules.
 	Carried []netip.Addr
 	// Left is what of Input.Carried can still be of use: it takes the place of Input.Carried once the steps are done. What is
 	// over is over: a name or a rule that is listed later must not bring back what another had.
 	Left Carried
-	// AddressCount is the number of distinct addresses in Allowed and Carried.
+	// AddressCount is the number of distinct addresses in Allowed, CarriedFor and Carried.
 	AddressCount int
 	// Refused is what the guard kept out, for each pattern, sorted by address and distinct.
 	Refused map[fqdn.Pattern][]Refusal

@@ -5,6 +5,7 @@ package netpol
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -166,10 +167,11 @@ func naive(t *rapid.T, in Input, now time.Time, linger time.Duration) cluster {
 	return cluster{"naive": np}
 }
 
-// naiveCarried: the carried addresses of a rule count until every exact name was answered a retention ago.
+// naiveCarried: the carried addresses of a name count until it was answered a retention ago; those of nobody in particular
+// until every name of the rule was.
 func naiveCarried(t *rapid.T, in Input, now time.Time, linger time.Duration) []networkingv1.NetworkPolicyEgressRule {
 	var out []networkingv1.NetworkPolicyEgressRule
-	for key, list := range in.Carried.Rules {
+	for key, carried := range in.Carried.Rules {
 		var names []v1alpha1.FQDN
 		var rule networkingv1.NetworkPolicyEgressRule
 		for _, r := range in.Policy.Spec.Egress {
@@ -180,11 +182,18 @@ func naiveCarried(t *rapid.T, in Input, now time.Time, linger time.Duration) []n
 				}
 			}
 		}
-		if due, ok := lastAnswer(t, in, names, now); !ok || !due.Add(time.Minute+linger).After(now) {
-			continue
+		add := func(list []netip.Addr, names []v1alpha1.FQDN) {
+			if due, ok := lastAnswer(t, in, names, now); ok && due.Add(time.Minute+linger).After(now) {
+				for _, a := range list {
+					rule.To = append(rule.To, addressPeer(a))
+				}
+			}
 		}
-		for _, a := range list {
-			rule.To = append(rule.To, addressPeer(a))
+		add(carried.Unknown, names)
+		for p, list := range carried.Of {
+			if name := v1alpha1.FQDN(p.String()); slices.Contains(names, name) {
+				add(list, []v1alpha1.FQDN{name})
+			}
 		}
 		if len(rule.To) > 0 {
 			out = append(out, rule)

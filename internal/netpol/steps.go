@@ -16,13 +16,14 @@ type change struct {
 	live   *networkingv1.NetworkPolicy     // nil: to be created
 	spec   *networkingv1.NetworkPolicySpec // nil: to be deleted
 	leads  int                             // how many DNS rules lead the spec
+	owners string                          // the annotation
 	gained []grant                         // what the object allows after the change and not before
 	lost   *overlapIndex                   // what it allows before the change and not after
 }
 
 // steps returns the writes that make the live objects what specs says, in an order that breaks nothing.
-func (c *compilation) steps(specs []*networkingv1.NetworkPolicySpec) []Step {
-	changes := c.changes(specs)
+func (c *compilation) steps(specs []*networkingv1.NetworkPolicySpec, peers []peer) []Step {
+	changes := c.changes(specs, peers)
 	if len(changes) > 1 {
 		for _, ch := range changes {
 			ch.compare()
@@ -52,7 +53,7 @@ func nextChange(changes []*change) int {
 }
 
 // changes lists the objects that are not as they should be, in the order of their numbers, the strays last.
-func (c *compilation) changes(specs []*networkingv1.NetworkPolicySpec) []*change {
+func (c *compilation) changes(specs []*networkingv1.NetworkPolicySpec, peers []peer) []*change {
 	var changes []*change
 	for i, spec := range specs {
 		np := c.live.objects[i]
@@ -62,6 +63,9 @@ func (c *compilation) changes(specs []*networkingv1.NetworkPolicySpec) []*change
 		ch := &change{name: ObjectName(c.in.Policy.Name, i), live: np, spec: spec}
 		if i == 0 {
 			ch.leads = len(c.dns)
+		}
+		if spec != nil {
+			ch.owners = c.annotation(i, peers)
 		}
 		changes = append(changes, ch)
 	}
@@ -149,7 +153,7 @@ func (c *compilation) step(ch *change, spec *networkingv1.NetworkPolicySpec) Ste
 	case ch.spec == nil:
 		return Step{Verb: Delete, Object: ch.live.DeepCopy()}
 	case ch.live == nil:
-		return Step{Verb: Create, Object: c.created(ch.name, spec)}
+		return Step{Verb: Create, Object: c.created(ch.name, spec, ch.owners)}
 	}
-	return Step{Verb: Update, Object: c.updated(ch.live, spec)}
+	return Step{Verb: Update, Object: c.updated(ch.live, spec, ch.owners)}
 }

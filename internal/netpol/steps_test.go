@@ -29,7 +29,7 @@ func TestChangesThatWaitForEachOtherGoByWayOfTheUnion(t *testing.T) {
 	c := &compilation{in: input(policy(), nil).withDefaults(), live: &live{
 		objects: []*networkingv1.NetworkPolicy{first, second}, foreign: make([]bool, 2),
 	}}
-	steps := c.steps([]*networkingv1.NetworkPolicySpec{spec(narrow, "192.0.2.2"), spec(narrow, "192.0.2.1")})
+	steps := c.steps([]*networkingv1.NetworkPolicySpec{spec(narrow, "192.0.2.2"), spec(narrow, "192.0.2.1")}, nil)
 	if diff := cmp.Diff([]string{"update web-fqdn", "update web-fqdn-1", "update web-fqdn"}, stepNames(steps)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}

@@ -32,13 +32,15 @@ type peer struct {
 	object  int     // set by placement
 }
 
-// claim is one reason for an address in a rule: a pattern, or that it was carried.
+// claim is one reason for an address in a rule: an answer for a pattern, or that it was carried.
 type claim struct {
 	addr    netip.Addr
-	pattern fqdn.Pattern
+	pattern fqdn.Pattern // zero: carried, and nothing says for which
 	carried bool
 	current bool
 }
+
+func (c *claim) isUnknown() bool { return c.pattern == fqdn.Pattern{} }
 
 // want collects what the rules should have now.
 func (c *compilation) want(linger bool) *wanted {
@@ -54,7 +56,7 @@ func (c *compilation) want(linger bool) *wanted {
 // claims lists the claims of one rule that hold now.
 func (c *compilation) claims(w *wanted, i int) []claim {
 	r := &c.rules[i]
-	n := len(c.in.Carried.Rules[r.key])
+	n := c.in.Carried.Rules[r.key].len()
 	for _, p := range r.patterns {
 		n += len(c.judged[p].addresses)
 	}
@@ -69,24 +71,39 @@ func (c *compilation) claims(w *wanted, i int) []claim {
 	return append(claims, c.carriedClaims(w, i)...)
 }
 
+// carriedClaims lists what a rule holds because it was carried. Where nothing says for which pattern, an ipBlock of the spec
+// may be all that the address was there for.
 func (c *compilation) carriedClaims(w *wanted, i int) []claim {
 	r := &c.rules[i]
-	addrs := c.in.Carried.Rules[r.key]
-	until, ok := c.in.Carried.until(r, c.in.Names, c.in.MaxStale)
-	if !ok || len(addrs) == 0 {
+	carried, ok := c.in.Carried.Rules[r.key]
+	if !ok {
 		return nil
 	}
 	var claims []claim
-	for _, raw := range addrs {
-		a, refused := c.in.Guard.Judge(raw)
-		if refused != "" || r.blocks[a] {
-			continue
-		}
-		if w.holds(until, func() bool { return c.live.has(i, a) }) {
-			claims = append(claims, claim{addr: a, carried: true})
+	add := func(addrs []netip.Addr, p fqdn.Pattern, until time.Time) {
+		for _, raw := range addrs {
+			a, refused := c.in.Guard.Judge(raw)
+			if refused == "" && w.holds(until, func() bool { return c.live.has(i, a) }) {
+				claims = append(claims, claim{addr: a, pattern: p, carried: true})
+			}
 		}
 	}
+	for _, p := range r.patterns {
+		if addrs := carried.Of[p]; len(addrs) > 0 {
+			add(addrs, p, c.in.Carried.untilFor(p, c.in.Names, c.in.MaxStale))
+		}
+	}
+	if until, ok := c.in.Carried.until(r, c.in.Names, c.in.MaxStale); ok {
+		add(lackingBlocks(carried.Unknown, r.blocks), fqdn.Pattern{}, until)
+	}
 	return claims
+}
+
+func lackingBlocks(addrs []netip.Addr, blocks map[netip.Addr]bool) []netip.Addr {
+	if len(blocks) == 0 {
+		return addrs
+	}
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return blocks[a] })
 }
 
 // holds tells whether an address with that Until still has its place, and notes when that ends.
@@ -129,7 +146,7 @@ func (w *wanted) group(i int, r *rule, claims []claim) {
 	}
 }
 
-// compareClaims sorts by address; a carried claim comes after those of patterns.
+// compareClaims sorts by address; a claim without a pattern comes after those with one.
 func compareClaims(a, b claim) int {
-	return cmp.Or(a.addr.Compare(b.addr), compareBool(a.carried, b.carried))
+	return cmp.Or(a.addr.Compare(b.addr), compareBool(a.isUnknown(), b.isUnknown()))
 }
