@@ -25,6 +25,7 @@ const (
 	ReasonCertificate  = "certificate not trusted"
 	ReasonTLS          = "TLS handshake failed"
 	ReasonTruncated    = "truncated"
+	ReasonTooLong      = "answer longer than 16 KiB"
 	ReasonMalformed    = "malformed answer"
 	ReasonMismatch     = "answer to another question"
 	ReasonReferral     = "referral instead of an answer"

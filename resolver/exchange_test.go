@@ -29,7 +29,7 @@ const (
 // resolve asks s over real sockets and returns what the answer says.
 func resolve(t *testing.T, s *dnstest.Server, question string) (addressbook.Answer, error) {
 	t.Helper()
-	return resolveAt(t, &Sockets{}, UDP(s.Addr()), question)
+	return resolveAt(t, patient(), UDP(s.Addr()), question)
 }
 
 func resolveAt(t *testing.T, sockets *Sockets, u Upstream, question string) (addressbook.Answer, error) {
@@ -70,6 +70,7 @@ func TestExchange(t *testing.T) {
 		"Edge13: records of another owner beside": {fault: dnstest.Smuggle("evil.example. 60 IN A " + evil), udp: 1},
 		"Edge10: truncated":                       {fault: dnstest.Truncate(1), udp: 1, tcp: 1},
 		"Edge10: truncated to nothing":            {fault: dnstest.Truncate(0), udp: 1, tcp: 1},
+		"a thousand addresses":                    {addrs: manyAddrs(1000), want: manyAddrs(1000), udp: 1, tcp: 1},
 		"Edge10: 300 addresses":                   {addrs: manyAddrs(300), want: manyAddrs(300), udp: 1, tcp: 1},
 		"more than we allow":                      {fault: dnstest.Oversize(), addrs: manyAddrs(100), want: manyAddrs(100), udp: 1},
 		"more than the buffer":                    {fault: dnstest.Oversize(), addrs: manyAddrs(300), want: manyAddrs(300), udp: 1, tcp: 1},
@@ -128,9 +129,6 @@ func with(faults ...dnstest.Fault) dnstest.Fault {
 	}
 }
 
-// impatient gives up early where nothing is going to come.
-func impatient() *Sockets { return &Sockets{timeout: 250 * time.Millisecond} }
-
 func TestExchange_Fails(t *testing.T) {
 	const name = "www.example.com"
 	tests := map[string]struct {
@@ -156,6 +154,7 @@ func TestExchange_Fails(t *testing.T) {
 		"Edge10: truncated, TCP hangs up": {fault: with(dnstest.Truncate(1), dnstest.HangUp()), want: ReasonClosed},
 		"Edge10: truncated, TCP silent":   {fault: with(dnstest.Truncate(1), dnstest.Over("tcp", dnstest.Drop())), want: ReasonTimeout},
 		"Edge10: truncated over TCP too":  {fault: dnstest.Edit(func(m *dns.Msg) { m.Truncated = true }), want: ReasonTruncated},
+		"16 KiB over TCP":                 {fault: with(dnstest.Truncate(1), dnstest.Over("tcp", dnstest.Garbage(make([]byte, maxMessage+1)))), want: ReasonTooLong},
 		"wrong ID over TCP":               {fault: with(dnstest.Truncate(1), dnstest.Over("tcp", dnstest.WrongID())), want: ReasonMismatch},
 	}
 	for title, tc := range tests {
@@ -163,8 +162,9 @@ func TestExchange_Fails(t *testing.T) {
 			t.Parallel()
 			s := dnstest.Start(t, tc.opts...)
 			s.Set(name, testTTL, "192.0.2.1", "192.0.2.2")
-			s.Break(name, tc.fault)
-			got, err := resolveAt(t, impatient(), UDP(s.Addr()), name+" A")
+			lost := newLosses()
+			s.Break(name, lost.of(tc.fault))
+			got, err := resolveAt(t, lost.sockets(), UDP(s.Addr()), name+" A")
 			if err == nil {
 				t.Fatalf("got the answer %+v", got)
 			}
@@ -197,8 +197,9 @@ func TestExchange_OneLostPacket(t *testing.T) {
 	t.Parallel()
 	s := dnstest.Start(t)
 	s.Set("www.example.com", testTTL, "192.0.2.1")
-	s.Break("", dnstest.First(1, dnstest.Drop()))
-	got, err := resolveAt(t, impatient(), UDP(s.Addr()), "www.example.com A")
+	lost := newLosses()
+	s.Break("", dnstest.First(1, lost.of(dnstest.Drop())))
+	got, err := resolveAt(t, lost.sockets(), UDP(s.Addr()), "www.example.com A")
 	if err != nil || len(got.Addrs) != 1 {
 		t.Errorf("after one lost packet: %+v, %v", got, err)
 	}
@@ -212,7 +213,7 @@ func TestExchange_OverTCPOnly(t *testing.T) {
 	}
 	s := dnstest.Start(t)
 	s.Set(name, testTTL, manyAddrs(n)...)
-	got, err := resolveAt(t, &Sockets{}, TCP(s.Addr()), name+" A")
+	got, err := resolveAt(t, patient(), TCP(s.Addr()), name+" A")
 	if err != nil || len(got.Addrs) != n || s.CountNet("udp", "") != 0 {
 		t.Errorf("over TCP: %d addresses, %v; %d queries over UDP", len(got.Addrs), err, s.CountNet("udp", ""))
 	}
@@ -251,7 +252,7 @@ func TestExchange_NobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, u := range []Upstream{UDP(s.Addr()), TCP(s.Addr()), TLS(s.Addr(), fqdn.Name{})} {
-		if _, err := resolveAt(t, &Sockets{}, u, "www.example.com A"); reasonOf(err) != ReasonRefused {
+		if _, err := resolveAt(t, patient(), u, "www.example.com A"); reasonOf(err) != ReasonRefused {
 			t.Errorf("%v: %v", u, err)
 		}
 	}
@@ -262,7 +263,8 @@ func TestExchange_CountsWhatItDiscards(t *testing.T) {
 	s.Set("www.example.com", testTTL, "192.0.2.1")
 	s.Break("", dnstest.Before(dnstest.WrongID()), dnstest.Before(dnstest.Garbage([]byte{1})))
 	var discarded atomic.Int64
-	sockets := &Sockets{Discarded: func() { discarded.Add(1) }}
+	sockets := patient()
+	sockets.Discarded = func() { discarded.Add(1) }
 	if _, err := resolveAt(t, sockets, UDP(s.Addr()), "www.example.com A"); err != nil || discarded.Load() != 2 {
 		t.Errorf("%d discarded, %v", discarded.Load(), err)
 	}
@@ -276,7 +278,7 @@ func TestExchange_EndsWithItsContext(t *testing.T) {
 		ended := make(chan error)
 		s.ForgetQueries()
 		go func() {
-			_, err := (&Sockets{}).Exchange(ctx, questionFor(t, "www.example.com A"), u)
+			_, err := patient().Exchange(ctx, questionFor(t, "www.example.com A"), u)
 			ended <- err
 		}()
 		if err := s.WaitFor(t.Context(), 1, ""); err != nil {

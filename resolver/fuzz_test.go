@@ -5,6 +5,7 @@ package resolver
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"strings"
@@ -122,33 +123,105 @@ func checkRepacked(t *testing.T, q Question, m *dns.Msg, want addressbook.Answer
 
 func lower(s string) string { return strings.ToLower(s) }
 
-// FuzzParse feeds datagrams to the code that decides whether they are the answer.
-func FuzzParse(f *testing.F) {
+// FuzzAnswerOf feeds messages to the code that decides whether they are the answer, and compares it with one that unpacks
+// all of them first, as the library does.
+func FuzzAnswerOf(f *testing.F) {
 	q := questionFor(f, "www.example.com A")
-	const id = 0x1234
-	m := answerTo(f, q, "www.example.com. 60 IN A 192.0.2.1\nwww.example.com. 60 IN A 192.0.2.2")
-	m.Id = id
-	b, err := m.Pack()
+	sent, err := newQuery(q, true, false)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(b)
-	f.Add(b[:len(b)-16]) // one record less than promised
-	f.Add(b[:len(b)-3])
-	f.Add(b[:headerSize])
+	sent[0], sent[1] = 0x12, 0x34
+	for _, m := range []*dns.Msg{
+		answerTo(f, q, "www.example.com. 60 IN A 192.0.2.1\nwww.example.com. 60 IN A 192.0.2.2"),
+		answerTo(f, q, "www.example.com. 60 IN CNAME a.example.net.", func(m *dns.Msg) { m.Truncated = true }),
+		answerTo(f, q, "--"+testSOA, func(m *dns.Msg) { m.SetEdns0(1232, false) }),
+		answerTo(f, q, "", rcode(dns.RcodeRefused), func(m *dns.Msg) { m.Question = nil }),
+		answerTo(f, q, "", rcode(dns.RcodeBadVers), func(m *dns.Msg) { m.Question = nil; m.SetEdns0(1232, false) }),
+		answerTo(f, questionFor(f, "WWW.example.com A"), ""),
+		answerTo(f, questionFor(f, "www.example.com AAAA"), ""),
+	} {
+		m.Id, m.Compress = 0x1234, true
+		b, err := m.Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+		f.Add(b[:max(len(b)-16, 0)]) // one record less than promised
+		f.Add(b[:len(b)-3])
+		f.Add(b[:headerSize])
+	}
 	f.Add(bytes.Repeat([]byte{0xc0}, 40))
+	f.Add(namesOf(q, 0x1234, maxMessage))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, reason := parse(b, false, id, q)
-		if (m == nil) == (reason == "") {
-			t.Fatalf("neither message nor reason, or both: %v, %q", m, reason)
+		reason := sent.rejects(b)
+		var got *dns.Msg
+		if reason == "" {
+			got, reason = unpack(b, false)
 		}
-		if m == nil || isBareError(m) {
-			return
+		if (got == nil) == (reason == "") {
+			t.Fatalf("neither message nor reason, or both: %v, %q", got, reason)
 		}
-		if m.Id != id || !answers(m, q.qname(), q.qtype()) || (!m.Truncated && !complete(b, m)) {
-			t.Fatalf("accepted\n%v", m)
+		want := wholly(b, 0x1234, q)
+		if got == nil && want != nil && unpackedLen(want) <= maxUnpacked {
+			t.Fatalf("refused as %s:\n%v", reason, want)
+		}
+		if got != nil && want == nil {
+			t.Fatalf("accepted\n%v", got)
+		}
+		if got != nil && !got.Truncated && got.String() != want.String() {
+			t.Fatalf("read\n%v\nwant\n%v", got, want)
 		}
 	})
+}
+
+// wholly unpacks all of a message, and returns it if it is the answer.
+func wholly(b []byte, id uint16, q Question) *dns.Msg {
+	m := new(dns.Msg)
+	err := m.Unpack(b)
+	whole := err == nil && len(m.Answer) == promised(b, 1) && len(m.Ns) == promised(b, 2) && len(m.Extra) == promised(b, 3)
+	switch {
+	case len(b) < headerSize || m.Id != id:
+	case answers(m, q.qname(), q.qtype()):
+		if m.Truncated || whole {
+			return m
+		}
+	case isBareError(m) && m.Opcode == dns.OpcodeQuery && (whole || len(b) == headerSize):
+		return m
+	}
+	return nil
+}
+
+func unpackedLen(m *dns.Msg) int {
+	sum := 0
+	for _, rr := range slices.Concat(m.Answer, m.Ns, m.Extra) {
+		sum += dns.Len(rr)
+	}
+	return sum
+}
+
+// namesOf is a message of that length that answers q with aliases whose names all point at one of 255 octets.
+func namesOf(q Question, id uint16, length int) []byte {
+	m := new(dns.Msg).SetQuestion(q.qname(), q.qtype())
+	m.Id, m.Response = id, true
+	b, err := m.Pack()
+	if err != nil {
+		panic(err)
+	}
+	record := func(name []byte) []byte {
+		return slices.Concat([]byte{0xc0, headerSize}, []byte{0, byte(dns.TypeCNAME), 0, 1, 0, 0, 0, 60, 0, byte(len(name))}, name)
+	}
+	long := slices.Concat([]byte{63}, bytes.Repeat([]byte{1}, 63)) // four octets each when written
+	long = append(slices.Concat(long, long, long, long[:62]), 0)
+	long[3*64] = 61
+	target := []byte{0xc0, byte(len(b) + 12)} // behind an owner and what is fixed
+	b = append(b, record(long)...)
+	n := 1
+	for ; len(b)+14 <= length; n++ {
+		b = append(b, record(target)...)
+	}
+	binary.BigEndian.PutUint16(b[countsAt+2:], uint16(n))
+	return b
 }
 
 // FuzzReadFrame: what was read as a frame is that many bytes, whatever the stream.
@@ -156,6 +229,7 @@ func FuzzReadFrame(f *testing.F) {
 	f.Add([]byte{0, 3, 1, 2, 3, 9})
 	f.Add([]byte{0, 3, 1, 2})
 	f.Add([]byte{0xff, 0xff})
+	f.Add([]byte{maxMessage >> 8, 1})
 	f.Add([]byte{0, 0})
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		b, err := readFrame(bytes.NewReader(stream))

@@ -42,7 +42,7 @@ func startWith(t *testing.T, ca *dnstest.CA, config *tls.Config) secure {
 	t.Helper()
 	s := dnstest.Start(t, dnstest.TLS(config))
 	s.Set("www.example.com", testTTL, "192.0.2.1", "192.0.2.2")
-	return secure{Server: s, sockets: &Sockets{RootCAs: ca.Pool()}, upstream: TLS(s.TLSAddr(), mustName(t, certifiedName))}
+	return secure{Server: s, sockets: trusting(ca), upstream: TLS(s.TLSAddr(), mustName(t, certifiedName))}
 }
 
 func (s secure) resolve(t *testing.T) (addressbook.Answer, error) {
@@ -50,8 +50,19 @@ func (s secure) resolve(t *testing.T) (addressbook.Answer, error) {
 	return resolveAt(t, s.sockets, s.upstream, "www.example.com A")
 }
 
-// impatient gives up early where nothing is going to come; later than over UDP, as a handshake takes its time.
-func (s secure) impatient() { s.sockets.timeout = time.Second }
+// trusting is a patient client.
+func trusting(ca *dnstest.CA) *Sockets {
+	sockets := patient()
+	sockets.RootCAs = ca.Pool()
+	return sockets
+}
+
+// losses makes the client wait as losses do.
+func (s secure) losses() losses {
+	lost := newLosses()
+	s.sockets.limit, s.sockets.Discarded = lost.limit, lost.note
+	return lost
+}
 
 // mustResolve asks n times, one after the other.
 func (s secure) mustResolve(t *testing.T, n int) {
@@ -65,11 +76,11 @@ func (s secure) mustResolve(t *testing.T, n int) {
 	}
 }
 
-// connections is how many connections over TLS the queries came on.
+// connections is how many connections the queries came on.
 func (s secure) connections() int {
 	from := map[netip.AddrPort]bool{}
 	for _, q := range s.Queries("") {
-		if q.Net == "tls" {
+		if q.Net != "udp" {
 			from[q.From] = true
 		}
 	}
@@ -78,9 +89,9 @@ func (s secure) connections() int {
 
 // kept is how many connections wait for the next query.
 func (s secure) kept() int {
-	s.sockets.tls.mu.Lock()
-	defer s.sockets.tls.mu.Unlock()
-	return len(s.sockets.tls.idle[s.upstream])
+	s.sockets.conns.mu.Lock()
+	defer s.sockets.conns.mu.Unlock()
+	return len(s.sockets.conns.idle[s.upstream])
 }
 
 // TestExchange_OverTLS: a server that does not prove who it is gets no question, over TLS or another way.
@@ -149,9 +160,12 @@ func TestExchange_OverTLS(t *testing.T) {
 
 // TestExchange_NoTLS: what answers at the port and has no TLS, or nobody.
 func TestExchange_NoTLS(t *testing.T) {
-	for title, tc := range map[string]struct{ says, want string }{
-		"another protocol": {"220 mail.example.net ESMTP\r\n", ReasonTLS},
-		"silent":           {"", ReasonTimeout}, // as a server for DNS over TCP, which reads a long query in our first bytes
+	for title, tc := range map[string]struct {
+		says, want string
+		within     time.Duration
+	}{
+		"another protocol": {"220 mail.example.net ESMTP\r\n", ReasonTLS, time.Minute},
+		"silent":           {"", ReasonTimeout, 50 * time.Millisecond}, // as a server for DNS over TCP, which reads a long query in our first bytes
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
@@ -159,7 +173,10 @@ func TestExchange_NoTLS(t *testing.T) {
 				_, _ = io.WriteString(conn, tc.says)
 				_, _ = io.Copy(io.Discard, conn)
 			})
-			got, err := resolveAt(t, impatient(), TLS(addr, fqdn.Name{}), "www.example.com A")
+			sockets := &Sockets{limit: func(ctx context.Context) (context.Context, context.CancelFunc) {
+				return context.WithTimeout(ctx, tc.within)
+			}}
+			got, err := resolveAt(t, sockets, TLS(addr, fqdn.Name{}), "www.example.com A")
 			if err == nil || reasonOf(err) != tc.want {
 				t.Errorf("got %+v, %v, want the reason %q", got, err, tc.want)
 			}
@@ -210,8 +227,7 @@ func TestExchange_OverTLSFails(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			s := startSecure(t)
-			s.Break("", tc.fault)
-			s.impatient()
+			s.Break("", s.losses().of(tc.fault))
 			if got, err := s.resolve(t); err == nil || reasonOf(err) != tc.want {
 				t.Errorf("got %+v, %v, want the reason %q", got, err, tc.want)
 			}

@@ -21,18 +21,35 @@ const ednsSize = 1232
 
 const (
 	headerSize = 12
-	// The place of the flags and of the answer count in the header (RFC 1035 section 4.1.1).
-	flagsAt, truncatedBit = 2, 0x02
-	countsAt              = 4
+	// Places in the header, and bits in its flags (RFC 1035 section 4.1.1).
+	flagsAt, responseBit, opcodeBits, truncatedBit = 2, 0x80, 0x78, 0x02
+	countsAt                                       = 4
+	// fixedQuestion is what follows a question's name: type and class. Their values here are below 'A', so to compare
+	// them without case is to compare them.
+	fixedQuestion = 4
+)
+
+const (
+	// maxMessage is how long an answer may be. It holds a thousand addresses, as many as are kept of a name.
+	maxMessage = 16 << 10
+	// maxUnpacked is how long it may be without compression: a thousand addresses of a name of 114 octets. Names that point
+	// at each other would make it megabytes.
+	maxUnpacked = 8 * maxMessage
+	// minRecord is the length of the shortest record: an owner of one octet, and no data.
+	minRecord = 11
 )
 
 var errMessageSize = errors.New("message longer than 65535 bytes")
 
+// outgoing is a query on the wire. What answers it repeats its ID and its question.
+type outgoing []byte
+
 // newQuery is what a stub resolver sends: RD set, no DO and no CD, because caches key on these and ours must be the
 // entry that the pods get. Padded, its length tells nobody the name; that takes EDNS, and something that encrypts it.
-func newQuery(q Question, edns, padded bool) (wire []byte, id uint16, err error) {
-	if id, err = newID(); err != nil {
-		return nil, 0, err
+func newQuery(q Question, edns, padded bool) (outgoing, error) {
+	id, err := newID()
+	if err != nil {
+		return nil, err
 	}
 	m := dns.Msg{
 		MsgHdr:   dns.MsgHdr{Id: id, RecursionDesired: true},
@@ -44,10 +61,28 @@ func newQuery(q Question, edns, padded bool) (wire []byte, id uint16, err error)
 	if edns && padded {
 		pad(&m)
 	}
-	if wire, err = m.Pack(); err != nil {
-		return nil, 0, fmt.Errorf("packing query: %w", err)
+	wire, err := m.Pack()
+	if err != nil {
+		return nil, fmt.Errorf("packing query: %w", err)
 	}
-	return wire, id, nil
+	return wire, nil
+}
+
+// question is the first entry of the question section of a message whose header is whole; nil if it is cut off or has
+// a compressed name, as a first name cannot (RFC 1035 section 4.1.4).
+func question(b []byte) []byte {
+	for at := headerSize; at < len(b); at += int(b[at]) + 1 {
+		if b[at] > 63 { // a pointer, or no label
+			return nil
+		}
+		if b[at] == 0 {
+			if end := at + 1 + fixedQuestion; end <= len(b) {
+				return b[headerSize:end]
+			}
+			return nil
+		}
+	}
+	return nil
 }
 
 // pad fills a message that has an OPT record up to a multiple of paddingBlock with zeros (RFC 7830 section 3).
@@ -59,55 +94,131 @@ func pad(m *dns.Msg) {
 	}
 }
 
-// parse reads a message that came in; cut: there may have been more of it. It returns a reason instead if the message
-// is not the answer to our query.
-func parse(b []byte, cut bool, id uint16, q Question) (*dns.Msg, string) {
-	if len(b) < headerSize {
-		return nil, ReasonMalformed
-	}
-	if binary.BigEndian.Uint16(b) != id {
-		return nil, ReasonMismatch
-	}
-	m := new(dns.Msg)
-	err := m.Unpack(b)
-	// Only the question of a truncated message is used, so the rest need not be whole.
-	cut = cut || b[flagsAt]&truncatedBit != 0
+// rejects returns why b is no answer to the query, or nothing. It looks at the ID and the question only, and unpacks
+// nothing: whoever can send us messages must not make us work for those that we do not want. A message without a
+// question may be an error of a server that did not read it. Names compare without case (RFC 4343).
+func (sent outgoing) rejects(b []byte) (reason string) {
 	switch {
-	case !answers(m, q.qname(), q.qtype()):
-		if err == nil && isBareError(m) {
-			return m, ""
-		}
-		if err != nil {
-			return nil, ReasonMalformed
-		}
-		return nil, ReasonMismatch
-	case cut:
-		m.Truncated = true
-		return m, ""
-	case err != nil || !complete(b, m):
-		return nil, ReasonMalformed
+	case len(b) < headerSize:
+		return ReasonMalformed
+	case [2]byte(b) != [2]byte(sent), b[flagsAt]&responseBit == 0, b[flagsAt]&opcodeBits != 0:
+		return ReasonMismatch
+	case promised(b, 0) == 0 || len(b) == headerSize:
+		return ""
 	}
-	return m, ""
+	switch asked := question(b); {
+	case asked == nil:
+		return ReasonMalformed
+	case promised(b, 0) != 1 || !equalFold(asked, question(sent)):
+		return ReasonMismatch
+	}
+	return ""
 }
 
-// complete checks the header's counts, because Unpack takes a message that ends between two records for a whole one:
-// the missing records would be addresses that we drop.
-func complete(b []byte, m *dns.Msg) bool {
-	for i, n := range [...]int{len(m.Question), len(m.Answer), len(m.Ns), len(m.Extra)} {
-		if int(binary.BigEndian.Uint16(b[countsAt+2*i:])) != n {
+// equalFold compares names on the wire, where a label's length is below 'A'.
+func equalFold(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if lowerASCII(a[i]) != lowerASCII(b[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// readFrame reads one message of a TCP or TLS stream: two bytes of length, then the message (RFC 1035 section 4.2.2).
+func lowerASCII(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
+}
+
+// promised is how many entries the header promises for a section: question, answer, authority, additional.
+func promised(b []byte, section int) int { return int(binary.BigEndian.Uint16(b[countsAt+2*section:])) }
+
+// unpack reads a message that was not rejected; cut: there may have been more of it. It returns a reason instead if the
+// message is not the answer. Of a truncated message only the question is used, so the rest need not be whole.
+func unpack(b []byte, cut bool) (*dns.Msg, string) {
+	m, at, err := unpackHead(b)
+	if err != nil {
+		return nil, ReasonMalformed
+	}
+	if cut = cut || m.Truncated; cut && len(m.Question) == 1 {
+		m.Truncated = true
+		return m, ""
+	}
+	budget := maxUnpacked
+	for i, section := range [...]*[]dns.RR{&m.Answer, &m.Ns, &m.Extra} {
+		if at == len(b) && len(m.Question) == 0 {
+			break // some servers cut an error off after the header, whatever it counts
+		}
+		if *section, at, err = unpackRecords(b, at, promised(b, i+1), &budget); err != nil {
+			return nil, ReasonMalformed
+		}
+	}
+	if opt := m.IsEdns0(); opt != nil {
+		m.Rcode |= opt.ExtendedRcode()
+	}
+	if len(m.Question) == 0 && !isBareError(m) {
+		return nil, ReasonMismatch
+	}
+	return m, ""
+}
+
+// unpackHead reads the header and the question, and returns where the records begin.
+func unpackHead(b []byte) (m *dns.Msg, at int, err error) {
+	at = headerSize
+	if promised(b, 0) == 1 {
+		at += len(question(b))
+	}
+	head := append(make([]byte, 0, at), b[:at]...)
+	clear(head[countsAt+2 : headerSize]) // no records
+	m = new(dns.Msg)
+	return m, at, m.Unpack(head)
+}
+
+var (
+	errMissingRecords = errors.New("fewer records than the header promises")
+	errManyOctets     = errors.New("too long without compression")
+)
+
+// unpackRecords reads n records and takes their length without compression from the budget. A message that ends between
+// two of them is not whole: the missing ones would be addresses that we drop.
+func unpackRecords(b []byte, at, n int, budget *int) ([]dns.RR, int, error) {
+	if n == 0 {
+		return nil, at, nil
+	}
+	if n > (len(b)-at)/minRecord {
+		return nil, at, errMissingRecords
+	}
+	records := make([]dns.RR, 0, n)
+	for range n {
+		rr, next, err := dns.UnpackRR(b, at)
+		if err != nil {
+			return nil, at, err
+		}
+		if *budget -= dns.Len(rr); *budget < 0 {
+			return nil, at, errManyOctets
+		}
+		records, at = append(records, rr), next
+	}
+	return records, at, nil
+}
+
+// readFrame reads one message of a TCP or TLS stream: two bytes of length, then the message (RFC 1035 section 4.2.2). It
+// returns an *Error for one that is longer than maxMessage, of which it reads nothing.
 func readFrame(r io.Reader) ([]byte, error) {
 	var length [2]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return nil, err
 	}
-	b := make([]byte, binary.BigEndian.Uint16(length[:]))
+	n := binary.BigEndian.Uint16(length[:])
+	if n > maxMessage {
+		return nil, &Error{Reason: ReasonTooLong, Err: fmt.Errorf("%d bytes", n)}
+	}
+	b := make([]byte, n)
 	_, err := io.ReadFull(r, b)
 	return b, err
 }

@@ -119,6 +119,9 @@ func NoEDNS(rcode int) Fault {
 	}
 }
 
+// DropEDNS is a router or firewall that lets no query with an OPT record pass.
+func DropEDNS() Fault { return func(q Query, r *Reply) { r.Drop = r.Drop || q.EDNS } }
+
 // Truncate cuts UDP answers down to keep records and sets TC.
 func Truncate(keep int) Fault {
 	return Over("udp", Edit(func(m *dns.Msg) {

@@ -133,7 +133,11 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
+// patience is how long a connection may be silent. A test on a busy machine must not lose it for that.
+const patience = time.Minute
+
 func (s *Server) serve(srv *dns.Server) {
+	srv.ReadTimeout, srv.WriteTimeout, srv.IdleTimeout = patience, patience, func() time.Duration { return patience }
 	started := make(chan struct{})
 	srv.NotifyStartedFunc = func() { close(started) }
 	s.servers = append(s.servers, srv)
