@@ -104,9 +104,8 @@ func programmedCondition(f facts) metav1.Condition {
 		c.Message = "Mode Audit: names are resolved and reported, no NetworkPolicy is written"
 	default:
 		c.Status, c.Reason, c.Message = metav1.ConditionTrue, v1alpha1.ReasonProgrammed, "The NetworkPolicies are written"
-		if !f.dnsFound && f.policy.Spec.ClusterDNS != v1alpha1.ClusterDNSOmit {
-			c.Message += fmt.Sprintf("; the cluster DNS Service %s is not there, so the DNS rule follows the convention "+
-				"(pods k8s-app=kube-dns of kube-system, port 53)", f.dnsService)
+		if f.dnsRemark != "" && f.policy.Spec.ClusterDNS != v1alpha1.ClusterDNSOmit {
+			c.Message += "; " + f.dnsRemark
 		}
 	}
 	return c

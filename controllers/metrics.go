@@ -62,20 +62,8 @@ func NewMetrics(r prometheus.Registerer, book *addressbook.Book, dns ClusterDNS)
 	for _, limit := range []string{limitWriteBudget, limitPeers, limitAddressesPerName} {
 		m.limit.WithLabelValues(limit)
 	}
-	r.MustRegister(m.writes, m.limit, m.events, m.status, bookCollector{book}, nodeLocalGauge(dns))
+	r.MustRegister(m.writes, m.limit, m.events, m.status, bookCollector{book}, newDNSGauge(dns))
 	return m
-}
-
-func nodeLocalGauge(dns ClusterDNS) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Namespace: metricsNamespace, Name: "nodelocal_dns_detected",
-		Help: "1 while NodeLocal DNSCache is in the cluster: nodes have caches of their own then, which the resolver does not ask.",
-	}, func() float64 {
-		if dns.Facts().NodeLocalDNS {
-			return 1
-		}
-		return 0
-	})
 }
 
 func (m *Metrics) wrote(resource, verb string, err error) {

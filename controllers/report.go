@@ -27,7 +27,8 @@ func (r *PolicyReconciler) report(
 	}
 	policy := in.policy
 	status := statusFor(facts{
-		policy: policy, snapshot: snapshot, done: done, contested: contested, dnsFound: in.dns.Found, dnsService: r.Options.DNSService,
+		policy: policy, snapshot: snapshot, done: done, contested: contested,
+		dnsRemark: dnsRemarkOf(in.dns, r.Options.DNSService),
 	}, now)
 	r.Metrics.observe(client.ObjectKeyFromObject(policy), figuresOf(status, done.plan))
 	if equality.Semantic.DeepEqual(policy.Status, status) {

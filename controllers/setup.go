@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -51,7 +50,7 @@ func (r *PolicyReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manage
 		For(&v1alpha1.FQDNEgressPolicy{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&networkingv1.NetworkPolicy{}, handler.EnqueueRequestsFromMapFunc(policyOf)).
 		WatchesRawSource(source.Func(r.watchBook)).
-		WatchesRawSource(clusterDNSSource{r: r, nodeLocal: &atomic.Bool{}}).
+		WatchesRawSource(clusterDNSSource{r: r, reported: &reportedNotices{}}).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.Options.MaxConcurrentReconciles,
 			EnableWarmup:            &warm,

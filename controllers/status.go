@@ -24,12 +24,11 @@ const (
 
 // facts is what a status is made of.
 type facts struct {
-	policy     *v1alpha1.FQDNEgressPolicy // with the status as it is written now
-	snapshot   addressbook.Snapshot
-	done       programmed
-	contested  bool
-	dnsFound   bool
-	dnsService string
+	policy    *v1alpha1.FQDNEgressPolicy // with the status as it is written now
+	snapshot  addressbook.Snapshot
+	done      programmed
+	contested bool
+	dnsRemark string // see dnsRemarkOf
 }
 
 // statusFor says in a status what was found and written. The same facts give the same status, whatever the order in

@@ -49,7 +49,6 @@ func aFact(t *testing.T, edit func(*facts)) facts {
 			Objects: []string{"web-fqdn"}, AddressCount: 1,
 			Allowed: map[fqdn.Pattern][]netip.Addr{www: addrs("192.0.2.1")},
 		}},
-		dnsFound: true, dnsService: "kube-system/kube-dns",
 	}
 	if edit != nil {
 		edit(&f)
@@ -125,11 +124,13 @@ func TestMessageSaysThatTheClusterDNSIsMissing(t *testing.T) {
 		status := statusFor(aFact(t, edit), testNow)
 		return meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionProgrammed).Message
 	}
-	missing := message(func(f *facts) { f.dnsFound = false })
-	if missing == message(nil) {
-		t.Errorf("the same message with and without the Service: %q", missing)
+	missing := message(func(f *facts) { f.dnsRemark = "the Service is not there" })
+	if want := message(nil) + "; the Service is not there"; missing != want {
+		t.Errorf("message %q, want %q", missing, want)
 	}
-	if omitted := message(func(f *facts) { f.dnsFound, f.policy.Spec.ClusterDNS = false, v1alpha1.ClusterDNSOmit }); omitted != message(nil) {
+	if omitted := message(func(f *facts) {
+		f.dnsRemark, f.policy.Spec.ClusterDNS = "the Service is not there", v1alpha1.ClusterDNSOmit
+	}); omitted != message(nil) {
 		t.Errorf("without a DNS rule the Service does not matter, yet: %q", omitted)
 	}
 }

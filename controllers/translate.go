@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -77,15 +78,20 @@ func namesOf(s addressbook.Snapshot) map[fqdn.Pattern]netpol.Name {
 	return names
 }
 
-// dnsOf gives the compiler the facts of the cluster's DNS.
+// dnsOf gives the compiler the facts of the cluster's DNS. Servers that stand in are asked at port 53, whatever ports the
+// Service has.
 func dnsOf(f clusterdns.Facts, o Options) netpol.DNS {
+	servicePorts := dnsPortsOf(f.ServicePorts)
+	if f.Found && len(f.StandIns) > 0 {
+		servicePorts = append(servicePorts, netpol.DNSPort{Protocol: "TCP", Port: 53}, netpol.DNSPort{Protocol: "UDP", Port: 53})
+	}
 	return netpol.DNS{
 		Namespace:    f.Namespace,
 		Selector:     f.Selector,
 		ClusterIPs:   f.ClusterIPs,
-		ServicePorts: dnsPortsOf(f.ServicePorts),
+		ServicePorts: servicePorts,
 		TargetPorts:  dnsPortsOf(f.TargetPorts),
-		Extra:        o.ExtraDNS,
+		Extra:        slices.Concat(o.ExtraDNS, f.StandIns),
 	}
 }
 

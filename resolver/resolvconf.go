@@ -93,13 +93,13 @@ func (r *ResolvConf) reread() error {
 	if stamp == r.stamp {
 		return nil
 	}
-	text, err := os.ReadFile(r.path)
+	conf, err := ReadConf(r.path)
 	if err != nil {
-		return fmt.Errorf("reading nameservers: %w", err)
+		return err
 	}
 	r.stamp = stamp
 	// Without any nameserver the file is being written: keep the ones known.
-	if us := nameservers(text); len(us) > 0 && !slices.Equal(us, r.upstreams) {
+	if us := upstreamsOf(conf.Nameservers); len(us) > 0 && !slices.Equal(us, r.upstreams) {
 		r.upstreams = us
 		close(r.changed)
 		r.changed = make(chan struct{})
@@ -109,19 +109,56 @@ func (r *ResolvConf) reread() error {
 
 func stampOf(info fs.FileInfo) fileStamp { return fileStamp{info.ModTime(), info.Size()} }
 
-// nameservers reads the nameserver lines; what is no IP address is skipped, as the C library does. All of them count,
-// not only the first three.
-func nameservers(text []byte) []Upstream {
-	var us []Upstream
+// Conf is what a resolv.conf says.
+type Conf struct {
+	// Nameservers are all of them, not only the first three, distinct, in the order of the file.
+	Nameservers []netip.Addr
+	// Search has the domains of the last line `search` or `domain`, which is the one that counts.
+	Search []string
+}
+
+// ReadConf reads a resolv.conf file.
+func ReadConf(path string) (Conf, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Conf{}, fmt.Errorf("reading nameservers: %w", err)
+	}
+	return parseConf(text), nil
+}
+
+// ClusterFirst tells whether the kubelet wrote the file for a pod with dnsPolicy ClusterFirst: then it names the servers that
+// pods are told to ask. The mark is the search domain of the cluster's Services, svc.cluster.local or of another cluster
+// domain.
+func (c Conf) ClusterFirst() bool {
+	return slices.ContainsFunc(c.Search, func(domain string) bool { return strings.HasPrefix(domain, "svc.") })
+}
+
+// parseConf skips what is no IP address in a nameserver line, as the C library does.
+func parseConf(text []byte) Conf {
+	var c Conf
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
-		if len(fields) < 2 || fields[0] != "nameserver" {
+		if len(fields) < 2 {
 			continue
 		}
-		if addr, err := netip.ParseAddr(fields[1]); err == nil {
-			us = append(us, UDP(netip.AddrPortFrom(addr, dnsPort)))
+		switch fields[0] {
+		case "nameserver":
+			addr, err := netip.ParseAddr(fields[1])
+			if err == nil && !slices.Contains(c.Nameservers, addr) {
+				c.Nameservers = append(c.Nameservers, addr)
+			}
+		case "search", "domain":
+			c.Search = fields[1:]
 		}
+	}
+	return c
+}
+
+func upstreamsOf(addrs []netip.Addr) []Upstream {
+	us := make([]Upstream, len(addrs))
+	for i, addr := range addrs {
+		us[i] = UDP(netip.AddrPortFrom(addr, dnsPort))
 	}
 	return distinct(us)
 }

@@ -40,9 +40,30 @@ nameserver
 nameserver 10.96.0.10
 nameserver 127.0.0.53
 nameserver 9.9.9.9`
-	if got, want := list(Static(nameservers([]byte(text))...)),
+	if got, want := list(Static(upstreamsOf(parseConf([]byte(text)).Nameservers)...)),
 		"9.9.9.9:53 10.96.0.10:53 127.0.0.53:53 [fd00::a]:53 [fe80::1%eth0]:53"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestConf_ClusterFirst(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text string
+		want bool
+	}{
+		"ClusterFirst":                   {"search shop.svc.cluster.local svc.cluster.local cluster.local corp.example\nnameserver 10.96.0.10\noptions ndots:5\n", true},
+		"another cluster domain":         {"nameserver 10.0.0.10\nsearch kube-system.svc.k8s.corp.example svc.k8s.corp.example\n", true},
+		"Default: the node's file":       {"search corp.example\nnameserver 10.1.0.53\n", false},
+		"no search at all":               {"nameserver 10.1.0.53\n", false},
+		"empty":                          {"", false},
+		"a comment is none":              {"# search svc.cluster.local\nnameserver 10.1.0.53\n", false},
+		"the last search counts":         {"search svc.cluster.local\nsearch corp.example\n", false},
+		"domain is a search of its own":  {"search svc.cluster.local\ndomain corp.example\n", false},
+		"svc inside of a domain is none": {"search shop.svc.example mysvc.example svc\n", false},
+	} {
+		if got := parseConf([]byte(tc.text)).ClusterFirst(); got != tc.want {
+			t.Errorf("%s: ClusterFirst = %t, want %t", name, got, tc.want)
+		}
 	}
 }
 

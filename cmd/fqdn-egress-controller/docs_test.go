@@ -34,7 +34,7 @@ func TestDocsOfFlagsAreCurrent(t *testing.T) {
 func TestDocsOfMetricsAreCurrent(t *testing.T) {
 	var catalog docgen.Catalog
 	book := addressbook.New(addressbook.Options{})
-	follower, err := clusterdns.New(&rest.Config{}, types.NamespacedName{Namespace: "kube-system", Name: "kube-dns"})
+	follower, err := clusterdns.New(&rest.Config{}, types.NamespacedName{Namespace: "kube-system", Name: "kube-dns"}, clusterdns.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

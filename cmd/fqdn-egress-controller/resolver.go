@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -92,4 +93,17 @@ func (us upstreams) sources(follower *clusterdns.Follower, log logr.Logger) ([]r
 		sources = append(sources, conf)
 	}
 	return sources, nil
+}
+
+// podServers returns the servers that the kubelet tells pods to ask, if the process is such a pod; else nil.
+func podServers(log logr.Logger) []netip.Addr {
+	conf, err := resolver.ReadConf(resolvConf)
+	if err != nil {
+		log.Info("Cannot tell which DNS servers pods are told to ask", "reason", err.Error())
+		return nil
+	}
+	if !conf.ClusterFirst() {
+		return nil
+	}
+	return conf.Nameservers
 }

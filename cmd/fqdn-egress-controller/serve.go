@@ -46,7 +46,9 @@ func serve(ctx context.Context, o *options) error {
 		Families: o.parsed.families, Retention: o.retention, MaxRetention: o.maxRetention, MaxStale: o.maxStale,
 		MaxAddressesPerName: o.maxAddressesPerName,
 	})
-	follower, err := clusterdns.New(mgr.GetConfig(), o.parsed.dnsService)
+	follower, err := clusterdns.New(mgr.GetConfig(), o.parsed.dnsService, clusterdns.Options{
+		PodServers: podServers(log), Extra: o.parsed.clusterDNS,
+	})
 	if err != nil {
 		return fmt.Errorf("following the cluster's DNS: %w", err)
 	}

@@ -87,7 +87,7 @@ func wantUnsynced(t *testing.T, f *Follower) {
 }
 
 func TestFollower_GivesUpWithoutAnAPIServer(t *testing.T) {
-	f, err := New(&rest.Config{Host: closedPort(t)}, types.NamespacedName{Namespace: "kube-system", Name: "kube-dns"})
+	f, err := New(&rest.Config{Host: closedPort(t)}, types.NamespacedName{Namespace: "kube-system", Name: "kube-dns"}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
 )
@@ -149,30 +150,37 @@ func (c *cluster) waitUntilGranted(user string, rule rbacv1.PolicyRule) {
 type following struct {
 	*testing.T
 	*Follower
+	clock   *clocktesting.FakeClock
 	changes chan struct{}
 	ended   chan error // what Start returned
 	cancel  func()
 }
 
-func (c *cluster) follow(cfg *rest.Config) *following {
+func (c *cluster) follow(cfg *rest.Config, options ...Options) *following {
 	c.Helper()
-	f := start(c.T, cfg, c.kubeDNS())
+	f := start(c.T, cfg, c.kubeDNS(), options...)
 	if !f.WaitForSync(c.Context()) {
 		c.Fatal("not synced")
 	}
 	return f
 }
 
-func start(t *testing.T, cfg *rest.Config, service types.NamespacedName) *following {
+func start(t *testing.T, cfg *rest.Config, service types.NamespacedName, options ...Options) *following {
 	t.Helper()
-	follower, err := New(cfg, service)
+	o := Options{}
+	if len(options) > 0 {
+		o = options[0]
+	}
+	clk := clocktesting.NewFakeClock(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
+	o.Clock = clk
+	follower, err := New(cfg, service, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	f := &following{
-		T: t, Follower: follower,
+		T: t, Follower: follower, clock: clk,
 		changes: make(chan struct{}, 100), ended: make(chan error, 1), cancel: cancel,
 	}
 	f.OnChange(func() { f.changes <- struct{}{} })
@@ -218,5 +226,21 @@ func (f *following) wantFacts(what string, wanted func(Facts) bool) {
 		case <-ctx.Done():
 			f.Fatalf("want %s, got %+v", what, f.Facts())
 		}
+	}
+}
+
+// pass lets so much time pass once the Follower waits for it.
+func (f *following) pass(d time.Duration) {
+	f.Helper()
+	f.must(wait.PollUntilContextTimeout(f.Context(), time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		return f.clock.HasWaiters(), nil
+	}))
+	f.clock.Step(d)
+}
+
+func (f *following) must(err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatal(err)
 	}
 }

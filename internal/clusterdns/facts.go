@@ -23,12 +23,13 @@ type Port struct {
 	Port     int32
 }
 
-// Facts is what is known of the cluster's DNS. The zero value: the Service is not there.
+// Facts is what is known of the cluster's DNS. The zero value: the Service is not there, and nothing stands in for it.
 //
 // A Facts is never modified after it was handed out; its map and slices are shared between all callers, who must not
 // modify them either.
 type Facts struct {
-	// Found: the Service exists. While it does not, only NodeLocalDNS says anything.
+	// Found: the Service exists, or did five minutes ago at most. What follows describes it; it is empty while Found is false,
+	// but for StandIns, Asked and NodeLocalDNS.
 	Found bool
 	// Namespace of the Service, thus of its pods.
 	Namespace string
@@ -48,12 +49,35 @@ type Facts struct {
 	// NodeLocalDNS: the Service kube-dns-upstream of NodeLocal DNSCache is in the same namespace, so nodes have caches of
 	// their own, and what the cluster's DNS answers is not always what a pod is told.
 	NodeLocalDNS bool
+	// Asked says whom Upstreams has.
+	Asked Asked
+	// StandIns are the servers that Upstreams has while Asked is StandIns, sorted; nil otherwise. Pods must be let through to
+	// them, at port 53.
+	StandIns []netip.Addr
+	// OtherServers are the servers that pods are told to ask (Options.PodServers) and that are neither addresses of the Service
+	// nor of its endpoints nor of Options.Extra, sorted. Nil while StandIns are asked, and for a Service that is not there.
+	OtherServers []netip.Addr
 }
+
+// Asked is a kind of upstream.
+type Asked int
+
+const (
+	// AskedNobody: the Service has no endpoint, and nobody stands in.
+	AskedNobody Asked = iota
+	// AskedEndpoints: the endpoints of the Service, or the last ones that it had, at most thirty seconds ago.
+	AskedEndpoints
+	// AskedStandIns: servers that are known otherwise, as the Service is not there or has no endpoint.
+	AskedStandIns
+)
 
 func (f Facts) equal(other Facts) bool {
 	return f.Found == other.Found &&
 		f.Namespace == other.Namespace &&
 		f.NodeLocalDNS == other.NodeLocalDNS &&
+		f.Asked == other.Asked &&
+		slices.Equal(f.StandIns, other.StandIns) &&
+		slices.Equal(f.OtherServers, other.OtherServers) &&
 		maps.Equal(f.Selector, other.Selector) &&
 		slices.Equal(f.ClusterIPs, other.ClusterIPs) &&
 		slices.Equal(f.ServicePorts, other.ServicePorts) &&

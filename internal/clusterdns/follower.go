@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 )
 
 // defaultSyncTimeout is the time within which the first state must have been read. It spans a restart of the API server.
@@ -26,20 +27,40 @@ const defaultSyncTimeout = 2 * time.Minute
 type Follower struct {
 	client      kubernetes.Interface
 	service     types.NamespacedName
+	options     Options
 	syncTimeout time.Duration
 	synced      chan struct{} // closed when the first state was published
 	syncedOnce  sync.Once
 
-	mu        sync.RWMutex
-	onChange  []func() // only appended to
-	facts     Facts
-	upstreams []netip.AddrPort
-	changed   chan struct{} // closed and replaced when upstreams changes
+	mu       sync.RWMutex
+	onChange []func() // only appended to
+	known    known
+	changed  chan struct{} // closed and replaced when the upstreams change
+}
+
+// Options is what is known of the cluster's DNS without the API server.
+type Options struct {
+	// PodServers are the name servers that the kubelet tells pods to ask: those of the controller's own resolv.conf, if that
+	// was written for dnsPolicy ClusterFirst. Nil: not known.
+	PodServers []netip.Addr
+	// Extra are further addresses of the cluster's DNS, which pods are let through to anyway: --cluster-dns.
+	Extra []netip.Addr
+	// Clock is the real one by default.
+	Clock clock.Clock
+}
+
+// standIns are the servers to ask while the Service has no endpoint.
+func (o Options) standIns() []netip.Addr {
+	servers := o.PodServers
+	if len(servers) == 0 {
+		servers = o.Extra
+	}
+	return sortedSet(slices.Clone(servers), netip.Addr.Compare)
 }
 
 // New returns a Follower for one Service. It does nothing before Start. An error means that cfg or the name is unusable;
 // that the Service is not there is none.
-func New(cfg *rest.Config, service types.NamespacedName) (*Follower, error) {
+func New(cfg *rest.Config, service types.NamespacedName, options Options) (*Follower, error) {
 	if service.Namespace == "" || service.Name == "" {
 		return nil, fmt.Errorf("cluster DNS Service %q: want namespace/name", service)
 	}
@@ -47,9 +68,13 @@ func New(cfg *rest.Config, service types.NamespacedName) (*Follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating client for cluster DNS: %w", err)
 	}
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
 	return &Follower{
 		client:      client,
 		service:     service,
+		options:     options,
 		syncTimeout: defaultSyncTimeout,
 		synced:      make(chan struct{}),
 		changed:     make(chan struct{}),
@@ -90,18 +115,29 @@ func (f *Follower) run(ctx context.Context) error {
 	if err := w.waitForSync(syncCtx); err != nil {
 		return err
 	}
-	f.refresh(w.objects())
 	f.follow(ctx, w)
 	return nil
 }
 
+// follow publishes what is known whenever an object changes, and when time alone changes what is known.
 func (f *Follower) follow(ctx context.Context, w *watch) {
 	for {
+		now := f.options.Clock.Now()
+		due := f.refresh(w.objects(), now)
+		var expired <-chan time.Time
+		stop := func() {}
+		if !due.IsZero() {
+			timer := f.options.Clock.NewTimer(due.Sub(now))
+			expired, stop = timer.C(), func() { timer.Stop() }
+		}
 		select {
 		case <-ctx.Done():
-			return
 		case <-w.wake:
-			f.refresh(w.objects())
+		case <-expired:
+		}
+		stop()
+		if ctx.Err() != nil {
+			return
 		}
 	}
 }
@@ -123,39 +159,42 @@ func (f *Follower) WaitForSync(ctx context.Context) bool {
 func (f *Follower) Facts() Facts {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.facts
+	return f.known.facts
 }
 
-// Upstreams returns the ready endpoints as address and UDP port, distinct and sorted, and a channel that is closed when that
-// set changes. Empty before the first state was read, and while no endpoint is ready. The slice is shared: do not modify it.
+// Upstreams returns whom to ask as address and UDP port, distinct and sorted, and a channel that is closed when that set
+// changes: the ready endpoints, or while there are none whoever stands in (Facts.Asked). Empty before the first state was
+// read, and while nobody stands in. The slice is shared: do not modify it.
 func (f *Follower) Upstreams() ([]netip.AddrPort, <-chan struct{}) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.upstreams, f.changed
+	return f.known.upstreams, f.changed
 }
 
-// refresh publishes what follows from o. Only Start calls it, so that an older state never overwrites a newer one.
-func (f *Follower) refresh(o objects) {
-	facts, upstreams := read(o, f.Facts())
-	toCall := f.publish(facts, upstreams)
+// refresh publishes what follows from o, and returns when time alone changes that. Only Start calls it, so that an older
+// state never overwrites a newer one.
+func (f *Follower) refresh(o objects, now time.Time) (due time.Time) {
+	next := f.known.next(o, f.options, now) // nobody else writes known, so it can be read without the lock
+	toCall := f.publish(next)
 	f.syncedOnce.Do(func() { close(f.synced) })
 	for _, changed := range toCall {
 		changed()
 	}
+	return next.due
 }
 
 // publish returns whom to tell: nobody if the facts are the same.
-func (f *Follower) publish(facts Facts, upstreams []netip.AddrPort) []func() {
+func (f *Follower) publish(next known) []func() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !slices.Equal(f.upstreams, upstreams) {
-		f.upstreams = upstreams
+	before := f.known
+	f.known = next
+	if !slices.Equal(before.upstreams, next.upstreams) {
 		close(f.changed)
 		f.changed = make(chan struct{})
 	}
-	if f.facts.equal(facts) {
+	if before.facts.equal(next.facts) {
 		return nil
 	}
-	f.facts = facts
 	return f.onChange
 }

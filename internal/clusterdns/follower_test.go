@@ -37,6 +37,7 @@ func TestFollower_EndpointsComeGoAndRoll(t *testing.T) {
 	c.deleteSlice("b")
 	f.wantUpstreams("10.0.0.2:5353")
 	c.deleteSlice("a")
+	f.pass(endpointsKept) // until then it is asked on
 	f.wantUpstreams()
 }
 
@@ -57,6 +58,7 @@ func TestFollower_ServiceComesGoesAndReturns(t *testing.T) {
 	before := f.Facts().ClusterIPs[0]
 
 	c.deleteService("kube-dns")
+	f.pass(serviceKept)
 	f.wantFacts("no Service", absent)
 	f.wantUpstreams()
 
@@ -66,6 +68,56 @@ func TestFollower_ServiceComesGoesAndReturns(t *testing.T) {
 	if after := f.Facts().ClusterIPs[0]; after == before {
 		t.Fatalf("the API server allocated %s twice, so this test has not seen a new address", after)
 	}
+}
+
+// A Helm chart that is removed and installed again: nothing changes, and nobody is woken.
+func TestFollower_AServiceThatIsGoneForAMomentChangesNothing(t *testing.T) {
+	c := newCluster(t)
+	c.createService(func(s *corev1.Service) { s.Spec.ClusterIP = "10.96.7.10" })
+	c.createSlice("a", slice("10.0.0.1"))
+	f := c.follow(c.server.Config, Options{PodServers: addrs("10.96.7.10")})
+	f.wantFacts("the Service", func(f Facts) bool { return f.Asked == AskedEndpoints })
+	before := f.Facts()
+	_, changed := f.Upstreams()
+
+	c.deleteService("kube-dns")
+	f.pass(endpointsKept - time.Second) // it has seen that the Service is gone, as it waits
+	c.createService(func(s *corev1.Service) { s.Spec.ClusterIP = "10.96.7.10" })
+	c.createService(func(s *corev1.Service) { s.Name = NodeLocalService }) // written last, so seen last
+	f.wantFacts("the change after", func(f Facts) bool { return f.NodeLocalDNS })
+	if n := len(f.changes); n != 0 {
+		t.Errorf("%d more calls", n)
+	}
+	before.NodeLocalDNS = true
+	if diff := cmp.Diff(before, f.Facts(), byValue); diff != "" {
+		t.Errorf("facts (-before +after):\n%s", diff)
+	}
+	select {
+	case <-changed:
+		t.Error("the upstreams changed")
+	default:
+	}
+}
+
+// EKS Auto Mode and the like: no Service at first, then a dummy without endpoints, then one with.
+func TestFollower_StandsInUntilThereAreEndpoints(t *testing.T) {
+	c := newCluster(t)
+	f := c.follow(c.server.Config, Options{PodServers: addrs("10.96.8.10")})
+	f.wantUpstreams("10.96.8.10:53")
+	want := Facts{Asked: AskedStandIns, StandIns: addrs("10.96.8.10")}
+	if diff := cmp.Diff(want, f.Facts(), byValue); diff != "" {
+		t.Errorf("facts without the Service (-want +got):\n%s", diff)
+	}
+	c.createService(func(s *corev1.Service) { s.Spec.ClusterIP = "10.96.8.10" })
+	f.wantFacts("a Service without endpoints", func(f Facts) bool { return f.Found && f.Asked == AskedStandIns })
+	f.wantUpstreams("10.96.8.10:53")
+	c.createSlice("a", slice("10.0.0.1"))
+	f.wantFacts("endpoints", func(f Facts) bool { return f.Asked == AskedEndpoints && f.StandIns == nil })
+	f.wantUpstreams("10.0.0.1:53")
+	c.updateSlice("a", ready(false))
+	f.pass(endpointsKept)
+	f.wantFacts("no endpoint for a while", func(f Facts) bool { return f.Asked == AskedStandIns })
+	f.wantUpstreams("10.96.8.10:53")
 }
 
 // Both from the first state that WaitForSync promises: an empty one before it would be published as "all upstreams left".
@@ -145,9 +197,9 @@ func TestFollower_EqualUpstreamsWakeNobody(t *testing.T) {
 func TestFollower_EqualFactsCallNobody(t *testing.T) {
 	c := newCluster(t)
 	c.createService()
+	c.createSlice("a", slice("10.0.0.1"))
 	f := c.follow(c.server.Config)
 	f.wantFacts("the Service", func(f Facts) bool { return f.Found })
-	c.createSlice("a", slice("10.0.0.1"))
 	f.wantUpstreams("10.0.0.1:53")
 	c.updateSlice("a", also("10.0.0.2"))
 	f.wantUpstreams("10.0.0.1:53", "10.0.0.2:53")
@@ -202,11 +254,11 @@ func TestFollower_LeavesNoGoroutines(t *testing.T) {
 
 func TestNew_RefusesHalfAName(t *testing.T) {
 	for _, service := range []types.NamespacedName{{Name: "kube-dns"}, {Namespace: "kube-system"}} {
-		if _, err := New(&rest.Config{}, service); err == nil {
+		if _, err := New(&rest.Config{}, service, Options{}); err == nil {
 			t.Errorf("%q accepted", service)
 		}
 	}
-	if _, err := New(&rest.Config{}, types.NamespacedName{Namespace: "kube-system", Name: "kube-dns"}); err != nil {
+	if _, err := New(&rest.Config{}, types.NamespacedName{Namespace: "kube-system", Name: "kube-dns"}, Options{}); err != nil {
 		t.Error(err)
 	}
 }

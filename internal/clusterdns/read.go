@@ -19,24 +19,30 @@ type objects struct {
 	nodeLocal bool // NodeLocalService is there
 }
 
-// read turns objects into the facts and the upstreams, both in canonical order. before is what the facts were: target
-// ports that nothing tells any more are kept from it. EndpointSlices without their Service are not followed: they are
-// leftovers that the garbage collector has not reached yet.
-func read(o objects, before Facts) (Facts, []netip.AddrPort) {
+// read returns what the Service says; the zero Facts for none. before is what it said before: target ports that nothing
+// tells any more are kept from it.
+func read(o objects, before Facts) Facts {
 	if o.service == nil {
-		return Facts{NodeLocalDNS: o.nodeLocal}, nil
+		return Facts{}
 	}
 	ports := dnsPorts(o.service)
-	facts := Facts{
+	return Facts{
 		Found:        true,
 		Namespace:    o.service.Namespace,
 		Selector:     selector(o.service),
 		ClusterIPs:   clusterIPs(o.service),
 		ServicePorts: servicePorts(ports),
 		TargetPorts:  targetPorts(ports, o.slices, before.TargetPorts),
-		NodeLocalDNS: o.nodeLocal,
 	}
-	return facts, upstreams(ports, o.slices)
+}
+
+// endpoints returns who answers behind the Service, in canonical order. EndpointSlices without their Service are not
+// followed: they are leftovers that the garbage collector has not reached yet.
+func endpoints(o objects) []netip.AddrPort {
+	if o.service == nil {
+		return nil
+	}
+	return upstreams(dnsPorts(o.service), o.slices)
 }
 
 // selector returns nil for an empty selector. A Service with one selects nothing, a LabelSelector with one everything.

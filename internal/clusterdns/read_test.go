@@ -35,12 +35,7 @@ func TestRead_Facts(t *testing.T) {
 	}{
 		{name: "no Service", have: objects{}, want: Facts{}},
 		{name: "no Service, its slices still there", have: objects{slices: list(slice("10.0.0.1"))}, want: Facts{}},
-		{name: "no Service, but NodeLocal DNSCache", have: objects{nodeLocal: true}, want: Facts{NodeLocalDNS: true}},
 		{name: "kubeadm: metrics port is not DNS", have: objects{service: service(), slices: list(slice("10.0.0.1"))}, want: plain},
-		{
-			name: "NodeLocal DNSCache", have: objects{service: service(), nodeLocal: true},
-			want: with(plain, func(f *Facts) { f.NodeLocalDNS = true }),
-		},
 		{
 			name: "headless",
 			have: objects{service: service(func(s *corev1.Service) {
@@ -115,7 +110,7 @@ func TestRead_Facts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, _ := read(tt.have, tt.before)
+			got := read(tt.have, tt.before)
 			if diff := cmp.Diff(tt.want, got, byValue); diff != "" {
 				t.Errorf("facts (-want +got):\n%s", diff)
 			}
@@ -201,7 +196,7 @@ func TestRead_Upstreams(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, got := read(objects{service: tt.service, slices: tt.slices}, Facts{})
+			got := endpoints(objects{service: tt.service, slices: tt.slices})
 			if diff := cmp.Diff(tt.want, got, byValue); diff != "" {
 				t.Errorf("upstreams (-want +got):\n%s", diff)
 			}
@@ -214,7 +209,7 @@ func TestEdge6_TerminatingReplicaIsNotAsked(t *testing.T) {
 	leaving := slice("10.0.0.1", also("10.0.0.2"), terminating)
 	for _, isReady := range []bool{false, true} { // ready too with publishNotReadyAddresses
 		leaving.Endpoints[0].Conditions.Ready = &isReady
-		_, got := read(objects{service: service(), slices: list(leaving)}, Facts{})
+		got := endpoints(objects{service: service(), slices: list(leaving)})
 		if diff := cmp.Diff(addrPorts("10.0.0.2:53"), got, byValue); diff != "" {
 			t.Errorf("terminating with ready=%t (-want +got):\n%s", isReady, diff)
 		}
@@ -224,7 +219,7 @@ func TestEdge6_TerminatingReplicaIsNotAsked(t *testing.T) {
 // A pod's query is matched before or after the Service's address translation, depending on the CNI: the facts have the
 // Service's address and port and the pods' label and port, each over UDP and TCP.
 func TestEdge24_FactsAllowDNSBeforeAndAfterTranslation(t *testing.T) {
-	got, _ := read(objects{service: service(namedTargets), slices: list(slice("10.128.0.5", on(5353)))}, Facts{})
+	got := read(objects{service: service(namedTargets), slices: list(slice("10.128.0.5", on(5353)))}, Facts{})
 	want := Facts{
 		Found: true, Namespace: "kube-system",
 		ClusterIPs: addrs("10.96.0.10"), ServicePorts: []Port{tcp53, udp53},
@@ -240,7 +235,7 @@ func TestEdge25_DualStackHasBothFamilies(t *testing.T) {
 		service: service(func(s *corev1.Service) { s.Spec.ClusterIPs = []string{"fd00::a", "10.96.0.10"} }),
 		slices:  list(slice("fd00:1::5", ofType(discoveryv1.AddressTypeIPv6)), slice("10.0.0.1")),
 	}
-	facts, upstreams := read(have, Facts{})
+	facts, upstreams := read(have, Facts{}), endpoints(have)
 	if diff := cmp.Diff(addrs("10.96.0.10", "fd00::a"), facts.ClusterIPs, byValue); diff != "" {
 		t.Errorf("cluster IPs (-want +got):\n%s", diff)
 	}
@@ -252,7 +247,7 @@ func TestEdge25_DualStackHasBothFamilies(t *testing.T) {
 // What is read must not depend on the order of an informer's store, nor on the objects after it was read.
 func TestRead_SharesNothingWithTheObjects(t *testing.T) {
 	s := service()
-	got, _ := read(objects{service: s}, Facts{})
+	got := read(objects{service: s}, Facts{})
 	s.Spec.Selector["k8s-app"] = "other"
 	if diff := cmp.Diff(kubeDNS, got.Selector); diff != "" {
 		t.Errorf("selector (-want +got):\n%s", diff)
@@ -275,6 +270,9 @@ func TestFacts_EqualSeesEveryField(t *testing.T) {
 		"ServicePorts": func(f *Facts) { f.ServicePorts = []Port{tcp53} },
 		"TargetPorts":  func(f *Facts) { f.TargetPorts = []Port{udp5353} },
 		"NodeLocalDNS": func(f *Facts) { f.NodeLocalDNS = true },
+		"Asked":        func(f *Facts) { f.Asked = AskedEndpoints },
+		"StandIns":     func(f *Facts) { f.StandIns = addrs("10.96.0.10") },
+		"OtherServers": func(f *Facts) { f.OtherServers = addrs("169.254.20.10") },
 	}
 	for field, change := range changes {
 		if base.equal(with(base, change)) {

@@ -64,7 +64,7 @@ func TestEdge6_ClusterDNSRollsWithoutLosingAnAddress(t *testing.T) {
 // holds for it. From the first address on, none may be missing again.
 func (w *world) followClusterDNS(service string) (*addressbook.Book, func(want ...string) func() error) {
 	w.t.Helper()
-	follower, err := clusterdns.New(w.server.Config, types.NamespacedName{Namespace: w.namespace, Name: service})
+	follower, err := clusterdns.New(w.server.Config, types.NamespacedName{Namespace: w.namespace, Name: service}, clusterdns.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
