@@ -26,7 +26,8 @@ func checkAccess(ctx context.Context, client kubernetes.Interface, service types
 	for _, a := range attempts(ctx, client, service) {
 		err := a.try()
 		if apierrors.IsForbidden(err) {
-			return fmt.Errorf("may not %s %s in namespace %s: %w", a.verb, a.resource, service.Namespace, err)
+			return fmt.Errorf("may not %s %s in namespace %s (apply config/rbac, or config/components/cluster-wide-dns where nobody may "+
+				"create a Role there, as on GKE Autopilot): %w", a.verb, a.resource, service.Namespace, err)
 		}
 		if err != nil {
 			return err
@@ -38,11 +39,14 @@ func checkAccess(ctx context.Context, client kubernetes.Interface, service types
 func attempts(ctx context.Context, client kubernetes.Interface, service types.NamespacedName) []attempt {
 	services := client.CoreV1().Services(service.Namespace)
 	endpointSlices := client.DiscoveryV1().EndpointSlices(service.Namespace)
-	one := metav1.ListOptions{Limit: 1}
+	dns := metav1.ListOptions{Limit: 1, FieldSelector: onlyNamed(service.Name)}
+	nodeLocal := metav1.ListOptions{Limit: 1, FieldSelector: onlyNamed(NodeLocalService)}
 	oneSlice := metav1.ListOptions{Limit: 1, LabelSelector: slicesOf(service.Name)}
 	return []attempt{
-		{"list", "services", func() error { _, err := services.List(ctx, one); return err }},
-		{"watch", "services", func() error { return stopped(services.Watch(ctx, one)) }},
+		{"list", "services", func() error { _, err := services.List(ctx, dns); return err }},
+		{"watch", "services", func() error { return stopped(services.Watch(ctx, dns)) }},
+		{"list", "services", func() error { _, err := services.List(ctx, nodeLocal); return err }},
+		{"watch", "services", func() error { return stopped(services.Watch(ctx, nodeLocal)) }},
 		{"list", "endpointslices.discovery.k8s.io", func() error { _, err := endpointSlices.List(ctx, oneSlice); return err }},
 		{"watch", "endpointslices.discovery.k8s.io", func() error { return stopped(endpointSlices.Watch(ctx, oneSlice)) }},
 	}

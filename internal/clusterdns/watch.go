@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	coreinformers "k8s.io/client-go/informers/core/v1"
@@ -20,10 +21,10 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// watch is two informers and one wake-up. The wake-up carries nothing: who gets it reads objects.
+// watch is three informers and one wake-up. The wake-up carries nothing: who gets it reads objects.
 type watch struct {
-	service   types.NamespacedName
-	services  cache.SharedIndexInformer
+	service   cache.SharedIndexInformer // the one DNS Service, by name
+	nodeLocal cache.SharedIndexInformer // NodeLocalService, by name
 	endpoints cache.SharedIndexInformer
 	wake      chan struct{} // holds one wake-up, so that a burst of events costs one reading
 
@@ -32,14 +33,18 @@ type watch struct {
 }
 
 func newWatch(client kubernetes.Interface, service types.NamespacedName) (*watch, error) {
+	byName := func(name string) cache.SharedIndexInformer {
+		return coreinformers.NewFilteredServiceInformer(client, service.Namespace, 0, cache.Indexers{},
+			func(o *metav1.ListOptions) { o.FieldSelector = onlyNamed(name) })
+	}
 	w := &watch{
-		service:  service,
-		services: coreinformers.NewServiceInformer(client, service.Namespace, 0, cache.Indexers{}),
+		service:   byName(service.Name),
+		nodeLocal: byName(NodeLocalService),
 		endpoints: discoveryinformers.NewFilteredEndpointSliceInformer(client, service.Namespace, 0, cache.Indexers{},
 			func(o *metav1.ListOptions) { o.LabelSelector = slicesOf(service.Name) }),
 		wake: make(chan struct{}, 1),
 	}
-	return w, errors.Join(w.listen(w.services), w.listen(w.endpoints))
+	return w, errors.Join(w.listen(w.service), w.listen(w.nodeLocal), w.listen(w.endpoints))
 }
 
 func (w *watch) listen(informer cache.SharedIndexInformer) error {
@@ -62,11 +67,16 @@ func slicesOf(service string) string {
 	return labels.Set{discoveryv1.LabelServiceName: service}.String()
 }
 
+// onlyNamed selects one object by its name. A permission that is limited to that name (resourceNames) covers such a list and watch.
+func onlyNamed(name string) string {
+	return fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
+}
+
 // start runs the informers until ctx ends or stop is called, which returns when all their goroutines have ended.
 func (w *watch) start(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	for _, informer := range []cache.SharedIndexInformer{w.services, w.endpoints} {
+	for _, informer := range []cache.SharedIndexInformer{w.service, w.nodeLocal, w.endpoints} {
 		running.Go(func() { informer.RunWithContext(ctx) })
 	}
 	return func() {
@@ -75,9 +85,9 @@ func (w *watch) start(ctx context.Context) (stop func()) {
 	}
 }
 
-// waitForSync returns nil when both caches are complete; when ctx ended before, why, and what kept them from it.
+// waitForSync returns nil when all caches are complete; when ctx ended before, why, and what kept them from it.
 func (w *watch) waitForSync(ctx context.Context) error {
-	if cache.WaitFor(ctx, "", w.services.HasSyncedChecker(), w.endpoints.HasSyncedChecker()) {
+	if cache.WaitFor(ctx, "", w.service.HasSyncedChecker(), w.nodeLocal.HasSyncedChecker(), w.endpoints.HasSyncedChecker()) {
 		return nil
 	}
 	w.mu.Lock()
@@ -110,7 +120,7 @@ func (w *watch) wakeUp() {
 }
 
 func (w *watch) objects() objects {
-	o := objects{service: w.get(w.service.Name), nodeLocal: w.get(NodeLocalService) != nil}
+	o := objects{service: onlyService(w.service), nodeLocal: onlyService(w.nodeLocal) != nil}
 	for _, item := range w.endpoints.GetStore().List() {
 		if slice, ok := item.(*discoveryv1.EndpointSlice); ok {
 			o.slices = append(o.slices, slice)
@@ -119,9 +129,12 @@ func (w *watch) objects() objects {
 	return o
 }
 
-func (w *watch) get(name string) *corev1.Service {
-	key := cache.NewObjectName(w.service.Namespace, name).String()
-	item, _, _ := w.services.GetStore().GetByKey(key) // an informer's store does not fail
-	service, _ := item.(*corev1.Service)
-	return service
+// onlyService returns the Service that an informer of one name has; nil: there is none.
+func onlyService(informer cache.SharedIndexInformer) *corev1.Service {
+	for _, item := range informer.GetStore().List() {
+		if service, ok := item.(*corev1.Service); ok {
+			return service
+		}
+	}
+	return nil
 }
