@@ -23,6 +23,8 @@ const (
 type Options struct {
 	// ClusterCIDRs are blocks of the cluster that no answer may open, besides the Service ranges.
 	ClusterCIDRs []netip.Prefix
+	// NAT64Prefixes are the network's own, of the lengths of RFC 6052, beside the well-known ones.
+	NAT64Prefixes []netip.Prefix
 	// ExtraDNS are further addresses of the cluster's DNS, such as 169.254.20.10 of NodeLocal DNSCache.
 	ExtraDNS []netip.Addr
 	// DNSService names the cluster's DNS Service in messages: "kube-system/kube-dns".

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ type options struct {
 	maxQPS                        int
 	ipFamilies                    string
 	clusterCIDRs                  string
+	nat64Prefixes                 string
 	clusterDNS                    string
 	clusterDNSService             string
 	metricsAddress, healthAddress string
@@ -46,10 +48,11 @@ type options struct {
 // parsedOptions are the flags that are lists or names, as validate read them.
 type parsedOptions struct {
 	upstreams upstreams
-	// policyUpstreams is nil if the flag is not set.
+	// policyUpstreams is nil for any.
 	policyUpstreams []netip.Prefix
 	families        []addressbook.Family
 	clusterCIDRs    []netip.Prefix
+	nat64Prefixes   []netip.Prefix
 	clusterDNS      []netip.Addr
 	dnsService      types.NamespacedName
 }
@@ -86,8 +89,12 @@ func (o *options) bind(fs *flag.FlagSet) {
 	o.bindDNS(fs)
 	fs.StringVar(&o.clusterCIDRs, "cluster-cidrs", "",
 		"Comma-separated blocks of the cluster (pods, nodes, before Kubernetes 1.33 also Services) that no answer may open.")
+	fs.StringVar(&o.nat64Prefixes, "nat64-prefixes", "",
+		"Comma-separated NAT64 prefixes of the network beside 64:ff9b::/96 and 64:ff9b:1::/48, so that the guard sees the IPv4 "+
+			"address inside of an answer.")
 	fs.StringVar(&o.clusterDNS, "cluster-dns", "",
-		"Comma-separated addresses of the cluster's DNS beside its Service, for the DNS rule: 169.254.20.10 with NodeLocal DNSCache.")
+		"Comma-separated addresses of the cluster's DNS beside its Service, for the DNS rule: 169.254.20.10 with NodeLocal DNSCache. "+
+			"Where the Service has no endpoint and resolv.conf does not say whom pods ask, they are also asked.")
 	fs.StringVar(&o.clusterDNSService, "cluster-dns-service", "kube-system/kube-dns",
 		"Namespace and name of the Service of the cluster's DNS.")
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "Where metrics are served (HTTP); 0 switches them off.")
@@ -97,7 +104,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Elect a leader, so that several replicas can run and one writes.")
 	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
 		"Namespace of the leader election Lease; the process's own by default.")
-	fs.IntVar(&o.maxConcurrentReconciles, "max-concurrent-reconciles", 32, "Policies that are reconciled at once.")
+	intVar(fs, &o.maxConcurrentReconciles, "max-concurrent-reconciles", 32, "Policies that are reconciled at once.")
 	o.log.BindFlags(fs)
 }
 
@@ -106,20 +113,20 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 		"Comma-separated upstreams, each asked on its own: cluster (every endpoint of the cluster's DNS), system (resolv.conf), "+
 			"host:port (UDP, TCP when truncated), tcp://host:port or tls://host:port#name (DNS over TLS; the certificate must be for "+
 			"name, without #name for the address). Default: cluster in a cluster, else system.")
-	fs.StringVar(&o.policyUpstreams, "policy-upstreams", "",
-		"Comma-separated blocks that the servers of spec.upstreams must be in, or none: no policy may name any. Default: anywhere but "+
-			"loopback and link-local addresses.")
-	fs.DurationVar(&o.minTTL, "min-ttl", time.Second,
+	fs.StringVar(&o.policyUpstreams, "policy-upstreams", policyUpstreamsNone,
+		"Which DNS servers policies may name in spec.upstreams: none, any (but loopback and link-local addresses), or "+
+			"comma-separated blocks. The controller asks them from its own place in the network.")
+	durationVar(fs, &o.minTTL, "min-ttl", time.Second,
 		"A name is not asked more often than this, whatever its TTL; only a new answer of one that rotates is confirmed at once.")
-	fs.DurationVar(&o.maxTTL, "max-ttl", 5*time.Minute, "A name is asked at least this often, whatever its TTL.")
-	fs.DurationVar(&o.retention, "retention", 5*time.Minute,
+	durationVar(fs, &o.maxTTL, "max-ttl", 5*time.Minute, "A name is asked at least this often, whatever its TTL.")
+	durationVar(fs, &o.retention, "retention", 5*time.Minute,
 		"How long an address stays after the last answer that held it expired, for policies that set no retentionSeconds; longer "+
 			"where a name rotates through addresses that come back later.")
-	fs.DurationVar(&o.maxRetention, "max-retention", time.Hour,
+	durationVar(fs, &o.maxRetention, "max-retention", time.Hour,
 		"The longest that the rotation of a name may make --retention.")
-	fs.DurationVar(&o.maxStale, "max-stale", 24*time.Hour, "How long errors keep an address whose answer expired.")
-	fs.IntVar(&o.maxAddressesPerName, "max-addresses-per-name", 1000, "Addresses kept of one name.")
-	fs.IntVar(&o.maxQPS, "max-qps", 1000, "Queries a second to one upstream; bursts may be five times as large.")
+	durationVar(fs, &o.maxStale, "max-stale", 24*time.Hour, "How long errors keep an address whose answer expired.")
+	intVar(fs, &o.maxAddressesPerName, "max-addresses-per-name", 1000, "Addresses kept of one name.")
+	intVar(fs, &o.maxQPS, "max-qps", 1000, "Queries a second to one upstream; bursts may be five times as large.")
 	fs.StringVar(&o.ipFamilies, "ip-families", "IPv4,IPv6", "Address families to ask for: IPv4, IPv6 or both.")
 }
 
@@ -147,6 +154,9 @@ func (o *options) validate() (err error) {
 	}
 	if o.parsed.clusterCIDRs, err = parseList(o.clusterCIDRs, netip.ParsePrefix); err != nil {
 		return fmt.Errorf("--cluster-cidrs: %w: write blocks such as 10.244.0.0/16,fd00:10:244::/56", err)
+	}
+	if o.parsed.nat64Prefixes, err = parseList(o.nat64Prefixes, parseNAT64Prefix); err != nil {
+		return fmt.Errorf("--nat64-prefixes: %w", err)
 	}
 	if o.parsed.clusterDNS, err = parseList(o.clusterDNS, netip.ParseAddr); err != nil {
 		return fmt.Errorf("--cluster-dns: %w: write addresses such as 169.254.20.10", err)
@@ -179,7 +189,7 @@ func (o *options) validateBounds() error {
 		{"max-concurrent-reconciles", o.maxConcurrentReconciles},
 	} {
 		if n.value <= 0 {
-			return fmt.Errorf("--%s: %d is not a positive number", n.flag, n.value)
+			return fmt.Errorf("--%s: %d is not a positive number, such as 1000", n.flag, n.value)
 		}
 	}
 	if o.minTTL > o.maxTTL {
@@ -191,16 +201,40 @@ func (o *options) validateBounds() error {
 	return nil
 }
 
-// parsePolicyUpstreams returns nil for an empty list, and an empty list for none.
+// parsePolicyUpstreams returns nil for any, and an empty list for none.
 func parsePolicyUpstreams(list string) ([]netip.Prefix, error) {
-	if list == policyUpstreamsNone {
+	switch list {
+	case policyUpstreamsAny:
+		return nil, nil
+	case policyUpstreamsNone:
 		return []netip.Prefix{}, nil
 	}
 	blocks, err := parseList(list, netip.ParsePrefix)
+	if err == nil && len(blocks) == 0 {
+		err = errors.New("nothing is named")
+	}
 	if err != nil {
-		return nil, fmt.Errorf("--policy-upstreams: %w: write blocks such as 10.0.0.53/32,10.1.0.0/16, or none", err)
+		return nil, fmt.Errorf("--policy-upstreams: %w: write none, any, or blocks such as 10.0.0.53/32,10.1.0.0/16", err)
 	}
 	return blocks, nil
+}
+
+// nat64Lengths are those of RFC 6052, section 2.2.
+var nat64Lengths = []int{32, 40, 48, 56, 64, 96}
+
+func parseNAT64Prefix(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(s)
+	switch {
+	case err != nil:
+		return p, fmt.Errorf("%w: write prefixes such as 2001:db8:64::/96", err)
+	case !p.Addr().Is6() || p.Addr().Is4In6():
+		return p, fmt.Errorf("%s is no IPv6 prefix: write prefixes such as 2001:db8:64::/96", s)
+	case !slices.Contains(nat64Lengths, p.Bits()):
+		return p, fmt.Errorf("%s has %d bits: RFC 6052 knows prefixes of 32, 40, 48, 56, 64 and 96 bits", s, p.Bits())
+	case p.Masked() != p:
+		return p, fmt.Errorf("%s has bits after the prefix: write %s", s, p.Masked())
+	}
+	return p, nil
 }
 
 func parseFamilies(s string) ([]addressbook.Family, error) {

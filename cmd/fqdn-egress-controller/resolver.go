@@ -25,8 +25,11 @@ const (
 	upstreamSystem  = "system"
 )
 
-// policyUpstreamsNone is --policy-upstreams where no policy may name any.
-const policyUpstreamsNone = "none"
+// The words of --policy-upstreams that are no blocks.
+const (
+	policyUpstreamsNone = "none"
+	policyUpstreamsAny  = "any"
+)
 
 const resolvConf = "/etc/resolv.conf"
 

@@ -115,6 +115,7 @@ func addController(
 		Metrics:    controllers.NewMetrics(metrics.Registry, book, follower),
 		Options: controllers.Options{
 			ClusterCIDRs:            o.parsed.clusterCIDRs,
+			NAT64Prefixes:           o.parsed.nat64Prefixes,
 			ExtraDNS:                o.parsed.clusterDNS,
 			DNSService:              o.parsed.dnsService.String(),
 			MaxStale:                o.maxStale,
