@@ -63,7 +63,7 @@ func TestAbsence_BesideAGoodAnswer(t *testing.T) {
 				} else {
 					aaaa.after = 300 * time.Millisecond
 				}
-				bubble(t, Options{}, www, []string{up1}, byFamily(a, aaaa), func(w *world) {
+				bubble(t, setup{}, www, []string{up1}, byFamily(a, aaaa), func(w *world) {
 					w.at(301 * time.Millisecond)
 					said := w.told("AAAA")
 					if len(said) != 1 || !strings.HasSuffix(said[0], " record www.example.com AAAA "+up1+" "+tc.want) {
@@ -86,21 +86,21 @@ func TestAbsence_BesideAGoodAnswer(t *testing.T) {
 func TestAbsence_Alone(t *testing.T) {
 	servfail := reply{err: errServfail}
 	tests := map[string]struct {
-		o       Options
+		o       setup
 		a, aaaa reply
 		failed  []string // families
 	}{
-		"a target that fails":              {Options{}, reply{text: aliasAlone}, reply{text: aliasAlone}, []string{"A", "AAAA"}},
-		"an empty server":                  {Options{}, reply{text: "--"}, reply{text: "--"}, []string{"A", "AAAA"}},
-		"A fails":                          {Options{}, servfail, reply{text: aliasAlone}, []string{"A", "AAAA"}},
-		"A has no addresses":               {Options{}, reply{text: "--" + testSOA}, reply{text: aliasAlone}, []string{"AAAA"}},
-		"A goes another way":               {Options{}, reply{text: "www.example.com. 5 IN CNAME a.example.net.\na.example.net. 5 IN A 192.0.2.1"}, reply{text: aliasAlone}, []string{"AAAA"}},
-		"A has no alias":                   {Options{}, reply{ttl: 5}, reply{text: aliasAlone}, []string{"AAAA"}},
-		"a referral":                       {Options{}, reply{ttl: 5}, reply{text: "--example.com. 60 IN NS ns.example.com."}, []string{"AAAA"}},
-		"a referral behind an alias":       {Options{}, reply{text: aliasAndA}, reply{text: aliasAlone + "--rds.example.net. 60 IN NS ns.example.net."}, []string{"AAAA"}},
-		"records of another owner":         {Options{}, reply{ttl: 5}, reply{text: "lb.example.net. 60 IN AAAA 2001:db8::1"}, []string{"AAAA"}},
+		"a target that fails":              {setup{}, reply{text: aliasAlone}, reply{text: aliasAlone}, []string{"A", "AAAA"}},
+		"an empty server":                  {setup{}, reply{text: "--"}, reply{text: "--"}, []string{"A", "AAAA"}},
+		"A fails":                          {setup{}, servfail, reply{text: aliasAlone}, []string{"A", "AAAA"}},
+		"A has no addresses":               {setup{}, reply{text: "--" + testSOA}, reply{text: aliasAlone}, []string{"AAAA"}},
+		"A goes another way":               {setup{}, reply{text: "www.example.com. 5 IN CNAME a.example.net.\na.example.net. 5 IN A 192.0.2.1"}, reply{text: aliasAlone}, []string{"AAAA"}},
+		"A has no alias":                   {setup{}, reply{ttl: 5}, reply{text: aliasAlone}, []string{"AAAA"}},
+		"a referral":                       {setup{}, reply{ttl: 5}, reply{text: "--example.com. 60 IN NS ns.example.com."}, []string{"AAAA"}},
+		"a referral behind an alias":       {setup{}, reply{text: aliasAndA}, reply{text: aliasAlone + "--rds.example.net. 60 IN NS ns.example.net."}, []string{"AAAA"}},
+		"records of another owner":         {setup{}, reply{ttl: 5}, reply{text: "lb.example.net. 60 IN AAAA 2001:db8::1"}, []string{"AAAA"}},
 		"the other family is not asked":    {onlyIPv4, reply{text: "--"}, reply{}, []string{"A"}},
-		"a host with IPv6 addresses alone": {Options{}, reply{text: "--"}, reply{ttl: 5}, nil},
+		"a host with IPv6 addresses alone": {setup{}, reply{text: "--"}, reply{ttl: 5}, nil},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestAbsence_Alone(t *testing.T) {
 				for _, family := range []string{"A", "AAAA"} {
 					failed, good := len(w.told("fail", "com "+family+" ")), len(w.told("record", "com "+family+" "))
 					want := slices.Contains(tc.failed, family)
-					if (failed > 0) != want || (failed > 0 && good > 0) || (failed+good == 0) != (len(tc.o.Families) == 1 && family == "AAAA") {
+					if (failed > 0) != want || (failed > 0 && good > 0) || (failed+good == 0) != (len(tc.o.families) == 1 && family == "AAAA") {
 						t.Errorf("%s: %d failures and %d answers, want failures: %v\n%q", family, failed, good, want, w.told())
 					}
 				}
@@ -154,7 +154,7 @@ func TestAbsence_TakesNothingFromANameThatIsLost(t *testing.T) {
 					}
 					return reply{text: v4(q.At)}
 				}
-				bubble(t, Options{}, www, []string{up1}, respond, func(w *world) {
+				bubble(t, setup{}, www, []string{up1}, respond, func(w *world) {
 					w.at(10 * time.Minute)
 					if gone := w.told("NoData"); len(gone) != 0 {
 						t.Errorf("the book was told %q", gone)
@@ -179,7 +179,7 @@ func TestAbsence_OfAFamilyThatIsSwitchedOff(t *testing.T) {
 		}
 		return reply{text: v4(q.At)}
 	}
-	bubble(t, Options{}, www, []string{up1}, respond, func(w *world) {
+	bubble(t, setup{}, www, []string{up1}, respond, func(w *world) {
 		w.at(10 * time.Minute)
 		if failed := w.told("fail"); len(failed) != 0 {
 			t.Errorf("the book was told of failures: %q", failed)
@@ -202,7 +202,7 @@ func TestAbsence_TakesNoIPv4(t *testing.T) {
 		}
 		return reply{text: aliasAlone}
 	}
-	bubble(t, Options{}, www, []string{up1}, respond, func(w *world) {
+	bubble(t, setup{}, www, []string{up1}, respond, func(w *world) {
 		w.at(10 * time.Minute)
 		if gone := w.told("NoData"); len(gone) != 0 || len(w.told("fail", " A ")) == 0 || len(w.told("fail", "AAAA")) != 0 {
 			t.Errorf("the book was told %q and %q", gone, w.told("fail"))
@@ -221,7 +221,7 @@ func TestAbsence_LearntLater(t *testing.T) {
 		}
 		return reply{text: aliasAndA}
 	}
-	bubble(t, Options{}, www, []string{up1}, respond, func(w *world) {
+	bubble(t, setup{}, www, []string{up1}, respond, func(w *world) {
 		w.at(2 * time.Second)
 		want := []string{
 			"0s fail www.example.com A 192.0.2.53:53 SERVFAIL",

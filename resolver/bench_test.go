@@ -24,6 +24,7 @@ type silentBook struct {
 }
 
 func (b *silentBook) Wanted() ([]addressbook.Subject, <-chan struct{})       { return b.subjects, nil }
+func (b *silentBook) Families() []addressbook.Family                         { return onlyIPv4.families }
 func (b *silentBook) Fail(addressbook.Key, string, time.Time)                {}
 func (b *silentBook) Retire(addressbook.View, addressbook.Source, time.Time) {}
 func (b *silentBook) Serve(addressbook.View, int)                            {}
@@ -56,7 +57,7 @@ func BenchmarkLoop(b *testing.B) {
 	o.MinTTL, o.MaxQPS, o.Exchanger = time.Nanosecond, 1<<30, net
 	recorded := make(chan struct{}, names)
 	book.recorded = recorded
-	r, err := New(&book, Static(UDP(mustUpstream(b, up1).addr)), o)
+	r, err := New(&book, Static(UDP(mustUpstream(b, up1).addr)), o.Options)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,28 +15,50 @@ import (
 // answers by default, and a name is two.
 const crowdedNames = 4000
 
-// followWanted takes over the set of wanted names and returns the channel that says when it changes again. New names
-// are due at once; those that left are dropped.
+// followWanted takes over the set of wanted names and the families that are asked, and returns the channel that says when
+// one of the two changes again. New questions are due at once; those that left are dropped.
 func (r *Resolver) followWanted(ctx context.Context) <-chan struct{} {
 	wanted, changed := r.book.Wanted()
 	now := r.options.Clock.Now()
+	r.followFamilies(r.book.Families(), now) // read after Wanted, so that no change falls between
 	added, removed := diff(r.subjects, wanted)
 	r.followViews(ctx, wanted)
 	for _, l := range r.lanes {
 		for _, s := range removed {
-			r.drop(l, s)
+			r.drop(l, s, r.families)
 		}
 		for _, s := range added {
-			r.add(l, s, now)
+			r.add(l, s, r.families, now)
 		}
 	}
 	for _, s := range added {
-		r.refuse(s, now)
+		r.refuse(s, r.families, now)
 	}
 	r.subjects = wanted
 	r.shareWorkers()
 	r.report()
 	return changed
+}
+
+// followFamilies asks about all subjects in the families that are new, and no more in those that left.
+func (r *Resolver) followFamilies(families []addressbook.Family, now time.Time) {
+	added, removed := without(families, r.families), without(r.families, families)
+	r.families = families
+	if len(added)+len(removed) == 0 {
+		return
+	}
+	for _, s := range r.subjects {
+		for _, l := range r.lanes {
+			r.drop(l, s, removed)
+			r.add(l, s, added, now)
+		}
+		r.refuse(s, added, now)
+	}
+}
+
+// without returns those of families that are none of others.
+func without(families, others []addressbook.Family) []addressbook.Family {
+	return slices.DeleteFunc(slices.Clone(families), func(f addressbook.Family) bool { return slices.Contains(others, f) })
 }
 
 // diff compares two sorted lists without duplicates.
@@ -88,7 +110,7 @@ func (r *Resolver) open(l *lane) {
 	r.viewLanes += rank(l.key.view != "")
 	now := r.options.Clock.Now()
 	for _, s := range r.subjects {
-		r.add(l, s, now)
+		r.add(l, s, r.families, now)
 	}
 }
 
@@ -104,12 +126,12 @@ func (r *Resolver) end(key laneKey, l *lane) {
 	delete(r.lanes, key)
 }
 
-// add asks an upstream about a subject, if it is one of its view.
-func (r *Resolver) add(l *lane, s addressbook.Subject, now time.Time) {
+// add asks an upstream about a subject in some families, if it is one of its view.
+func (r *Resolver) add(l *lane, s addressbook.Subject, families []addressbook.Family, now time.Time) {
 	if s.View != l.key.view {
 		return
 	}
-	for _, family := range r.options.Families {
+	for _, family := range families {
 		question := Question{Name: s.Name, Family: family}
 		q := &query{Question: question, lane: l, due: now, index: -1}
 		l.queries[question] = q
@@ -118,11 +140,11 @@ func (r *Resolver) add(l *lane, s addressbook.Subject, now time.Time) {
 	}
 }
 
-func (r *Resolver) drop(l *lane, s addressbook.Subject) {
+func (r *Resolver) drop(l *lane, s addressbook.Subject, families []addressbook.Family) {
 	if s.View != l.key.view {
 		return
 	}
-	for _, family := range r.options.Families {
+	for _, family := range families {
 		question := Question{Name: s.Name, Family: family}
 		if q := l.queries[question]; q != nil {
 			r.due.drop(q)

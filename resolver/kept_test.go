@@ -136,7 +136,7 @@ func TestResolver_ClosesConnectionsOfUpstreamsThatLeave(t *testing.T) {
 	book := &silentBook{subjects: []addressbook.Subject{{Name: mustName(t, "www.example.com")}}, recorded: recorded}
 	o := onlyIPv4
 	o.MinTTL, o.Exchanger = time.Millisecond, w.sockets
-	r, err := New(book, upstreams, o)
+	r, err := New(book, upstreams, o.Options)
 	if err != nil {
 		t.Fatal(err)
 	}

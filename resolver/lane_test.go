@@ -26,7 +26,7 @@ func badOrGood(ttl uint32) func(asked) reply {
 // time, from the first second on.
 func TestInvariant10_BlackHolesDelayNobody(t *testing.T) {
 	names := append(numbered("bad%d.example.com", 1000), "good.example.com")
-	bubble(t, Options{Workers: 256}, []string{"good.example.com"}, []string{up1}, badOrGood(1), func(w *world) {
+	bubble(t, setup{Options: Options{Workers: 256}}, []string{"good.example.com"}, []string{up1}, badOrGood(1), func(w *world) {
 		w.at(time.Second / 2)
 		w.want(names...)
 		w.at(time.Minute)
@@ -48,7 +48,7 @@ func TestInvariant10_BlackHolesDelayNobody(t *testing.T) {
 // TestInvariant10_NewNamesBesideBlackHoles: retries leave room for what was never asked.
 func TestInvariant10_NewNamesBesideBlackHoles(t *testing.T) {
 	bad := numbered("bad%d.example.com", 1000)
-	bubble(t, Options{}, bad, []string{up1}, badOrGood(60), func(w *world) {
+	bubble(t, setup{}, bad, []string{up1}, badOrGood(60), func(w *world) {
 		w.at(2 * time.Minute)
 		w.want(append(bad, "good.example.com")...)
 		if n := len(w.times("good")); n != 2 {
@@ -112,7 +112,7 @@ func TestResolver_KeepsToItsBudget(t *testing.T) {
 
 // TestResolver_ManyNewNamesAtOnce: nothing spreads them out but the budget.
 func TestResolver_ManyNewNamesAtOnce(t *testing.T) {
-	bubble(t, Options{}, numbered("n%d.example.com", 1000), []string{up1}, always(reply{ttl: 60}), func(w *world) {
+	bubble(t, setup{}, numbered("n%d.example.com", 1000), []string{up1}, always(reply{ttl: 60}), func(w *world) {
 		if n := len(w.told("0s record")); n != 2000 {
 			t.Errorf("%d of 2000 questions answered at once", n)
 		}

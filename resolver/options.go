@@ -8,20 +8,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
-
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 // Options sets up a Resolver. A zero field takes its default.
 type Options struct {
-	// Families are asked for each name; both by default.
-	Families []addressbook.Family
 	// MinTTL (1s) and MaxTTL (5m) clamp how long after an answer a question is asked again, but for the confirmation of an
 	// entry that rotates. What is recorded keeps its real TTL.
 	MinTTL, MaxTTL time.Duration
@@ -56,10 +51,6 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	if len(o.Families) == 0 {
-		o.Families = []addressbook.Family{addressbook.IPv4, addressbook.IPv6}
-	}
-	o.Families = slices.Compact(slices.Sorted(slices.Values(o.Families)))
 	o.MinTTL = orDefault(o.MinTTL, defaultMinTTL)
 	o.MaxTTL = orDefault(o.MaxTTL, defaultMaxTTL)
 	o.MaxQPS = orDefault(o.MaxQPS, defaultMaxQPS)

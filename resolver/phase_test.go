@@ -285,7 +285,8 @@ func TestPhase_ReportsWhatIsLost(t *testing.T) {
 		t.Fatal("no such metric")
 		return 0
 	}
-	o := Options{Families: []addressbook.Family{addressbook.IPv4}, Registerer: registry}
+	o := onlyIPv4
+	o.Registerer = registry
 	bubble(t, o, []string{"www.example.com"}, []string{"192.0.2.53:53"}, rotating, func(w *world) {
 		w.at(11 * time.Second)
 		if n := unlocked(); n != 0 {

@@ -20,6 +20,7 @@ import (
 // times that never go back.
 type Book interface {
 	Wanted() ([]addressbook.Subject, <-chan struct{})
+	Families() []addressbook.Family
 	Record(k addressbook.Key, a addressbook.Answer, now time.Time)
 	Fail(k addressbook.Key, reason string, now time.Time)
 	Retire(v addressbook.View, s addressbook.Source, now time.Time)
@@ -39,6 +40,7 @@ type Resolver struct {
 
 	// What follows belongs to the loop.
 	subjects []addressbook.Subject // wanted, sorted
+	families []addressbook.Family  // asked about each, sorted
 	lanes    map[laneKey]*lane
 	views    map[addressbook.View]*view // those wanted, but for the zero one
 	// viewLanes counts the lanes of views. waiting are the upstreams of views for which there is no room, in the order in

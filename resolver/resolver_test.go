@@ -25,7 +25,7 @@ const (
 )
 
 var (
-	onlyIPv4 = Options{Families: []addressbook.Family{addressbook.IPv4}}
+	onlyIPv4 = setup{families: []addressbook.Family{addressbook.IPv4}}
 	www      = []string{"www.example.com"}
 )
 
@@ -126,7 +126,7 @@ func TestEdge12_OneFamilyFails(t *testing.T) {
 		}
 		return reply{ttl: 10}
 	}
-	bubble(t, Options{}, www, []string{up1}, respond, func(w *world) {
+	bubble(t, setup{}, www, []string{up1}, respond, func(w *world) {
 		w.at(25 * time.Second)
 		if diff := cmp.Diff(secondsOf(0, 10, 20), w.times("com A ")); diff != "" {
 			t.Error(diff)

@@ -126,14 +126,14 @@ func (r *Resolver) mayAsk(addr netip.Addr) bool {
 	return slices.ContainsFunc(r.options.ViewUpstreams, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// refuse tells the book of the upstreams of a new subject that are not asked.
-func (r *Resolver) refuse(s addressbook.Subject, now time.Time) {
+// refuse tells the book of the upstreams of a subject that are not asked, in families that are new to it.
+func (r *Resolver) refuse(s addressbook.Subject, families []addressbook.Family, now time.Time) {
 	v := r.views[s.View]
 	if v == nil {
 		return
 	}
 	for _, refusal := range v.refused {
-		for _, family := range r.options.Families {
+		for _, family := range families {
 			r.book.Fail(addressbook.Key{View: s.View, Name: s.Name, Family: family, Source: refusal.source}, refusal.reason, now)
 		}
 	}

@@ -29,6 +29,7 @@ type world struct {
 
 	mu       sync.Mutex
 	subjects []addressbook.Subject
+	families []addressbook.Family
 	changed  chan struct{}
 	noted    []string // what the book was told: "10s record www.example.com A 192.0.2.53:53 Good 10s"
 	served   map[addressbook.View]int
@@ -60,8 +61,14 @@ var (
 	blackHole   = reply{after: 4 * time.Second, err: &Error{Reason: ReasonTimeout}}
 )
 
+// setup is how a bubble's Resolver is set up, and which families its book asks for; both by default.
+type setup struct {
+	Options
+	families []addressbook.Family
+}
+
 // bubble runs test with a Resolver that has been started, and stops it at the end.
-func bubble(t *testing.T, o Options, names []string, upstreams []string, respond func(asked) reply, test func(w *world)) {
+func bubble(t *testing.T, o setup, names []string, upstreams []string, respond func(asked) reply, test func(w *world)) {
 	t.Helper()
 	oneProcessor(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -71,7 +78,10 @@ func bubble(t *testing.T, o Options, names []string, upstreams []string, respond
 		if o.Rand == nil {
 			o.Rand = func() float64 { return 0 }
 		}
-		r, err := New(w, w.upstreams, o)
+		if w.families = o.families; w.families == nil {
+			w.families = []addressbook.Family{addressbook.IPv4, addressbook.IPv6}
+		}
+		r, err := New(w, w.upstreams, o.Options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,6 +133,16 @@ func (w *world) want(names ...string) {
 	synctest.Wait()
 }
 
+// ask changes the families that are asked.
+func (w *world) ask(families ...addressbook.Family) {
+	w.mu.Lock()
+	w.families = families
+	close(w.changed)
+	w.changed = make(chan struct{})
+	w.mu.Unlock()
+	synctest.Wait()
+}
+
 func (w *world) setUpstreams(upstreams ...string) {
 	w.upstreams.set(upstreams...)
 	synctest.Wait()
@@ -163,6 +183,13 @@ func (w *world) Wanted() ([]addressbook.Subject, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.subjects, w.changed
+}
+
+// Families implements Book.
+func (w *world) Families() []addressbook.Family {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.families
 }
 
 // Record implements Book.

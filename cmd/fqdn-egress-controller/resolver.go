@@ -40,7 +40,7 @@ func addResolver(mgr ctrl.Manager, o *options, book *addressbook.Book, follower 
 		return err
 	}
 	r, err := resolver.New(book, resolver.Merge(sources...), resolver.Options{
-		Families: o.parsed.families, MinTTL: o.minTTL, MaxTTL: o.maxTTL, MaxQPS: o.maxQPS,
+		MinTTL: o.minTTL, MaxTTL: o.maxTTL, MaxQPS: o.maxQPS,
 		ViewUpstreams: o.parsed.policyUpstreams,
 		Registerer:    metrics.Registry, Log: log,
 	})

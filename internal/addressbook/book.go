@@ -23,9 +23,9 @@ const (
 // 1,000 that rotate (see the benchmarks), so 2,000 answers and 10,000 snapshots a second leave it idle nearly always.
 type Book struct {
 	options Options
-	asked   [families]bool
 
 	mu      sync.Mutex
+	asked   [families]bool
 	epoch   epoch
 	changed func(Owner)
 	owners  map[Owner]*owner
@@ -57,12 +57,8 @@ func New(o Options) *Book {
 		names:   map[Subject]*name{},
 		wanted:  wantedNames{signal: make(chan struct{})},
 
+		asked:    asking(o.Families),
 		services: map[View]*service{},
-	}
-	for _, f := range o.Families {
-		if f < families {
-			b.asked[f] = true
-		}
 	}
 	return b
 }
@@ -75,7 +71,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 }
 
 // OnChange sets the function that is called, without a lock held, with each owner whose Snapshot changed by a Record,
-// Fail, Retire or Serve, that is: an address, a state, a message, Answered, Tried, Limited, Rotation, Retention or an Until came,
+// Fail, Retire, Serve or SetFamilies, that is: an address, a state, a message, Answered, Tried, Limited, Rotation, Retention or an Until came,
 // went or moved, Heard became true, or Served became zero or stopped being it. It is called once an owner and call, by the goroutine of the producer, after the change can be read; it must not block.
 // Set it once, before the first Want.
 func (b *Book) OnChange(changed func(Owner)) {

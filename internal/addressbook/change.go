@@ -82,8 +82,8 @@ func (b *Book) views(n *name, us []union, terms []term, at instant) []view {
 }
 
 func (b *Book) view(n *name, us []union, retention time.Duration, at instant) view {
-	state, message := b.judge(n, us, retention, at)
-	tried := state != Pending // which a name is until then
+	ss := b.standings(n, us, retention, at)
+	state, message := n.judge(ss)
 	rotation, _ := n.rotation(retention, b.options.MaxAddressesPerName, at)
 	return view{
 		retention: retention,
@@ -91,7 +91,7 @@ func (b *Book) view(n *name, us []union, retention time.Duration, at instant) vi
 		message:   message,
 		limited:   n.limitedEnd(retention) > at,
 		answered:  n.answeredAt(b.asked),
-		tried:     tried,
+		tried:     !anyFamily(ss, standing.untried),
 		rotation:  rotation,
 	}
 }

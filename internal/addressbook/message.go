@@ -120,7 +120,7 @@ func (n *name) absences(ss [families]standing) facts {
 func (n *name) pendingMessage(ss [families]standing) string {
 	var awaited [families]bool
 	for f, s := range ss {
-		awaited[f] = s.unasked()
+		awaited[f] = s.pending()
 	}
 	first := "waiting for the first answer for " + typeNames(awaited, " and ")
 	return append(facts{first}, n.failures(ss)...).String()

@@ -24,6 +24,7 @@ type model struct {
 	evicted uint64
 	served  map[View]int
 	heard   map[View]bool
+	asked   [2]bool
 }
 
 type modelOwner struct {
@@ -35,7 +36,7 @@ type modelOwner struct {
 
 // event is something that happened to a name.
 type event struct {
-	what    string // good, fail, retire (by source), drop (one address of a question), forget (a question)
+	what    string // good, fail, retire (by source), drop (one address of a question), forget (a question), narrow and join (by family)
 	key     Key
 	at      time.Time
 	outcome Outcome      // good
@@ -95,6 +96,8 @@ func (m *model) word(k Key) (last event, retired time.Time) {
 			last, retired = event{}, time.Time{}
 		case e.what == "retire" && e.key.Source == k.Source && last.what != "" && retired.IsZero():
 			retired = e.at
+		case e.what == "narrow" && e.key.Family == k.Family:
+			last, retired = event{}, time.Time{}
 		}
 	}
 	return last, retired
@@ -158,6 +161,8 @@ func startOfRetention(held event, since []event) (time.Time, bool) {
 		switch {
 		case e.what == "retire" && e.key.Source == held.key.Source:
 			retired = later(retired, e.at)
+		case e.what == "narrow" && e.key.Family == held.key.Family:
+			return later(held.expires, retired, e.at), true
 		case good && (e.key.Source == held.key.Source || !retired.IsZero()):
 			return later(held.expires, retired, e.at), true
 		}
@@ -169,24 +174,24 @@ func startOfRetention(held event, since []event) (time.Time, bool) {
 func (m *model) speakers(n Subject) []Key {
 	var say []Key
 	for _, f := range []Family{IPv4, IPv6} {
-		var inService, last []Key
+		var inService, latestGone []Key
 		var latest time.Time
 		for _, k := range m.keys(n) {
-			_, retired := m.word(k)
+			last, retired := m.word(k)
 			switch {
-			case k.Family != f:
+			case k.Family != f || last.what == "":
 			case retired.IsZero():
 				inService = append(inService, k)
 			case retired.After(latest):
-				last, latest = []Key{k}, retired
+				latestGone, latest = []Key{k}, retired
 			case retired.Equal(latest):
-				last = append(last, k)
+				latestGone = append(latestGone, k)
 			}
 		}
 		if len(inService) > 0 {
-			last = inService
+			latestGone = inService
 		}
-		say = append(say, last...)
+		say = append(say, latestGone...)
 	}
 	return say
 }

@@ -46,7 +46,7 @@ func (m *model) forgetRetired(n Subject) {
 	}
 	say := m.speakers(n)
 	for _, k := range m.keys(n) {
-		if _, retired := m.word(k); !retired.IsZero() && !holding[k] && !slices.Contains(say, k) {
+		if last, retired := m.word(k); (!retired.IsZero() || last.what == "") && !holding[k] && !slices.Contains(say, k) {
 			m.append(n, event{what: "forget", key: k})
 		}
 	}
@@ -100,6 +100,26 @@ func (m *model) forget(o Owner) {
 	m.dropServices()
 }
 
+func (m *model) setFamilies(asked [2]bool, now time.Time) {
+	if asked == m.asked {
+		return
+	}
+	for n := range m.history {
+		m.prune(n, now)
+		spoken := slices.ContainsFunc(m.speakers(n), func(k Key) bool { return m.asked[k.Family] && asked[k.Family] })
+		for _, f := range []Family{IPv4, IPv6} {
+			switch {
+			case m.asked[f] && !asked[f]:
+				m.append(n, event{what: "narrow", key: Key{Family: f}, at: now})
+			case asked[f] && !m.asked[f] && spoken:
+				m.append(n, event{what: "join", key: Key{Family: f}, at: now})
+			}
+		}
+		m.forgetRetired(n)
+	}
+	m.asked = asked
+}
+
 func (m *model) serve(v View, sources int) {
 	m.served[v] = sources
 	m.dropServices()
@@ -128,7 +148,7 @@ func (m *model) dropUnwanted() {
 }
 
 func (m *model) fail(k Key, reason string, now time.Time) {
-	if !m.wanted(k.Subject()) {
+	if !m.wanted(k.Subject()) || !m.asked[k.Family] {
 		return
 	}
 	m.prune(k.Subject(), now)
@@ -140,8 +160,8 @@ func (m *model) retire(v View, s Source, now time.Time) {
 	for n := range m.history {
 		known := false
 		for _, k := range m.keys(n) {
-			_, retired := m.word(k)
-			known = known || k.View == v && k.Source == s && retired.IsZero()
+			last, retired := m.word(k)
+			known = known || k.View == v && k.Source == s && last.what != "" && retired.IsZero()
 		}
 		if known {
 			m.prune(n, now)
@@ -152,7 +172,7 @@ func (m *model) retire(v View, s Source, now time.Time) {
 }
 
 func (m *model) record(k Key, a Answer, now time.Time) {
-	if !m.wanted(k.Subject()) {
+	if !m.wanted(k.Subject()) || !m.asked[k.Family] {
 		return
 	}
 	m.prune(k.Subject(), now)

@@ -68,11 +68,14 @@ func (m *model) addresses(n Subject, retention time.Duration, now time.Time) []A
 func (m *model) answered(n Subject) time.Time {
 	var first [2]time.Time
 	for _, e := range m.history[n] {
-		if e.what == "good" && first[e.key.Family].IsZero() {
+		switch {
+		case e.what == "good" && first[e.key.Family].IsZero():
 			first[e.key.Family] = e.at
+		case e.what == "narrow":
+			first[e.key.Family] = time.Time{}
 		}
 	}
-	if first[IPv4].IsZero() || first[IPv6].IsZero() {
+	if m.asked[IPv4] && first[IPv4].IsZero() || m.asked[IPv6] && first[IPv6].IsZero() {
 		return time.Time{}
 	}
 	return later(first[:]...)
@@ -81,26 +84,42 @@ func (m *model) answered(n Subject) time.Time {
 func (m *model) tried(n Subject) bool {
 	var tried [2]bool
 	for _, e := range m.history[n] {
-		if e.what == "good" || e.what == "fail" {
+		switch e.what {
+		case "good", "fail":
 			tried[e.key.Family] = true
+		case "narrow":
+			tried[e.key.Family] = false
 		}
 	}
-	return tried == [2]bool{true, true}
+	return (tried[IPv4] || !m.asked[IPv4]) && (tried[IPv6] || !m.asked[IPv6])
 }
 
 // modelFamily is where one family of a name stands.
 type modelFamily struct {
-	spoken, well, current bool
-	kept                  int
+	spoken, awaited, well, current bool
+	kept                           int
 }
 
+func (f modelFamily) failing() bool { return f.spoken && !f.well }
+
 func (m *model) families(n Subject, retention time.Duration, now time.Time) [2]modelFamily {
-	var fs [2]modelFamily
+	fs := [2]modelFamily{{awaited: m.asked[IPv4]}, {awaited: m.asked[IPv6]}}
+	for _, e := range m.history[n] {
+		switch e.what {
+		case "join":
+			fs[e.key.Family].awaited = false
+		case "narrow":
+			fs[e.key.Family].awaited = m.asked[e.key.Family]
+		}
+	}
 	for _, k := range m.speakers(n) {
 		last, _ := m.word(k)
 		f := &fs[k.Family]
-		f.spoken = true
+		f.spoken, f.awaited = true, false
 		f.well = f.well || last.what == "good"
+	}
+	if !fs[IPv4].spoken && !fs[IPv6].spoken {
+		fs[IPv4].awaited, fs[IPv6].awaited = m.asked[IPv4], m.asked[IPv6]
 	}
 	for _, a := range m.addresses(n, retention, now) {
 		f := &fs[IPv6]
@@ -115,18 +134,17 @@ func (m *model) families(n Subject, retention time.Duration, now time.Time) [2]m
 	return fs
 }
 
-// state is for a book of both families.
 func (m *model) state(n Subject, retention time.Duration, now time.Time) (State, string) {
 	fs := m.families(n, retention, now)
 	v4, v6 := fs[IPv4], fs[IPv6]
 	failures := m.failures(n, [2]bool{v4.well, v6.well})
-	if !v4.spoken || !v6.spoken {
-		waiting := "waiting for the first answer for " + typesOf(!v4.spoken, !v6.spoken, " and ")
+	if v4.awaited || v6.awaited {
+		waiting := "waiting for the first answer for " + typesOf(v4.awaited, v6.awaited, " and ")
 		return Pending, sentence(append([]string{waiting}, failures...), 0)
 	}
 	stale := 0
 	for _, f := range fs {
-		if !f.well {
+		if f.failing() {
 			stale += f.kept
 		}
 	}
@@ -135,7 +153,7 @@ func (m *model) state(n Subject, retention time.Duration, now time.Time) (State,
 		return Stale, sentence(failures, stale)
 	case v4.well && v4.current || v6.well && v6.current:
 		return Resolved, sentence(failures, 0)
-	case !v4.well || !v6.well:
+	case v4.failing() || v6.failing():
 		return Failing, sentence(failures, v4.kept+v6.kept)
 	}
 	absences := m.absences(n)

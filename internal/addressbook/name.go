@@ -23,6 +23,7 @@ type name struct {
 	rotated   instant             // when the last address began to age that an answer lacked; never: none did
 
 	answered [families]instant // the first good answer of each family from any source; never: none yet
+	joins    [families]bool    // the family was not asked when others of the name had spoken already
 	limited  instant           // until when the answer lasts, or lasted, that brought too many addresses; never: none did
 }
 
@@ -82,6 +83,9 @@ func (n *name) succeed(f Family, at instant) {
 
 func (n *name) fail(k Key, reason string) {
 	q := n.ask(k)
+	if q.silent() {
+		q.retired = never // its family is asked again
+	}
 	q.failed, q.reason = true, reason
 }
 
@@ -104,7 +108,7 @@ func (n *name) speaking(f Family) (retirement instant) {
 	retirement = never
 	for i := range n.questions {
 		q := &n.questions[i]
-		if q.family != f {
+		if q.family != f || q.silent() {
 			continue
 		}
 		if q.retired == never {
@@ -121,7 +125,7 @@ func (n *name) speakers() iter.Seq[*question] {
 		for f := range Family(families) {
 			retirement := n.speaking(f)
 			for i := range n.questions {
-				if q := &n.questions[i]; q.family == f && q.retired == retirement && !yield(q) {
+				if q := &n.questions[i]; q.family == f && !q.silent() && q.retired == retirement && !yield(q) {
 					return
 				}
 			}
@@ -167,6 +171,6 @@ func (n *name) dropRetired() {
 		speaking[f] = n.speaking(Family(f))
 	}
 	n.questions = slices.DeleteFunc(n.questions, func(q question) bool {
-		return q.retired != never && len(q.holdings) == 0 && q.retired != speaking[q.family]
+		return q.retired != never && len(q.holdings) == 0 && (q.silent() || q.retired != speaking[q.family])
 	})
 }

@@ -44,6 +44,7 @@ func newMachine(limit int) *machine {
 			limited: map[Subject]time.Time{},
 			served:  map[View]int{},
 			heard:   map[View]bool{},
+			asked:   [2]bool{true, true},
 		},
 		now:     start,
 		changed: map[Owner]int{},
@@ -68,6 +69,7 @@ func TestBookAgainstModel(t *testing.T) {
 					"fail":       m.fail,
 					"retire":     m.retire,
 					"serve":      m.serve,
+					"families":   m.families,
 					"step":       m.step,
 					"":           m.check,
 				})
@@ -175,6 +177,26 @@ func (m *machine) serve(t *rapid.T) {
 		m.book.Serve(v, sources)
 		m.model.serve(v, sources)
 	})
+}
+
+func (m *machine) families(t *rapid.T) {
+	fs := rapid.SampledFrom([][]Family{{IPv4, IPv6}, {IPv4, IPv6}, {IPv4}, {IPv6, IPv6}, {}}).Draw(t, "families")
+	asked := [2]bool{slices.Contains(fs, IPv4), slices.Contains(fs, IPv6)}
+	if len(fs) == 0 {
+		asked = m.model.asked
+	}
+	clear(m.changed)
+	want := map[Owner]int{}
+	for o := range m.model.owners {
+		if asked != m.model.asked {
+			want[o] = 1
+		}
+	}
+	m.book.SetFamilies(fs, m.now)
+	m.model.setFamilies(asked, m.now)
+	if d := cmp.Diff(want, m.changed); d != "" {
+		t.Fatalf("notified (-want +got):\n%s", d)
+	}
 }
 
 func (m *machine) step(t *rapid.T) {

@@ -52,6 +52,9 @@ func (q question) compare(k Key) int {
 // live tells whether the source is in service and its last word is good: what it holds stays.
 func (q *question) live() bool { return q.retired == never && !q.failed && q.good != never }
 
+// silent tells whether nothing that the question said counts, because its family is not asked any more.
+func (q *question) silent() bool { return !q.failed && q.good == never }
+
 // repeats tells whether a good answer says what the question's last word said.
 func (q *question) repeats(outcome Outcome, addrs []netip.Addr) bool {
 	return q.live() && q.outcome == outcome && q.holds(addrs)
@@ -119,7 +122,8 @@ func (q *question) fresh(addrs []netip.Addr) int {
 	return fresh
 }
 
-// age lets all current holdings start to age: another source has taken over from this one, which is retired.
+// age lets all current holdings start to age: another source has taken over from this one, which is retired, or the family
+// is not asked any more.
 func (q *question) age(at instant) {
 	for i, h := range q.holdings {
 		if h.current() {
