@@ -25,6 +25,16 @@ const (
 	resourceStatus          = "fqdnegresspolicies/status"
 )
 
+// verbPatch is the value of the label verb for a status; those for a NetworkPolicy are of type netpol.Verb.
+const verbPatch = "patch"
+
+// The values of the label outcome.
+const (
+	outcomeOK       = "ok"
+	outcomeConflict = "conflict"
+	outcomeError    = "error"
+)
+
 // The values of the label limit.
 const (
 	limitWriteBudget      = "write_budget"
@@ -59,20 +69,31 @@ func NewMetrics(r prometheus.Registerer, book *addressbook.Book, dns ClusterDNS)
 		}, []string{"reason"}),
 		status: newPolicyGauges(),
 	}
-	for _, limit := range []string{limitWriteBudget, limitPeers, limitAddressesPerName} {
-		m.limit.WithLabelValues(limit)
-	}
+	m.startAtZero()
 	r.MustRegister(m.writes, m.limit, m.events, m.status, bookCollector{book}, newDNSGauge(dns))
 	return m
 }
 
+// startAtZero makes the series that are known before anything happens, so that the first time is an increase too.
+func (m *Metrics) startAtZero() {
+	for _, limit := range []string{limitWriteBudget, limitPeers, limitAddressesPerName} {
+		m.limit.WithLabelValues(limit)
+	}
+	for _, outcome := range []string{outcomeOK, outcomeConflict, outcomeError} {
+		for _, verb := range []netpol.Verb{netpol.Create, netpol.Update, netpol.Delete} {
+			m.writes.WithLabelValues(resourceNetworkPolicies, string(verb), outcome)
+		}
+		m.writes.WithLabelValues(resourceStatus, verbPatch, outcome)
+	}
+}
+
 func (m *Metrics) wrote(resource, verb string, err error) {
-	outcome := "ok"
+	outcome := outcomeOK
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err):
-		outcome = "conflict"
+		outcome = outcomeConflict
 	case err != nil:
-		outcome = "error"
+		outcome = outcomeError
 	}
 	m.writes.WithLabelValues(resource, verb, outcome).Inc()
 }

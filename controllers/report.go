@@ -42,7 +42,7 @@ func (r *PolicyReconciler) report(
 	before := policy.DeepCopy()
 	policy.Status = status
 	err := r.Client.Status().Patch(ctx, policy, client.MergeFrom(before), client.FieldOwner(FieldManager))
-	r.Metrics.wrote(resourceStatus, "patch", err)
+	r.Metrics.wrote(resourceStatus, verbPatch, err)
 	if apierrors.IsNotFound(err) {
 		return time.Time{}, nil // deleted meanwhile
 	}

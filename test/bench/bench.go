@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
+	"github.com/fqdn-egress/fqdn-egress/test/controller"
 )
 
 // The namespaces of the policies that the controller sees, and of the floor.
@@ -40,7 +39,7 @@ type bench struct {
 	plane  *apiserver.Server
 	client client.WithWatch // without a client-side rate limit
 	audit  *auditLog
-	binary string
+	binary string           // of the controller
 	access apiserver.Access // of the controller
 	sample *sample          // nil until the first floor
 }
@@ -91,18 +90,13 @@ func newClient(plane *apiserver.Server) (client.WithWatch, error) {
 }
 
 // buildController builds what is measured, as it is shipped: without the race detector.
-func (b *bench) buildController(ctx context.Context) error {
+func (b *bench) buildController(ctx context.Context) (err error) {
 	if b.binary != "" {
 		return nil
 	}
 	b.say("building the controller")
-	b.binary = filepath.Join(b.dir, "fqdn-egress-controller")
-	build := exec.CommandContext(ctx, "go", "build", "-o", b.binary,
-		"github.com/fqdn-egress/fqdn-egress/cmd/fqdn-egress-controller")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the controller: %w\n%s", err, out)
-	}
-	return nil
+	b.binary, err = controller.Build(ctx, b.dir, os.Stderr)
+	return err
 }
 
 func (b *bench) close() error {

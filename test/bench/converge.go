@@ -50,7 +50,7 @@ func (t *trial) convergeCounts(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	cpu, err := t.controller.cpuSeconds(ctx)
+	cpu, err := t.cpuSeconds(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (t *trial) startProfile(ctx context.Context, name string, d time.Duration) 
 	}
 	path := fmt.Sprintf("/debug/pprof/profile?seconds=%d", int(d.Seconds()))
 	var profiles errgroup.Group
-	profiles.Go(func() error { return t.save(ctx, http.DefaultClient, t.controller.pprof+path, name+".cpu") })
+	profiles.Go(func() error { return t.save(ctx, http.DefaultClient, t.controller.Pprof+path, name+".cpu") })
 	profiles.Go(func() error {
 		admin, err := rest.HTTPClientFor(t.plane.Config)
 		if err != nil {
@@ -42,7 +42,7 @@ func (t *trial) heapProfile(ctx context.Context, name string) error {
 	if t.options.profile == "" {
 		return nil
 	}
-	return t.save(ctx, http.DefaultClient, t.controller.pprof+"/debug/pprof/heap?gc=1", name+".heap")
+	return t.save(ctx, http.DefaultClient, t.controller.Pprof+"/debug/pprof/heap?gc=1", name+".heap")
 }
 
 func (t *trial) save(ctx context.Context, client *http.Client, url, name string) error {
@@ -60,4 +60,35 @@ func (t *trial) save(ctx context.Context, client *http.Client, url, name string)
 	}
 	_, err = io.Copy(f, body)
 	return errors.Join(err, f.Close())
+}
+
+// cpuSeconds is what the controller has used so far, user and system.
+func (t *trial) cpuSeconds(ctx context.Context) (float64, error) {
+	return t.controller.Metric(ctx, "process_cpu_seconds_total")
+}
+
+// collectGarbage makes the controller run its garbage collector.
+func (t *trial) collectGarbage(ctx context.Context) error {
+	body, err := get(ctx, http.DefaultClient, t.controller.Pprof+"/debug/pprof/heap?gc=1")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, body)
+	return errors.Join(err, body.Close())
+}
+
+// get returns the body of a 200 answer.
+func get(ctx context.Context, client *http.Client, url string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("%s: %s", url, resp.Status), resp.Body.Close())
+	}
+	return resp.Body, nil
 }

@@ -35,12 +35,9 @@ func (t *trial) crash(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.controller.kill()
+	t.controller.Kill()
 	t.dns.ForgetQueries()
-	if t.controller, err = t.startController(t.dns.Addr().String()); err != nil {
-		return nil, err
-	}
-	ready, err := t.controller.ready(ctx)
+	ready, err := t.startController(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +58,7 @@ func (t *trial) crash(ctx context.Context) ([]figure, error) {
 	}
 	until := fmt.Sprintf("kill -9 -> %s after every name was asked", 2*quiet)
 	return []figure{
-		seconds("ready", ready, fmt.Sprintf("process start -> /readyz said ok, asked every %s", readyPoll)),
+		seconds("ready", ready, "process start -> /readyz said ok, asked every 5 ms"),
 		seconds("asked", asked, "process start -> the first query for the last of all names and families arrived"),
 		count("API writes", w.total(), until+"; "+w.String()).atMost(0),
 		count("peers lost", len(lost), "first NetworkPolicy -> the same instant; by watch; "+strings.Join(lost[:min(3, len(lost))], "; ")).atMost(0),
@@ -78,7 +75,7 @@ func (t *trial) allAsked(ctx context.Context) (time.Duration, error) {
 		if first := firstQueries(t.dns); len(first) >= questions {
 			var last time.Duration
 			for _, at := range first {
-				last = max(last, at.Sub(t.controller.started))
+				last = max(last, at.Sub(t.controller.Started))
 			}
 			return last, nil
 		}

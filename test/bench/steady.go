@@ -36,7 +36,7 @@ func (t *trial) watchSteady(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	cpuBefore, err := t.controller.cpuSeconds(ctx)
+	cpuBefore, err := t.cpuSeconds(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (t *trial) watchSteady(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	queries, took := t.dns.Count("")-queriesBefore, time.Since(start)
-	cpu, err := t.controller.cpuSeconds(ctx)
+	cpu, err := t.cpuSeconds(ctx)
 	if err != nil {
 		return nil, err
 	}

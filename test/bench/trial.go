@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/test/controller"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
 
@@ -22,6 +25,9 @@ const plainWorkers = 16
 
 // patience is how long a measurement waits for what must come.
 const patience = 5 * time.Minute
+
+// readyTimeout is how long the controller may take to become ready.
+const readyTimeout = time.Minute
 
 // quiet is how long after the last thing that is waited for a count of writes or queries is taken: longer than the five
 // seconds for which the controller may hold back a status.
@@ -32,7 +38,7 @@ type trial struct {
 	*bench
 	workload   workload
 	dns        *dnstest.Server
-	controller *controller
+	controller *controller.Process
 	tracker    *tracker
 
 	begun      mark      // in the audit log, before the first policy
@@ -55,20 +61,31 @@ func (b *bench) begin(ctx context.Context, w workload, flags ...string) (_ *tria
 	if t.tracker, err = b.track(ctx); err != nil {
 		return nil, err
 	}
-	if t.controller, err = b.startController(t.dns.Addr().String(), flags...); err != nil {
-		return nil, err
-	}
-	if _, err := t.controller.ready(ctx); err != nil {
+	if _, err := t.startController(ctx, flags...); err != nil {
 		return nil, err
 	}
 	t.begun, err = b.audit.now()
 	return t, err
 }
 
+// startController returns how long the controller took to be ready.
+func (t *trial) startController(ctx context.Context, flags ...string) (ready time.Duration, err error) {
+	t.controller, err = controller.Start(controller.Options{
+		Binary: t.binary, Kubeconfig: t.access.Kubeconfig, Log: filepath.Join(t.dir, "controller.log"), Profiles: true,
+		Flags: slices.Concat([]string{"--upstreams", t.dns.Addr().String()}, t.options.controllerFlags, flags),
+	})
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return t.controller.Ready(ctx)
+}
+
 // end stops all and empties the namespace. The context of the measurement may be over.
 func (t *trial) end() error {
 	if t.controller != nil {
-		t.controller.kill()
+		t.controller.Kill()
 	}
 	if t.tracker != nil {
 		t.tracker.stop()
@@ -94,7 +111,7 @@ func (t *trial) createAll(ctx context.Context) error {
 	t.lastCreate = time.Now()
 	at, err := t.tracker.await(ctx, expectation, patience)
 	if err != nil {
-		return fmt.Errorf("%w; the controller's log ends: %s", err, t.controller.logTail())
+		return fmt.Errorf("%w; the controller's log ends: %s", err, t.controller.Log.Tail(20))
 	}
 	t.complete = at[len(at)-1]
 	return nil

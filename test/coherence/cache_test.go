@@ -201,6 +201,6 @@ func startBehindCoreDNS(t *testing.T, trip time.Duration) (s shape, a *authority
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.kill)
+	t.Cleanup(c.Kill)
 	return s, a, server
 }

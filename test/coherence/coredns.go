@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/fqdn-egress/fqdn-egress/test/controller"
 )
 
 // kubernetesCache is what the Corefile that Kubernetes comes with says to the cache.
@@ -48,12 +51,12 @@ func (w *world) startCoreDNS(ctx context.Context) error {
 }
 
 // startCoreDNS returns when every server answers.
-func startCoreDNS(ctx context.Context, binary, dir, logs, conf string) (*controller, error) {
+func startCoreDNS(ctx context.Context, binary, dir, logs, conf string) (*controller.Child, error) {
 	path := filepath.Join(dir, "Corefile")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		return nil, err
 	}
-	c, err := startProcess(exec.Command(binary, "-conf", path), filepath.Join(logs, "coredns.log"))
+	c, err := controller.StartChild(exec.Command(binary, "-conf", path), filepath.Join(logs, "coredns.log"))
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +64,7 @@ func startCoreDNS(ctx context.Context, binary, dir, logs, conf string) (*control
 		port, ok := strings.CutSuffix(strings.TrimSpace(line), " {")
 		if port, ok2 := strings.CutPrefix(port, ".:"); ok && ok2 {
 			if err := answers(ctx, "127.0.0.1:"+port, c); err != nil {
-				c.kill()
+				c.Kill()
 				return nil, err
 			}
 		}
@@ -69,18 +72,34 @@ func startCoreDNS(ctx context.Context, binary, dir, logs, conf string) (*control
 	return c, nil
 }
 
-func answers(ctx context.Context, address string, c *controller) error {
+func answers(ctx context.Context, address string, c *controller.Child) error {
 	for {
 		q := new(dns.Msg).SetQuestion("ready.example.", dns.TypeA)
 		client := dns.Client{Timeout: 100 * time.Millisecond}
 		if _, _, err := client.Exchange(q, address); err == nil {
 			return nil
 		}
-		if err := c.failure(); err != nil {
+		if err := c.Failure(); err != nil {
 			return err
 		}
 		if err := sleep(ctx, 50*time.Millisecond); err != nil {
 			return err
+		}
+	}
+}
+
+// freeAddress returns an address that is free for UDP and TCP.
+func freeAddress() (string, error) {
+	for {
+		conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		address := conn.LocalAddr().String()
+		l, err := net.Listen("tcp", address)
+		_ = conn.Close()
+		if err == nil {
+			return address, l.Close()
 		}
 	}
 }

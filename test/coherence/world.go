@@ -8,6 +8,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +23,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
+	"github.com/fqdn-egress/fqdn-egress/test/controller"
 )
 
 // world is all that runs.
@@ -30,8 +33,8 @@ type world struct {
 	sites      map[string]*site
 	plane      *apiserver.Server
 	client     client.WithWatch
-	controller *controller
-	coredns    *controller // nil with our own caches
+	controller *controller.Process
+	coredns    *controller.Child // nil with our own caches
 
 	watching sync.WaitGroup
 	watches  []watch.Interface
@@ -57,7 +60,7 @@ func measure(ctx context.Context, o *options) (_ []result, err error) {
 	}
 	binary := o.controller
 	if binary == "" {
-		if binary, err = buildController(ctx, w.dir); err != nil {
+		if binary, err = controller.Build(ctx, w.dir, os.Stderr); err != nil {
 			return nil, err
 		}
 	}
@@ -128,12 +131,16 @@ func (w *world) observe(ctx context.Context, binary string) (err error) {
 		return err
 	}
 	say("starting the controller; results in %s", w.options.duration)
-	if w.controller, err = startController(binary, w.logDir(), w.plane.Kubeconfig, upstreams, w.options.controllerFlags); err != nil {
+	w.controller, err = controller.Start(controller.Options{
+		Binary: binary, Kubeconfig: w.plane.Kubeconfig, Log: filepath.Join(w.logDir(), "controller.log"),
+		Flags: append([]string{"--upstreams", strings.Join(upstreams, ",")}, w.options.controllerFlags...),
+	})
+	if err != nil {
 		return err
 	}
 	end := time.Now().Add(w.options.duration)
 	for time.Now().Before(end) {
-		if err := errors.Join(sleep(ctx, time.Second), w.controller.failure(), w.failure()); err != nil {
+		if err := errors.Join(sleep(ctx, time.Second), w.controller.Failure(), w.failure()); err != nil {
 			return err
 		}
 		for _, s := range w.sites {
@@ -164,10 +171,11 @@ func (w *world) failure() error {
 
 func (w *world) close() error {
 	var errs []error
-	for _, c := range []*controller{w.controller, w.coredns} {
-		if c != nil {
-			c.kill()
-		}
+	if w.controller != nil {
+		w.controller.Kill()
+	}
+	if w.coredns != nil {
+		w.coredns.Kill()
 	}
 	for _, opened := range w.watches {
 		opened.Stop()

@@ -21,8 +21,8 @@ func keep(ctx context.Context, w *world, in io.Reader) error {
 	w.say.plain("")
 	w.say.output("export KUBECONFIG=" + w.plane.Kubeconfig + "\n" +
 		"kubectl -n " + namespace + " get fep,networkpolicy\n" +
-		"tail -f " + w.controller.log + "\n" +
-		"curl -s " + w.controller.metrics + "/metrics | grep ^fqdn_egress\n")
+		"tail -f " + string(w.controller.Log) + "\n" +
+		"curl -s " + w.controller.Metrics + "/metrics | grep ^fqdn_egress\n")
 	w.say.remark("(a kubectl is in " + w.plane.Assets + ")\n")
 	w.say.help(steerHelp)
 	lines, steer := readLines(in), steering{dns: w.dns, broken: map[string]bool{}}

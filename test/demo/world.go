@@ -22,6 +22,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
+	"github.com/fqdn-egress/fqdn-egress/test/controller"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
 
@@ -36,7 +37,7 @@ type world struct {
 	plane      *apiserver.Server
 	client     client.Client
 	dns        *dnstest.Server
-	controller *controller
+	controller *controller.Process
 }
 
 // start brings everything up, or returns an error and leaves the rest to stop.
@@ -74,16 +75,20 @@ func (w *world) start(ctx context.Context) error {
 }
 
 func (w *world) startController(ctx context.Context) error {
-	binary, err := buildController(ctx, w.root, w.dir, w.say)
+	binary, err := controller.Build(ctx, w.dir, w.say)
 	if err != nil {
 		return err
 	}
-	w.controller, err = startController(binary, filepath.Join(w.dir, "controller.log"), w.plane.Kubeconfig,
-		"--upstreams", w.dns.Addr().String(), "--retention", retention.String())
+	w.controller, err = controller.Start(controller.Options{
+		Binary: binary, Kubeconfig: w.plane.Kubeconfig, Log: filepath.Join(w.dir, "controller.log"),
+		Flags: []string{"--upstreams", w.dns.Addr().String(), "--retention", retention.String()},
+	})
 	if err != nil {
 		return err
 	}
-	_, err = await(ctx, "the controller to be ready", time.Minute, w.controller.ready)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err = w.controller.Ready(ctx)
 	return err
 }
 
@@ -144,7 +149,7 @@ func (w *world) kubectl(ctx context.Context, args ...string) (string, error) {
 func (w *world) stop() error {
 	var errs []error
 	if w.controller != nil {
-		errs = append(errs, w.controller.stop())
+		errs = append(errs, w.controller.Stop())
 	}
 	if w.plane != nil {
 		errs = append(errs, w.plane.Stop())
@@ -163,10 +168,5 @@ func (w *world) logTail(n int) string {
 	if w.controller == nil {
 		return ""
 	}
-	content, err := os.ReadFile(w.controller.log)
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+	return w.controller.Log.Tail(n)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // lastLine is what a person sees who starts the controller and finds it ended.
-func lastLine(p *process) string { return p.log.tail(1) }
+func lastLine(p *process) string { return p.log.Tail(1) }
 
 func TestBadFlagsEndWithOneClearLine(t *testing.T) {
 	for flags, want := range map[string]string{

@@ -7,18 +7,21 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
+	"github.com/fqdn-egress/fqdn-egress/test/controller"
 )
 
 // patience is how long a test waits for what must come; nothing is measured with it.
 const patience = 30 * time.Second
+
+// coverDir is the variable that names where programs that were built with coverage write it.
+const coverDir = "GOCOVERDIR"
 
 var (
 	plane            = apiserver.NewShared(apiserver.Options{ControllerManager: true})
@@ -34,10 +37,12 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	controllerBinary = filepath.Join(dir, "fqdn-egress-controller")
-	build := exec.Command("go", "build", "-race", "-o", controllerBinary, "github.com/fqdn-egress/fqdn-egress/cmd/fqdn-egress-controller")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the controller: %v\n%s", err, out)
+	flags := []string{"-race"}
+	if os.Getenv(coverDir) != "" {
+		flags = append(flags, "-cover", "-coverpkg=github.com/fqdn-egress/fqdn-egress/...")
+	}
+	if controllerBinary, err = controller.Build(context.Background(), dir, os.Stderr, flags...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return plane.Main(m)

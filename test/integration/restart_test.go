@@ -255,17 +255,13 @@ func TestInvariant6_PausedFormerLeaderUndoesNothing(t *testing.T) {
 	w.create("web", nil, rule(443, "www.example.com"))
 	w.wantAllowed(443, "192.0.2.1")
 	w.start(elect...)
-	if err := leader.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	leader.signal(syscall.SIGSTOP)
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.2")
 	w.wantAllowed(443, "192.0.2.1", "192.0.2.2") // by the new leader, once the lease ran out
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.3")
 	w.wantAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3")
 	stop := w.everAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3")
-	if err := leader.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	leader.signal(syscall.SIGCONT)
 	if code := leader.exit(); code == 0 {
 		t.Error("the former leader ended as if all were well")
 	}
