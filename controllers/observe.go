@@ -99,7 +99,7 @@ func (r *PolicyReconciler) networkPolicies(
 func (r *PolicyReconciler) guard(ctx context.Context) (netpol.Guard, error) {
 	blocks := slices.Clone(r.Options.ClusterCIDRs)
 	if !r.Options.ServiceCIDRs {
-		return netpol.Guard{Cluster: blocks}, nil
+		return netpol.Guard{Cluster: blocks, NAT64: r.Options.NAT64Prefixes}, nil
 	}
 	list := &networkingv1.ServiceCIDRList{}
 	if err := r.Client.List(ctx, list, client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy); err != nil {
@@ -113,7 +113,7 @@ func (r *PolicyReconciler) guard(ctx context.Context) (netpol.Guard, error) {
 		}
 	}
 	slices.SortFunc(blocks, netip.Prefix.Compare)
-	return netpol.Guard{Cluster: slices.Compact(blocks)}, nil
+	return netpol.Guard{Cluster: slices.Compact(blocks), NAT64: r.Options.NAT64Prefixes}, nil
 }
 
 // ownedBy returns those of live that are the policy's, or were before it was deleted and created again.

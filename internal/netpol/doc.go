@@ -8,7 +8,7 @@
 //
 //	rules.go      the spec as rules, one for each set of ports (rulekey.go)
 //	dnsrule.go    the rule for the cluster DNS, which stands apart
-//	guard.go      which addresses of answers may become peers
+//	guard.go      which addresses of answers may become peers (never.go, embedded.go)
 //	wanted.go     the addresses that each rule should have now; lingering, what was carried (carried.go), the next instant
 //	live.go       what the live objects have, and whose they are (ownership.go)
 //	place.go      which object holds which address

@@ -18,46 +18,53 @@ type Guard struct {
 	// AllowedPrivate has the policy's allowedPrivateCIDRs. It opens private space (RFC 1918, RFC 6598, RFC 4193) and nothing
 	// else.
 	AllowedPrivate []netip.Prefix
+	// NAT64 has the prefixes by which the network's own gateways translate to IPv4, for which CheckNAT64 has no error. What is
+	// inside counts: the prefix itself may be private space. Others are passed over.
+	NAT64 []netip.Prefix
 }
 
-// Judge returns the address to write for an address of an answer, or why it is refused, in words for a person.
+// Judge returns the address to write for an address of an answer, or why it is refused and what to write instead, in words for
+// a person, at most 256 bytes.
 //
 // An IPv4-mapped address is what it wraps: sockets send IPv4 packets to it, and it is written so. One that a gateway
-// translates to IPv4 (NAT64, 6to4) must pass in both forms and is written as it is, for so the pod's packets carry it.
-// Documentation and benchmarking ranges are ordinary.
+// translates to IPv4 (NAT64, 6to4, Teredo, SIIT) must pass in both forms and is written as it is, for so the pod's packets
+// carry it. Documentation and benchmarking ranges are ordinary.
 func (g Guard) Judge(a netip.Addr) (peer netip.Addr, refused string) {
 	if !a.IsValid() {
 		return netip.Addr{}, "not an address"
 	}
 	if a.Zone() != "" {
-		return netip.Addr{}, "address with a zone, which means nothing on another host"
+		return netip.Addr{}, "address with a zone, which means nothing on another host: correct the DNS record"
 	}
 	peer = a.Unmap()
-	if refused = g.judge(peer); refused != "" {
+	inside := g.embedded(peer)
+	if refused = g.judge(peer, peer, len(inside) > 0 && inside[0].own); refused != "" {
 		return netip.Addr{}, refused
 	}
-	inner, mechanism := embeddedIPv4(peer)
-	if !inner.IsValid() {
-		return peer, ""
-	}
-	if refused = g.judge(inner); refused != "" {
-		return netip.Addr{}, fmt.Sprintf("leads to %s by %s: %s", inner, mechanism, refused)
+	for _, in := range inside {
+		if refused = g.judge(in.addr, peer, false); refused != "" {
+			return netip.Addr{}, fmt.Sprintf("leads to %s by %s: %s", in.addr, in.mechanism, refused)
+		}
 	}
 	return peer, ""
 }
 
-// judge looks at one form of an address.
-func (g Guard) judge(a netip.Addr) (refused string) {
-	if refused = never(a); refused != "" {
-		return refused
+// judge looks at one form of an address; written is the form that a peer has. The prefix of an own NAT64 gateway is not
+// looked at for being private.
+func (g Guard) judge(a, written netip.Addr, ownNAT64 bool) (refused string) {
+	if refused = unusable(a); refused != "" {
+		return refused + ": correct the DNS record"
+	}
+	if refused = local(a); refused != "" {
+		return fmt.Sprintf("%s: write ipBlock {cidr: %s} if it is meant", refused, netip.PrefixFrom(written, written.BitLen()))
 	}
 	for _, p := range g.Cluster {
-		if p.Contains(a) {
-			return "inside the cluster's own range " + p.String()
+		if contains(p, a) {
+			return fmt.Sprintf("inside the cluster's own range %s: use podSelector or namespaceSelector", p)
 		}
 	}
-	if isPrivate(a) && !anyContains(g.AllowedPrivate, a) {
-		return "private address, not inside allowedPrivateCIDRs"
+	if isPrivate(a) && !ownNAT64 && !anyContains(g.AllowedPrivate, a) {
+		return fmt.Sprintf("private address: list %s, or its network, in allowedPrivateCIDRs", netip.PrefixFrom(a, a.BitLen()))
 	}
 	return ""
 }
@@ -74,29 +81,17 @@ func isPrivate(a netip.Addr) bool {
 	return b[0] == 100 && b[1]&0xc0 == 64
 }
 
-// embeddedIPv4 returns the IPv4 address that a gateway takes out of a, or the zero Addr.
-//
-// Of the layouts that RFC 6052 has for prefixes shorter than 96 bits none is looked for in 64:ff9b:1::/48: they cannot be
-// told apart, and networks that use them can put their prefix into --cluster-cidrs.
-func embeddedIPv4(a netip.Addr) (inner netip.Addr, mechanism string) {
-	if !a.Is6() {
-		return netip.Addr{}, ""
+// contains reads a block of IPv4-mapped addresses as the IPv4 block that it is.
+func contains(p netip.Prefix, a netip.Addr) bool {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
-	b := a.As16()
-	switch {
-	case [6]byte(b[:6]) == [6]byte{0, 0x64, 0xff, 0x9b, 0, 1}: // RFC 8215, 64:ff9b:1::/48
-		return netip.AddrFrom4([4]byte(b[12:])), "NAT64"
-	case [12]byte(b[:12]) == [12]byte{0, 0x64, 0xff, 0x9b}: // RFC 6052, 64:ff9b::/96
-		return netip.AddrFrom4([4]byte(b[12:])), "NAT64"
-	case [2]byte(b[:2]) == [2]byte{0x20, 0x02}: // RFC 3056, 2002::/16
-		return netip.AddrFrom4([4]byte(b[2:])), "6to4"
-	}
-	return netip.Addr{}, ""
+	return p.Contains(a)
 }
 
 func anyContains(prefixes []netip.Prefix, a netip.Addr) bool {
 	for _, p := range prefixes {
-		if p.Contains(a) {
+		if contains(p, a) {
 			return true
 		}
 	}

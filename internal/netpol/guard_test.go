@@ -64,13 +64,20 @@ func TestGuardJudge(t *testing.T) {
 		{addr: "fec0::1", private: everything, refused: "site-local"},
 		{addr: "feff::1", private: everything, refused: "site-local"},
 		{addr: "ff02::1", private: everything, refused: "multicast"},
+		{addr: "192.0.0.192", private: everything, refused: "protocol address (192.0.0.0/24): write ipBlock {cidr: 192.0.0.192/32} if it is meant"},
+		{addr: "169.254.170.23", private: everything, refused: "link-local address (cloud metadata lives there): write ipBlock {cidr: 169.254.170.23/32} if it is meant"},
 		{addr: "fd00:ec2::254", private: everything, refused: "AWS"},
+		{addr: "fd00:ec2::23", private: everything, refused: "AWS metadata and instance services (fd00:ec2::/32): write ipBlock {cidr: fd00:ec2::23/128} if it is meant"},
+		{addr: "fd00:ec3::23", private: everything, want: "fd00:ec3::23"},
+		{addr: "fd00:c1::a9fe:a9fe", private: everything, refused: "Oracle"},
+		{addr: "fd00:42::42", private: everything, refused: "Scaleway"},
+		{addr: "fd00:a9fe:a9fe::1", private: everything, refused: "Akamai"},
 		{addr: "fd20:ce::254", private: everything, refused: "Google"},
-		{addr: "10.96.0.10", private: everything, refused: "inside the cluster's own range 10.96.0.0/12"},
+		{addr: "10.96.0.10", private: everything, refused: "inside the cluster's own range 10.96.0.0/12: use podSelector or namespaceSelector"},
 		{addr: "fd00:96::10", private: everything, refused: "inside the cluster's own range fd00:96::/108"},
 		{addr: "203.0.113.65", private: everything, refused: "inside the cluster's own range"},
 		// Private.
-		{addr: "10.0.0.1", refused: "private address, not inside allowedPrivateCIDRs"},
+		{addr: "10.0.0.1", refused: "private address: list 10.0.0.1/32, or its network, in allowedPrivateCIDRs"},
 		{addr: "172.16.0.1", refused: "private"},
 		{addr: "172.31.255.255", refused: "private"},
 		{addr: "192.168.0.1", refused: "private"},
@@ -86,7 +93,14 @@ func TestGuardJudge(t *testing.T) {
 		{addr: "::ffff:10.0.0.1", refused: "private"},
 		{addr: "::ffff:10.1.0.1", private: prefixes("10.1.0.0/16"), want: "10.1.0.1"},
 		{addr: "::ffff:127.0.0.1", refused: "loopback"},
-		{addr: "64:ff9b::a9fe:a9fe", refused: "leads to 169.254.169.254 by NAT64: link-local"},
+		{addr: "64:ff9b::a9fe:a9fe", refused: "leads to 169.254.169.254 by NAT64: link-local address (cloud metadata lives there): write ipBlock {cidr: 64:ff9b::a9fe:a9fe/128} if it is meant"},
+		{addr: "::ffff:0:8efa:4a24", want: "::ffff:0:8efa:4a24"},
+		{addr: "::ffff:0:a9fe:a9fe", refused: "leads to 169.254.169.254 by SIIT: link-local"},
+		{addr: "::ffff:0:a00:1", refused: "leads to 10.0.0.1 by SIIT: private address: list 10.0.0.1/32, or its network, in allowedPrivateCIDRs"},
+		{addr: "2001:0:8efa:4a24::b705:b5db", want: "2001:0:8efa:4a24::b705:b5db"},
+		{addr: "2001:0:8efa:4a24::5601:5601", refused: "leads to 169.254.169.254 by Teredo: link-local"}, // the client, inverted
+		{addr: "2001:0:a00:1::b705:b5db", refused: "leads to 10.0.0.1 by Teredo: private"},               // the server
+		{addr: "2001:1::1", want: "2001:1::1"},
 		{addr: "64:ff9b::a00:1", refused: "leads to 10.0.0.1 by NAT64: private"},
 		{addr: "64:ff9b::a01:1", private: prefixes("10.1.0.0/16"), want: "64:ff9b::a01:1"},
 		{addr: "64:ff9b:1::a60:a", refused: "leads to 10.96.0.10 by NAT64: inside the cluster's own range"},
@@ -98,6 +112,9 @@ func TestGuardJudge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.addr, func(t *testing.T) {
 			g := Guard{Cluster: cluster, AllowedPrivate: tt.private}
+			if _, words := g.Judge(netip.MustParseAddr(tt.addr)); len(words) > 256 {
+				t.Errorf("%d bytes: %s", len(words), words)
+			}
 			peer, refused := g.Judge(netip.MustParseAddr(tt.addr))
 			if tt.refused != "" {
 				if peer.IsValid() || !strings.Contains(refused, tt.refused) {
@@ -126,14 +143,105 @@ func prefixes(list ...string) []netip.Prefix {
 	return out
 }
 
+// TestGuardUnwrapsTheNetworksOwnNAT64: with each length of RFC 6052, as in its section 2.4 (which has 192.0.2.33).
+func TestGuardUnwrapsTheNetworksOwnNAT64(t *testing.T) {
+	tests := []struct {
+		prefix, good, metadata, private string // good leads to 192.0.2.33, private to 10.0.0.1
+	}{
+		{"2001:db8::/32", "2001:db8:c000:221::", "2001:db8:a9fe:a9fe::", "2001:db8:a00:1::"},
+		{"2001:db8:100::/40", "2001:db8:1c0:2:21::", "2001:db8:1a9:fea9:fe::", "2001:db8:10a:0:1::"},
+		{"2001:db8:122::/48", "2001:db8:122:c000:2:2100::", "2001:db8:122:a9fe:a9:fe00::", "2001:db8:122:a00:0:100::"},
+		{"2001:db8:122:300::/56", "2001:db8:122:3c0:0:221::", "2001:db8:122:3a9:fe:a9fe::", "2001:db8:122:30a:0:1::"},
+		{"2001:db8:122:344::/64", "2001:db8:122:344:c0:2:2100::", "2001:db8:122:344:a9:fea9:fe00::", "2001:db8:122:344:a:0:100::"},
+		{"2001:db8:122:344::/96", "2001:db8:122:344::192.0.2.33", "2001:db8:122:344::169.254.169.254", "2001:db8:122:344::10.0.0.1"},
+		{"fd64:ff9b::/96", "fd64:ff9b::192.0.2.33", "fd64:ff9b::169.254.169.254", "fd64:ff9b::10.0.0.1"},
+		{"64:ff9b:1::/48", "64:ff9b:1:c000:2:2100::", "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:a00:0:100::"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.prefix, func(t *testing.T) {
+			g := Guard{NAT64: prefixes("2001:db8:ffff::/72", tt.prefix)} // the first is none, and passed over
+			if peer, refused := g.Judge(netip.MustParseAddr(tt.good)); refused != "" || peer != netip.MustParseAddr(tt.good) {
+				t.Errorf("%s: %v, %q", tt.good, peer, refused)
+			}
+			for addr, want := range map[string]string{
+				tt.metadata: "leads to 169.254.169.254 by NAT64 (" + tt.prefix + "): link-local",
+				tt.private:  "leads to 10.0.0.1 by NAT64 (" + tt.prefix + "): private address: list 10.0.0.1/32",
+			} {
+				if _, refused := g.Judge(netip.MustParseAddr(addr)); !strings.Contains(refused, want) {
+					t.Errorf("%s: %q, want %q", addr, refused, want)
+				}
+			}
+			g.AllowedPrivate = prefixes("10.0.0.0/8")
+			if _, refused := g.Judge(netip.MustParseAddr(tt.private)); refused != "" {
+				t.Errorf("%s inside allowedPrivateCIDRs: %q", tt.private, refused)
+			}
+			g.Cluster = prefixes(tt.prefix)
+			if _, refused := g.Judge(netip.MustParseAddr(tt.good)); !strings.Contains(refused, "own range "+tt.prefix) {
+				t.Errorf("%s inside --cluster-cidrs: %q", tt.good, refused)
+			}
+		})
+	}
+}
+
+// TestGuardReadsMappedBlocks: a block of IPv4-mapped addresses is one of IPv4, for there is no such packet.
+func TestGuardReadsMappedBlocks(t *testing.T) {
+	g := Guard{Cluster: prefixes("::ffff:10.1.0.0/112"), AllowedPrivate: prefixes("::ffff:10.0.0.0/104")}
+	for addr, want := range map[string]string{"10.0.0.1": "", "10.1.0.1": "inside the cluster's own range", "192.168.0.1": "private"} {
+		if _, refused := g.Judge(netip.MustParseAddr(addr)); !strings.HasPrefix(refused, want) || (refused == "") != (want == "") {
+			t.Errorf("%s: %q, want %q", addr, refused, want)
+		}
+	}
+}
+
+// TestRefusalsAreBounded: the longest that can be.
+func TestRefusalsAreBounded(t *testing.T) {
+	g := Guard{
+		NAT64:   prefixes("2001:db8:ffff:ffff:ff:ffff:ffff:0/96", "2001:db8:ffff:ffff::/64"),
+		Cluster: prefixes("254.100.100.0/24", "2001:db8:ffff:ffff:ff:ffff:ffff:ffff/128"),
+	}
+	for _, s := range []string{"2001:db8:ffff:ffff:ff:ffff:fff0:ffff", "2001:db8:ffff:ffff:ff:ffff:a9fe:a9fe", "2001:db8:ffff:ffff:fe:64:6400:c8ff", "2001:db8:ffff:ffff:ff:ffff:ffff:ffff"} {
+		if _, refused := g.Judge(netip.MustParseAddr(s)); refused == "" || len(refused) > 256 {
+			t.Errorf("%s: %d bytes: %s", s, len(refused), refused)
+		}
+	}
+}
+
+func TestCheckNAT64(t *testing.T) {
+	for prefix, want := range map[string]string{
+		"64:ff9b::/96":      "",
+		"2001:db8:64::/48":  "",
+		"10.0.0.0/32":       "no IPv6 prefix",
+		"::ffff:0.0.0.0/96": "no IPv6 prefix",
+		"2001:db8:64::/72":  "a NAT64 prefix has 32, 40, 48, 56, 64 or 96",
+		"2001:db8:64::1/96": "write 2001:db8:64::/96",
+	} {
+		err := CheckNAT64(netip.MustParsePrefix(prefix))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", prefix, err, want)
+		}
+	}
+	if CheckNAT64(netip.Prefix{}) == nil {
+		t.Error("the zero Prefix is accepted")
+	}
+}
+
 // FuzzGuard looks for an address that gets through although the address that packets go to is refused.
 func FuzzGuard(f *testing.F) {
-	for _, s := range []string{"10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "fe80::1", "2001:db8::1"} {
+	for _, s := range []string{"10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "fe80::1", "2001:db8::1", "2001:db8:64::10.0.0.1", "2001:db8:65:a9fe:a9:fe00::", "::ffff:0:10.0.0.1", "2001:0:a00:1::5601:5601"} {
 		f.Add(netip.MustParseAddr(s).AsSlice())
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		a, _ := netip.AddrFromSlice(raw)
+		own := Guard{NAT64: prefixes("2001:db8:64::/96", "2001:db8:65::/48")}
+		if peer, refused := own.Judge(a); refused == "" && len(own.embedded(peer)) > 0 {
+			if _, refused := (Guard{}).Judge(own.embedded(peer)[0].addr); refused != "" {
+				t.Fatalf("%v leads to %v: %s", peer, own.embedded(peer)[0].addr, refused)
+			}
+		}
 		peer, refused := Guard{}.Judge(a)
+		if len(refused) > 256 {
+			t.Fatalf("Judge(%v): %d bytes", a, len(refused))
+		}
 		if (refused == "") != peer.IsValid() {
 			t.Fatalf("Judge(%v) = %v, %q", a, peer, refused)
 		}

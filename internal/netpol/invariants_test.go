@@ -242,10 +242,10 @@ func TestInvariant8_HostileAnswersStayOut(t *testing.T) {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}
 	want := []Refusal{
-		{addrs("10.96.0.1")[0], "inside the cluster's own range 10.96.0.0/12"},
-		{addrs("127.0.0.1")[0], "loopback address"},
-		{addrs("169.254.169.254")[0], "link-local address (cloud metadata lives there)"},
-		{addrs("::ffff:10.0.0.1")[0], "private address, not inside allowedPrivateCIDRs"},
+		{addrs("10.96.0.1")[0], "inside the cluster's own range 10.96.0.0/12: use podSelector or namespaceSelector"},
+		{addrs("127.0.0.1")[0], "loopback address: correct the DNS record"},
+		{addrs("169.254.169.254")[0], "link-local address (cloud metadata lives there): write ipBlock {cidr: 169.254.169.254/32} if it is meant"},
+		{addrs("::ffff:10.0.0.1")[0], "private address: list 10.0.0.1/32, or its network, in allowedPrivateCIDRs"},
 	}
 	if diff := cmp.Diff(want, plan.Refused[pattern(t, "a.example.com")], addrComparer()); diff != "" {
 		t.Errorf("Refused (-want +got):\n%s", diff)
