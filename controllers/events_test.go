@@ -33,6 +33,15 @@ func TestEventsOnTransitionsOnly(t *testing.T) {
 	}
 	refusing := www("Resolved")
 	refusing.Refused = []v1alpha1.RefusedAddress{{Address: "127.0.0.1", Reason: "loopback"}}
+	another := www("Resolved")
+	another.Refused = []v1alpha1.RefusedAddress{{Address: "127.0.0.2", Reason: "loopback"}}
+	refused := refusing
+	refused.State = "Refused"
+	wildcard := v1alpha1.FQDNStatus{FQDN: "*.example.com", State: "Pending"}
+	deaf := statusWith("Programmed")
+	deaf.Conditions = append(deaf.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonDNSUnavailable, Message: "no server",
+	})
 
 	for name, tc := range map[string]struct {
 		before, after v1alpha1.FQDNEgressPolicyStatus
@@ -46,12 +55,20 @@ func TestEventsOnTransitionsOnly(t *testing.T) {
 		"recovered":                      {statusWith("", www("Failing")), statusWith("", www("Resolved")), []string{"ResolutionRecovered"}},
 		"one event for two names": {statusWith("", www("Resolved"), api("Resolved")),
 			statusWith("", www("Failing"), api("NotFound")), []string{"ResolutionFailed"}},
-		"refused once":           {statusWith("", www("Resolved")), statusWith("", refusing), []string{"AddressRefused"}},
-		"still refused":          {statusWith("", refusing), statusWith("", refusing), nil},
-		"conflict":               {statusWith("Programmed"), statusWith("Conflict"), []string{"Conflict"}},
-		"conflict goes on":       {statusWith("Conflict"), statusWith("Conflict"), nil},
-		"conflict, then failure": {statusWith("Conflict"), statusWith("WriteFailed"), []string{"WriteFailed"}},
-		"conflict is over":       {statusWith("Conflict"), statusWith("Programmed"), nil},
+		"refused once":               {statusWith("", www("Resolved")), statusWith("", refusing), []string{"AddressRefused"}},
+		"still refused":              {statusWith("", refusing), statusWith("", refusing), nil},
+		"refused at another address": {statusWith("", refusing), statusWith("", another), nil},
+		"every address refused":      {statusWith("", refusing), statusWith("", refused), []string{"AddressRefused"}},
+		"refused from the start":     {statusWith(""), statusWith("", refused), []string{"AddressRefused"}},
+		"refused no more":            {statusWith("", refused), statusWith("", www("Resolved")), []string{"ResolutionRecovered"}},
+		"a wildcard":                 {statusWith(""), statusWith("Programmed", wildcard), []string{"WildcardsUnobserved"}},
+		"the same wildcard":          {statusWith("", wildcard), statusWith("", wildcard), nil},
+		"nobody to ask":              {statusWith("Programmed"), deaf, []string{"DNSUnavailable"}},
+		"still nobody":               {deaf, deaf, nil},
+		"conflict":                   {statusWith("Programmed"), statusWith("Conflict"), []string{"Conflict"}},
+		"conflict goes on":           {statusWith("Conflict"), statusWith("Conflict"), nil},
+		"conflict, then failure":     {statusWith("Conflict"), statusWith("WriteFailed"), []string{"WriteFailed"}},
+		"conflict is over":           {statusWith("Conflict"), statusWith("Programmed"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string

@@ -26,6 +26,7 @@ type memory struct {
 	written    map[string]fingerprint // what was sent last, by the name of the NetworkPolicy
 	budget     *rate.Limiter          // of address writes
 	contest    contest
+	servedAt   time.Time // when there was a DNS server to ask, as far as was seen; zero: not yet
 	statusAt   time.Time // when the status was written last, or first seen
 	statusOwed bool      // a NetworkPolicy was written and the status that tells of it was not yet
 }

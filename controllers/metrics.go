@@ -56,7 +56,7 @@ func NewMetrics(r prometheus.Registerer, book *addressbook.Book, dns ClusterDNS)
 		writes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: metricsNamespace, Name: "writes_total",
 			Help: "Writes to the API server, by resource (networkpolicies, fqdnegresspolicies/status), verb (create, update, " +
-				"delete, patch) and outcome (ok, conflict, error).",
+				"delete, patch) and outcome (ok, conflict, terminating: the namespace is being deleted, error).",
 		}, []string{"resource", "verb", "outcome"}),
 		limit: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: metricsNamespace, Name: "limits_hit_total",
@@ -64,8 +64,8 @@ func NewMetrics(r prometheus.Registerer, book *addressbook.Book, dns ClusterDNS)
 		}, []string{"limit"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: metricsNamespace, Name: "policy_events_total",
-			Help: "Events emitted about policies, by reason (ResolutionFailed, ResolutionRecovered, AddressRefused, Conflict, " +
-				"Contested, WriteFailed, LimitReached).",
+			Help: "Events emitted about policies, by reason (ResolutionFailed, ResolutionRecovered, AddressRefused, " +
+				"WildcardsUnobserved, DNSUnavailable, Conflict, Contested, WriteFailed, LimitReached).",
 		}, []string{"reason"}),
 		status: newPolicyGauges(),
 	}
@@ -90,6 +90,8 @@ func (m *Metrics) startAtZero() {
 func (m *Metrics) wrote(resource, verb string, err error) {
 	outcome := outcomeOK
 	switch {
+	case vanishes(err):
+		outcome = "terminating"
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err):
 		outcome = outcomeConflict
 	case err != nil:
@@ -114,7 +116,7 @@ func (m *Metrics) event(e event) { m.events.WithLabelValues(e.reason).Inc() }
 
 // policyGauges counts policies by what their status says; one entry a policy, gone with it.
 type policyGauges struct {
-	policies, notReady, refused *prometheus.Desc
+	policies, notReady, unresolved, refused *prometheus.Desc
 
 	mu    sync.Mutex
 	byKey map[types.NamespacedName]policyFigures
@@ -122,12 +124,21 @@ type policyGauges struct {
 
 // policyFigures is what one policy adds to the gauges.
 type policyFigures struct {
-	ready   bool
-	refused int
+	ready      bool
+	unresolved map[string]int // names without an allowed address, by reason; nil: none
+	refused    int
 }
 
 func figuresOf(status v1alpha1.FQDNEgressPolicyStatus, plan netpol.Plan) policyFigures {
 	f := policyFigures{ready: meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady)}
+	for _, s := range status.FQDNs {
+		if reason := unresolvedReason(s); reason != "" {
+			if f.unresolved == nil {
+				f.unresolved = map[string]int{}
+			}
+			f.unresolved[reason]++
+		}
+	}
 	for _, refused := range plan.Refused {
 		f.refused += len(refused)
 	}
@@ -135,14 +146,17 @@ func figuresOf(status v1alpha1.FQDNEgressPolicyStatus, plan netpol.Plan) policyF
 }
 
 func newPolicyGauges() *policyGauges {
-	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", name), help, nil, nil)
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, "", name), help, labels, nil)
 	}
 	return &policyGauges{
 		policies: desc("policies", "Policies that were reconciled."),
 		notReady: desc("policies_not_ready", "Policies whose condition Ready is not True."),
-		refused:  desc("refused_addresses", "Addresses of current answers that the guard keeps out, summed over the policies."),
-		byKey:    map[types.NamespacedName]policyFigures{},
+		unresolved: desc("unresolved_names", "Names and patterns of policies that have no allowed address, by the reason that condition "+
+			"Resolved gives (ResolutionFailed, AddressRefused, NameNotFound, Pending, WildcardsUnobserved). One that two policies list "+
+			"counts twice.", "reason"),
+		refused: desc("refused_addresses", "Addresses of current answers that the guard keeps out, summed over the policies."),
+		byKey:   map[types.NamespacedName]policyFigures{},
 	}
 }
 
@@ -150,6 +164,7 @@ func newPolicyGauges() *policyGauges {
 func (g *policyGauges) Describe(ch chan<- *prometheus.Desc) {
 	ch <- g.policies
 	ch <- g.notReady
+	ch <- g.unresolved
 	ch <- g.refused
 }
 
@@ -157,8 +172,11 @@ func (g *policyGauges) Describe(ch chan<- *prometheus.Desc) {
 func (g *policyGauges) Collect(ch chan<- prometheus.Metric) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	notReady, refused := 0, 0
+	notReady, refused, unresolved := 0, 0, map[string]int{}
 	for _, f := range g.byKey {
+		for reason, n := range f.unresolved {
+			unresolved[reason] += n
+		}
 		if !f.ready {
 			notReady++
 		}
@@ -166,6 +184,9 @@ func (g *policyGauges) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(g.policies, prometheus.GaugeValue, float64(len(g.byKey)))
 	ch <- prometheus.MustNewConstMetric(g.notReady, prometheus.GaugeValue, float64(notReady))
+	for _, reason := range unresolvedReasons() {
+		ch <- prometheus.MustNewConstMetric(g.unresolved, prometheus.GaugeValue, float64(unresolved[reason]), reason)
+	}
 	ch <- prometheus.MustNewConstMetric(g.refused, prometheus.GaugeValue, float64(refused))
 }
 

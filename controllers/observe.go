@@ -26,11 +26,13 @@ const policyIndex = "fqdnegress.dev/policy"
 
 // observation is all that one reconcile looks at, read once.
 type observation struct {
-	policy *v1alpha1.FQDNEgressPolicy
-	live   []networkingv1.NetworkPolicy
-	memory *memory
-	dns    clusterdns.Facts
-	input  netpol.Input // what Compile decides on, made of the above
+	policy   *v1alpha1.FQDNEgressPolicy
+	snapshot addressbook.Snapshot
+	live     []networkingv1.NetworkPolicy // what the API has; kept up to date by our own writes
+	memory   *memory
+	dns      clusterdns.Facts
+	input    netpol.Input // what Compile decides on, made of the above
+	why      string       // something is written
 }
 
 func (r *PolicyReconciler) observe(
@@ -47,9 +49,12 @@ func (r *PolicyReconciler) observe(
 	facts := r.ClusterDNS.Facts()
 	dns := dnsOf(facts, r.Options)
 	memory := r.memories.of(policy, now)
+	if snapshot.Served > 0 && memory.servedAt.IsZero() {
+		memory.servedAt = now
+	}
 	memory.look(viewOf(policy), func() netpol.Carried { return netpol.CarriedFrom(ownedBy(policy, live), dns, now) })
 	return observation{
-		policy: policy, live: live, memory: memory, dns: facts,
+		policy: policy, snapshot: snapshot, live: live, memory: memory, dns: facts,
 		input: netpol.Input{
 			Policy:   policy,
 			Names:    namesOf(snapshot),
@@ -130,22 +135,39 @@ func ownedBy(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkPolic
 // firstWriteAt returns until when the first write waits for the names: to apply a policy to running pods must not cut them
 // off from hosts that only take a moment to resolve. Zero: it does not wait. A restart has nothing to wait for, unless
 // the spec got rules meanwhile for which nothing was carried: other ports of the same names, for one.
-func firstWriteAt(in observation, s addressbook.Snapshot) time.Time {
+//
+//	all names are answered        it does not wait
+//	there is a server to ask      until 2 s after each name was wanted, or after the server was there
+//	there is none                 until 30 s after the policy was created (a crash loop does not renew that), or the first
+//	                              name was wanted, if the API server's clock is ahead of ours
+func firstWriteAt(in observation) time.Time {
 	carries := in.memory.generation != 0 || in.memory.carried.Covers(&in.policy.Spec)
 	if len(ownedBy(in.policy, in.live)) > 0 && carries {
 		return time.Time{}
 	}
-	return namesDueAt(s)
+	at := namesDueAt(in.snapshot, firstWriteWait)
+	if at.IsZero() {
+		return time.Time{}
+	}
+	limit := earliest(in.policy.CreationTimestamp.Add(unservedWait), at.Add(unservedWait-firstWriteWait))
+	served := limit
+	if !in.memory.servedAt.IsZero() {
+		served = earliest(in.memory.servedAt.Add(firstWriteWait), limit)
+	}
+	if served.After(at) {
+		return served
+	}
+	return at
 }
 
-// namesDueAt returns when the wait for names that were not answered yet is over. Zero: all are answered.
-func namesDueAt(s addressbook.Snapshot) time.Time {
+// namesDueAt returns when names that were not answered yet were wanted for so long. Zero: all are answered.
+func namesDueAt(s addressbook.Snapshot, wait time.Duration) time.Time {
 	var at time.Time
 	for _, e := range s.Entries {
 		if _, exact := e.Pattern.Exact(); !exact || !e.Answered.IsZero() {
 			continue
 		}
-		if end := e.Wanted.Add(firstWriteWait); end.After(at) {
+		if end := e.Wanted.Add(wait); end.After(at) {
 			at = end
 		}
 	}

@@ -10,13 +10,17 @@ import (
 
 // The pace of writes; docs/design.md says why.
 const (
-	firstWriteWait  = 2 * time.Second  // a new policy waits that long for its names before the first write
-	statusInterval  = 5 * time.Second  // between two writes of a status when only the status changed
-	addressBurst    = 10               // address writes of a policy that go out at once
-	addressInterval = 2 * time.Second  // between two address writes of a policy after the burst
-	contestedAfter  = 5                // repairs within contestedWithin
-	contestedWithin = time.Minute      //
-	contestedPace   = 30 * time.Second // between two repairs of a contested object
+	firstWriteWait  = 2 * time.Second        // a new policy waits that long for its names before the first write
+	unservedWait    = 30 * time.Second       // and that long after its creation while there is no DNS server to ask
+	restartPatience = time.Minute            // what the status says of a name outlasts a start by that while DNS answers others
+	firstStatusWait = 200 * time.Millisecond // the first status of a generation waits that long for names: mostly it is the last then
+	disputeWait     = time.Minute            // LimitReached and Contested turn Ready False after that
+	statusInterval  = 5 * time.Second        // between two writes of a status when only the status changed
+	addressBurst    = 10                     // address writes of a policy that go out at once
+	addressInterval = 2 * time.Second        // between two address writes of a policy after the burst
+	contestedAfter  = 5                      // repairs within contestedWithin
+	contestedWithin = time.Minute            //
+	contestedPace   = 30 * time.Second       // between two repairs of a contested object
 )
 
 // Options are the settings of a PolicyReconciler. The zero value works.

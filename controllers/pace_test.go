@@ -85,7 +85,7 @@ func TestInvariant7_ContestedRepairsSlowDownButNewAddressesDoNot(t *testing.T) {
 	m, in := aMemory(t, "192.0.2.1/32")
 	in.live[0] = networkPolicy("0.0.0.0/0")
 	for range contestedAfter {
-		m.contest.repaired(testNow)
+		m.contest.repaired("web-fqdn", testNow)
 	}
 	if at, want := m.paceOf(in, update("192.0.2.1/32"), testNow), testNow.Add(contestedPace); !at.Equal(want) {
 		t.Errorf("next repair at %s, want %s", at, want)
@@ -99,7 +99,7 @@ func TestInvariant10_ContestAndNewAddressesTogetherPassTheBucket(t *testing.T) {
 	m, in := aMemory(t, "192.0.2.1/32")
 	in.live[0] = networkPolicy("0.0.0.0/0")
 	for range contestedAfter {
-		m.contest.repaired(testNow)
+		m.contest.repaired("web-fqdn", testNow)
 	}
 	for i := range addressBurst {
 		if at := m.paceOf(in, update("192.0.2.9/32"), testNow); !at.IsZero() {

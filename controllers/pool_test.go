@@ -42,7 +42,8 @@ func TestPoolInStatus(t *testing.T) {
 			www := f.snapshot.Entries[0].Pattern
 			known, carried := block(0, tc.allowed), block(tc.allowed, tc.carried)
 			f.snapshot.Entries[0].Rotation = tc.rotation
-			f.done.plan.Allowed, f.done.plan.CarriedFor = map[fqdn.Pattern][]netip.Addr{www: known}, map[fqdn.Pattern][]netip.Addr{www: carried}
+			f.done.plan.CarriedFor = map[fqdn.Pattern][]netip.Addr{www: carried}
+			f.live.For[www] = append(known, carried...)
 			f.policy.Status.FQDNs = []v1alpha1.FQDNStatus{{FQDN: "www.example.com", State: v1alpha1.FQDNResolved, Pool: tc.before}}
 			if d := cmp.Diff(tc.want, statusFor(f, testNow).FQDNs[0].Pool); d != "" {
 				t.Errorf("-want +got:\n%s", d)

@@ -7,6 +7,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -65,17 +66,10 @@ func (r *PolicyReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if at := firstWriteAt(in, snapshot); at.After(now) {
-		return ctrl.Result{RequeueAfter: at.Sub(now)}, nil
-	}
-
-	done := r.program(ctx, in, now)
-	next, err := r.report(ctx, in, snapshot, done, now)
-	if err != nil {
+	done := r.program(ctx, &in, now)
+	next, err := r.report(ctx, in, done, now)
+	if err = errors.Join(done.err, err); err != nil {
 		return ctrl.Result{}, err
-	}
-	if done.err != nil {
-		return ctrl.Result{}, done.err
 	}
 	return requeueAt(now, snapshot.Next, done.plan.Next, done.retryAt, next), nil
 }
@@ -89,15 +83,10 @@ func (r *PolicyReconciler) forget(policy types.NamespacedName) {
 
 // requeueAt asks for a reconcile at the earliest of the given instants; zero ones do not count.
 func requeueAt(now time.Time, instants ...time.Time) ctrl.Result {
-	var earliest time.Time
-	for _, at := range instants {
-		if !at.IsZero() && (earliest.IsZero() || at.Before(earliest)) {
-			earliest = at
-		}
-	}
-	if earliest.IsZero() {
+	at := earliest(instants...)
+	if at.IsZero() {
 		return ctrl.Result{}
 	}
 	// An instant is meant to have passed when the reconcile runs, and a zero RequeueAfter would mean "never".
-	return ctrl.Result{RequeueAfter: max(earliest.Sub(now), 0) + time.Millisecond}
+	return ctrl.Result{RequeueAfter: max(at.Sub(now), 0) + time.Millisecond}
 }

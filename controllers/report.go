@@ -10,33 +10,34 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
 // report writes the status if it differs, with one patch, and tells by events what a person should act on. It returns
-// when a status that has to wait is due; zero: none waits.
-func (r *PolicyReconciler) report(
-	ctx context.Context, in observation, snapshot addressbook.Snapshot, done programmed, now time.Time,
-) (time.Time, error) {
-	contested := in.memory.contest.on
-	if done.held && !contested {
-		return time.Time{}, nil // the status goes with the write that waits
+// when a status that has to wait is due, or changes by itself; zero: never.
+func (r *PolicyReconciler) report(ctx context.Context, in observation, done programmed, now time.Time) (time.Time, error) {
+	contested := in.memory.contest.on()
+	if done.vanishes || done.held && !contested {
+		return time.Time{}, nil // the status goes with the policy, or with the write that waits
 	}
 	policy := in.policy
-	status := statusFor(facts{
-		policy: policy, snapshot: snapshot, done: done, contested: contested,
-		dnsRemark: dnsRemarkOf(in.dns, r.Options.DNSService),
-	}, now)
+	f := facts{
+		policy: policy, snapshot: in.snapshot, done: done, live: netpol.Live(in.input, done.plan, in.live),
+		contested: contested, altered: in.memory.contest.differences(), dnsRemark: dnsRemarkOf(in.dns, r.Options.DNSService),
+	}
+	status := statusFor(f, now)
+	next := f.next(status, now)
 	r.Metrics.observe(client.ObjectKeyFromObject(policy), figuresOf(status, done.plan))
 	if equality.Semantic.DeepEqual(policy.Status, status) {
 		in.memory.statusOwed = false
-		return time.Time{}, nil
+		return next, nil
 	}
-	if at := in.memory.statusDue(policy, snapshot, done, now); !at.IsZero() {
-		return at, nil
+	if at := in.memory.statusDue(policy.Status, in, done, now); !at.IsZero() {
+		return earliest(next, at), nil
 	}
 
 	before := policy.DeepCopy()
@@ -50,28 +51,32 @@ func (r *PolicyReconciler) report(
 		return time.Time{}, fmt.Errorf("writing status: %w", err)
 	}
 	in.memory.statusAt, in.memory.statusOwed = now, false
-	r.Metrics.limits(snapshot, done.plan)
+	r.Metrics.limits(in.snapshot, done.plan)
 	for _, e := range eventsFor(before.Status, status) {
 		r.Metrics.event(e)
-		r.Recorder.Eventf(policy, nil, e.kind, e.reason, e.action, "%s", shorten(e.note))
+		r.Recorder.Eventf(policy, nil, e.kind, e.reason, e.action, "%s", shorten(e.note, maxMessage))
 	}
-	return time.Time{}, nil
+	return next, nil
 }
 
 // statusDue returns when a status that differs is to be written; zero: now.
-func (m *memory) statusDue(
-	policy *v1alpha1.FQDNEgressPolicy, snapshot addressbook.Snapshot, done programmed, now time.Time,
-) time.Time {
-	if at := namesDueAt(snapshot); policy.Status.ObservedGeneration == 0 && at.After(now) {
-		return at // the first status is worth a moment's wait, as the first NetworkPolicy is
+//
+//	the first of a generation              at once, unless a name is likely to be answered within a moment
+//	after a write of a NetworkPolicy       at the end of the queue: rules before words
+//	Ready is still Unknown, for a start    at once: tools wait for it
+//	else                                   statusInterval after the one before
+func (m *memory) statusDue(written v1alpha1.FQDNEgressPolicyStatus, in observation, done programmed, now time.Time) time.Time {
+	first := written.ObservedGeneration != in.policy.Generation
+	if at := namesDueAt(in.snapshot, firstStatusWait); first && at.After(now) {
+		return at
 	}
 	if done.wrote && done.err == nil && !m.statusOwed {
-		// Rules before words: where many policies wait for their NetworkPolicies, their statuses go to the end of the queue.
 		m.statusOwed = true
 		return now
 	}
-	due := m.statusAt.Add(statusInterval)
-	if !m.statusOwed && policy.Status.ObservedGeneration == policy.Generation && due.After(now) {
+	ready := meta.FindStatusCondition(written.Conditions, v1alpha1.ConditionReady)
+	pending := ready != nil && ready.Reason == v1alpha1.ReasonPending
+	if due := m.statusAt.Add(statusInterval); !first && !pending && !m.statusOwed && due.After(now) {
 		return due
 	}
 	return time.Time{}

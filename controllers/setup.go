@@ -36,19 +36,14 @@ const (
 // SetupWithManager registers the reconciler and what wakes it: policies, their NetworkPolicies, the Service ranges, the
 // book and the cluster's DNS. Every wake-up is a key; what changed is read afresh.
 func (r *PolicyReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, &networkingv1.NetworkPolicy{}, policyIndex, func(o client.Object) []string {
-		if policy, ok := netpol.PolicyOf(o.(*networkingv1.NetworkPolicy)); ok {
-			return []string{policy}
-		}
-		return nil
-	})
+	err := mgr.GetFieldIndexer().IndexField(ctx, &networkingv1.NetworkPolicy{}, policyIndex, policiesOf)
 	if err != nil {
 		return fmt.Errorf("indexing NetworkPolicies: %w", err)
 	}
 	warm := true
 	b := ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.FQDNEgressPolicy{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&networkingv1.NetworkPolicy{}, handler.EnqueueRequestsFromMapFunc(policyOf)).
+		Watches(&networkingv1.NetworkPolicy{}, handler.EnqueueRequestsFromMapFunc(requestsOf)).
 		WatchesRawSource(source.Func(r.watchBook)).
 		WatchesRawSource(clusterDNSSource{r: r, reported: &reportedNotices{}}).
 		WithOptions(controller.Options{
@@ -67,13 +62,20 @@ func (r *PolicyReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manage
 	return nil
 }
 
-// policyOf maps a NetworkPolicy to the policy that it concerns: as ours, or as a namesake that is in the way.
-func policyOf(_ context.Context, np client.Object) []reconcile.Request {
-	policy, ok := netpol.PolicyOf(np.(*networkingv1.NetworkPolicy))
-	if !ok {
-		return nil
+// policiesOf names the policies that a NetworkPolicy concerns: as theirs, or as a namesake that is in the way.
+func policiesOf(np client.Object) []string {
+	if policy, ok := netpol.PolicyOf(np.(*networkingv1.NetworkPolicy)); ok {
+		return []string{policy}
 	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: np.GetNamespace(), Name: policy}}}
+	return nil
+}
+
+func requestsOf(_ context.Context, np client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, policy := range policiesOf(np) {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: np.GetNamespace(), Name: policy}})
+	}
+	return requests
 }
 
 // watchBook lets the book wake policies. Adding a key to the queue never blocks, and a key waits there only once.

@@ -6,6 +6,8 @@ package controllers
 import (
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,17 +45,36 @@ func aFact(t *testing.T, edit func(*facts)) facts {
 	t.Helper()
 	www := pattern(t, "www.example.com")
 	f := facts{
-		policy:   &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web", Generation: 3}},
-		snapshot: addressbook.Snapshot{Entries: []addressbook.Entry{{Pattern: www, State: addressbook.Resolved}}},
-		done: programmed{plan: netpol.Plan{
-			Objects: []string{"web-fqdn"}, AddressCount: 1,
-			Allowed: map[fqdn.Pattern][]netip.Addr{www: addrs("192.0.2.1")},
-		}},
+		policy: &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web", Generation: 3}},
+		snapshot: addressbook.Snapshot{
+			Entries: []addressbook.Entry{{
+				Pattern: www, State: addressbook.Resolved, Tried: true, Wanted: testNow.Add(-time.Hour), Answered: testNow.Add(-time.Hour),
+				Addresses: []addressbook.Address{{Addr: addrs("192.0.2.1")[0], Current: true}},
+			}},
+			Served: 1, Heard: true,
+		},
+		done: programmed{plan: netpol.Plan{Objects: []string{"web-fqdn"}}},
 	}
+	allow(&f, www, "192.0.2.1")
 	if edit != nil {
 		edit(&f)
 	}
 	return f
+}
+
+// allow makes these the only addresses that are planned and live.
+func allow(f *facts, p fqdn.Pattern, ss ...string) {
+	f.done.plan.Allowed = map[fqdn.Pattern][]netip.Addr{p: addrs(ss...)}
+	f.done.plan.AddressCount = len(ss)
+	f.live = netpol.Liveness{Objects: []string{"web-fqdn"}, Addresses: addrs(ss...), For: map[fqdn.Pattern][]netip.Addr{p: addrs(ss...)}}
+}
+
+// starting is the name of aFact right after a start: wanted now, and nothing of it known.
+func starting(f *facts) {
+	e := &f.snapshot.Entries[0]
+	e.State, e.Tried, e.Answered, e.Wanted, e.Addresses = addressbook.Pending, false, time.Time{}, testNow, nil
+	f.done.plan.CarriedFor, f.done.plan.Allowed = f.done.plan.Allowed, nil
+	f.snapshot.Heard = false
 }
 
 func TestStatusOfAResolvedName(t *testing.T) {
@@ -68,69 +89,245 @@ func TestStatusOfAResolvedName(t *testing.T) {
 	}
 }
 
+func conditionOf(status v1alpha1.FQDNEgressPolicyStatus, kind string) string {
+	c := meta.FindStatusCondition(status.Conditions, kind)
+	if c == nil {
+		return "none"
+	}
+	return string(c.Status) + "/" + c.Reason
+}
+
 func TestConditionsOfEachState(t *testing.T) {
 	state := func(s addressbook.State, message string) func(*facts) {
 		return func(f *facts) { f.snapshot.Entries[0].State, f.snapshot.Entries[0].Message = s, message }
 	}
+	refuse := func(f *facts) {
+		www := f.snapshot.Entries[0].Pattern
+		allow(f, www)
+		f.done.plan.Refused = map[fqdn.Pattern][]netpol.Refusal{www: {{Addr: addrs("192.0.2.1")[0], Reason: "private: list its block in allowedPrivateCIDRs"}}}
+	}
+	since := func(d time.Duration, reason string) func(*facts) {
+		return func(f *facts) {
+			f.policy.Status.Conditions = []metav1.Condition{
+				{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady, ObservedGeneration: 3},
+				{Type: v1alpha1.ConditionProgrammed, Status: metav1.ConditionFalse, Reason: reason, LastTransitionTime: metav1.NewTime(testNow.Add(-d))},
+			}
+		}
+	}
+	both := func(edits ...func(*facts)) func(*facts) {
+		return func(f *facts) {
+			for _, e := range edits {
+				e(f)
+			}
+		}
+	}
+	deaf := func(f *facts) { f.snapshot.Heard, f.snapshot.Served = false, 0 }
+	leftOut := func(f *facts) { f.done.plan.LeftOut = 7 }
+
 	for name, tc := range map[string]struct {
 		edit                        func(*facts)
 		ready, resolved, programmed string // status/reason
+		unresolved                  int32
 	}{
-		"resolved": {nil, "True/Ready", "True/Resolved", "True/Programmed"},
+		"resolved": {nil, "True/Ready", "True/Resolved", "True/Programmed", 0},
 		"stale still counts as resolved": {state(addressbook.Stale, "SERVFAIL"),
-			"True/Ready", "True/Resolved", "True/Programmed"},
-		"pending": {state(addressbook.Pending, ""), "False/Pending", "False/Pending", "True/Programmed"},
-		"not found": {state(addressbook.NotFound, "NXDOMAIN"),
-			"False/NameNotFound", "False/NameNotFound", "True/Programmed"},
-		"failing": {state(addressbook.Failing, "timeout"),
-			"False/ResolutionFailed", "False/ResolutionFailed", "True/Programmed"},
-		"a wildcard that nothing observes": {func(f *facts) {
+			"True/Ready", "True/Resolved", "True/Programmed", 0},
+		"a dead name does not make the policy unready": {state(addressbook.NotFound, "NXDOMAIN"),
+			"True/Ready", "False/NameNotFound", "True/Programmed", 1},
+		"nor does a failing one": {state(addressbook.Failing, "timeout"),
+			"True/Ready", "False/ResolutionFailed", "True/Programmed", 1},
+		"nor one whose every address is refused": {refuse, "True/Ready", "False/AddressRefused", "True/Programmed", 1},
+		"nor a wildcard that nothing observes": {func(f *facts) {
 			f.snapshot.Entries[0] = addressbook.Entry{Pattern: pattern(t, "*.example.com"), State: addressbook.Pending}
-		}, "False/WildcardsUnobserved", "False/WildcardsUnobserved", "True/Programmed"},
-		"no names": {func(f *facts) { f.snapshot.Entries = nil }, "True/Ready", "True/NoNames", "True/Programmed"},
+		}, "True/Ready", "False/WildcardsUnobserved", "True/Programmed", 1},
+		"a name that may still get its first answer": {both(starting, func(f *facts) { f.snapshot.Heard = true }),
+			"Unknown/Pending", "False/Pending", "True/Programmed", 1},
+		"a name that got none in two seconds, while others are answered": {both(starting, func(f *facts) {
+			f.snapshot.Heard, f.snapshot.Entries[0].Wanted = true, testNow.Add(-firstWriteWait)
+		}), "True/Ready", "False/Pending", "True/Programmed", 1},
+		"a failure within the first two seconds may still be mended": {both(starting, state(addressbook.Failing, "SERVFAIL")),
+			"Unknown/Pending", "False/ResolutionFailed", "True/Programmed", 1},
+		"nobody to ask": {both(starting, deaf, func(f *facts) { f.snapshot.Entries[0].Wanted = testNow.Add(-firstWriteWait) }),
+			"Unknown/DNSUnavailable", "False/Pending", "True/Programmed", 1},
+		"all that were asked fail": {func(f *facts) {
+			f.snapshot.Heard = false
+			state(addressbook.Failing, "timeout")(f)
+		}, "Unknown/DNSUnavailable", "False/ResolutionFailed", "True/Programmed", 1},
+		"nobody to ask, and no name to ask for": {both(deaf, func(f *facts) { f.snapshot.Entries = nil }),
+			"True/Ready", "True/NoNames", "True/Programmed", 0},
+		"the first write waits": {both(starting, func(f *facts) { f.done.waits = true }),
+			"Unknown/Pending", "False/Pending", "Unknown/Pending", 1},
+		"the first write waits for a server": {both(starting, deaf, func(f *facts) {
+			f.done.waits, f.snapshot.Entries[0].Wanted = true, testNow.Add(-firstWriteWait)
+		}), "Unknown/DNSUnavailable", "False/Pending", "Unknown/Pending", 1},
+		"no names": {func(f *facts) { f.snapshot.Entries = nil }, "True/Ready", "True/NoNames", "True/Programmed", 0},
 		"conflict": {func(f *facts) { f.done.plan.Conflicts = []string{"web-fqdn"} },
-			"False/Conflict", "True/Resolved", "False/Conflict"},
-		"contested":    {func(f *facts) { f.contested = true }, "False/Contested", "True/Resolved", "False/Contested"},
-		"write failed": {func(f *facts) { f.done.err = errors.New("quota exceeded") }, "False/WriteFailed", "True/Resolved", "False/WriteFailed"},
-		"peers left out": {func(f *facts) { f.done.plan.LeftOut = 7 },
-			"False/LimitReached", "True/Resolved", "False/LimitReached"},
-		"addresses of a name left out": {func(f *facts) { f.snapshot.Entries[0].Limited = true },
-			"False/LimitReached", "True/Resolved", "False/LimitReached"},
-		"audit": {func(f *facts) { f.policy.Spec.Mode = v1alpha1.ModeAudit }, "True/Ready", "True/Resolved", "True/Audit"},
+			"False/Conflict", "True/Resolved", "False/Conflict", 0},
+		"write failed": {func(f *facts) { f.done.err = errors.New("quota exceeded") },
+			"False/WriteFailed", "True/Resolved", "False/WriteFailed", 0},
+		"contested before it was ready": {func(f *facts) { f.contested = true },
+			"Unknown/Contested", "True/Resolved", "False/Contested", 0},
+		"altered by the API server before it was ready": {func(f *facts) { f.contested, f.altered = true, "egress has 0.0.0.0/0 more" },
+			"Unknown/Contested", "True/Resolved", "False/Contested", 0},
+		"contested for less than a minute": {both(since(59*time.Second, "Contested"), func(f *facts) { f.contested = true }),
+			"True/Ready", "True/Resolved", "False/Contested", 0},
+		"contested for a minute": {both(since(time.Minute, "Contested"), func(f *facts) { f.contested = true }),
+			"False/Contested", "True/Resolved", "False/Contested", 0},
+		"contested, after another generation was ready": {both(since(time.Second, "Contested"), func(f *facts) {
+			f.contested, f.policy.Status.Conditions[0].ObservedGeneration = true, 2
+		}), "Unknown/Contested", "True/Resolved", "False/Contested", 0},
+		"peers left out for less than a minute": {both(since(time.Second, "LimitReached"), leftOut),
+			"True/Ready", "True/Resolved", "False/LimitReached", 0},
+		"peers left out for a minute": {both(since(time.Minute, "LimitReached"), leftOut),
+			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"addresses of a name left out for a minute": {both(since(time.Minute, "LimitReached"),
+			func(f *facts) { f.snapshot.Entries[0].Limited = true }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"audit": {func(f *facts) { f.policy.Spec.Mode = v1alpha1.ModeAudit }, "True/Ready", "True/Resolved", "True/Audit", 0},
 		"a failed write hides no failing name in Resolved": {func(f *facts) {
 			f.done.err = errors.New("quota exceeded")
 			state(addressbook.Failing, "timeout")(f)
-		}, "False/WriteFailed", "False/ResolutionFailed", "False/WriteFailed"},
+		}, "False/WriteFailed", "False/ResolutionFailed", "False/WriteFailed", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status := statusFor(aFact(t, tc.edit), testNow)
+			f := aFact(t, tc.edit)
+			if strings.Contains(tc.resolved, "ResolutionFailed") {
+				allow(&f, f.snapshot.Entries[0].Pattern) // failing without an address
+			}
+			status := statusFor(f, testNow)
 			for condition, want := range map[string]string{
 				v1alpha1.ConditionReady: tc.ready, v1alpha1.ConditionResolved: tc.resolved, v1alpha1.ConditionProgrammed: tc.programmed,
 			} {
 				c := meta.FindStatusCondition(status.Conditions, condition)
-				if c == nil {
-					t.Fatalf("no condition %s", condition)
+				if got := conditionOf(status, condition); got != want || c.Message == "" || c.ObservedGeneration != 3 {
+					t.Errorf("%s: got %s (%+v), want %s with a message", condition, got, c, want)
 				}
-				if got := string(c.Status) + "/" + c.Reason; got != want || c.Message == "" || c.ObservedGeneration != 3 {
-					t.Errorf("%s: got %s (%q, generation %d), want %s with a message", condition, got, c.Message, c.ObservedGeneration, want)
-				}
+			}
+			if status.UnresolvedCount != tc.unresolved {
+				t.Errorf("%d names without an address, want %d", status.UnresolvedCount, tc.unresolved)
 			}
 		})
 	}
 }
 
-func TestMessageSaysThatTheClusterDNSIsMissing(t *testing.T) {
+func TestStalledIsThereOnlyWhileThereIsAConflict(t *testing.T) {
+	f := aFact(t, func(f *facts) { f.done.plan.Conflicts = []string{"web-fqdn"} })
+	f.policy.Status = statusFor(f, testNow)
+	if got := conditionOf(f.policy.Status, v1alpha1.ConditionStalled); got != "True/Conflict" {
+		t.Errorf("Stalled is %s during a conflict", got)
+	}
+	f.done.plan.Conflicts = nil
+	if got := conditionOf(statusFor(f, testNow), v1alpha1.ConditionStalled); got != "none" {
+		t.Errorf("Stalled is %s after it", got)
+	}
+}
+
+func TestConditionsHaveATimeAlthoughTheDefaultHasNone(t *testing.T) {
+	f := aFact(t, func(f *facts) {
+		starting(f)
+		f.policy.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown,
+			Reason: v1alpha1.ReasonPending, LastTransitionTime: metav1.Unix(0, 0)}}
+	})
+	for _, c := range statusFor(f, testNow).Conditions {
+		if !c.LastTransitionTime.Time.Equal(testNow) {
+			t.Errorf("%s: %s", c.Type, c.LastTransitionTime)
+		}
+	}
+}
+
+// A name is Refused by what DNS says of it now, whatever is still allowed from before.
+func TestRefusedNames(t *testing.T) {
+	www := pattern(t, "www.example.com")
+	refusals := func(ss ...string) (rs []netpol.Refusal) {
+		for _, a := range addrs(ss...) {
+			rs = append(rs, netpol.Refusal{Addr: a, Reason: "private: list its block in allowedPrivateCIDRs"})
+		}
+		return rs
+	}
+	current := func(ss ...string) (as []addressbook.Address) {
+		for _, a := range addrs(ss...) {
+			as = append(as, addressbook.Address{Addr: a, Current: true})
+		}
+		return as
+	}
+	retained := addressbook.Address{Addr: addrs("192.0.2.1")[0], Until: testNow.Add(time.Minute)}
+	for name, tc := range map[string]struct {
+		state     addressbook.State
+		addresses []addressbook.Address
+		refused   []netpol.Refusal
+		allowed   []string
+		want      v1alpha1.FQDNState
+		message   string
+	}{
+		"all of them": {addressbook.Resolved, current("10.0.0.2"), refusals("10.0.0.2"), nil, v1alpha1.FQDNRefused,
+			"every address is refused: 10.0.0.2: private: list its block in allowedPrivateCIDRs"},
+		"some of them": {addressbook.Resolved, current("10.0.0.2", "192.0.2.1"), refusals("10.0.0.2"), []string{"192.0.2.1"},
+			v1alpha1.FQDNResolved, ""},
+		"public yesterday and private today": {addressbook.Resolved, append(current("10.0.0.2"), retained), refusals("10.0.0.2"),
+			[]string{"192.0.2.1"}, v1alpha1.FQDNRefused,
+			"every address is refused: 10.0.0.2: private: list its block in allowedPrivateCIDRs; 1 of earlier answers still allowed"},
+		"private yesterday and public today": {addressbook.Resolved, append(current("192.0.2.7"), addressbook.Address{Addr: addrs("10.0.0.2")[0]}),
+			refusals("10.0.0.2"), []string{"192.0.2.7"}, v1alpha1.FQDNResolved, ""},
+		"all of them, and now it fails": {addressbook.Stale, current("10.0.0.2"), refusals("10.0.0.2"), nil, v1alpha1.FQDNRefused,
+			"every address is refused: 10.0.0.2: private: list its block in allowedPrivateCIDRs"},
+		"gone": {addressbook.NotFound, nil, nil, nil, v1alpha1.FQDNNotFound, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := aFact(t, func(f *facts) {
+				f.snapshot.Entries[0].State, f.snapshot.Entries[0].Addresses = tc.state, tc.addresses
+				allow(f, www, tc.allowed...)
+				f.done.plan.Refused = map[fqdn.Pattern][]netpol.Refusal{www: tc.refused}
+			})
+			got := statusFor(f, testNow).FQDNs[0]
+			if got.State != tc.want || got.Message != tc.message || int(got.AddressCount) != len(tc.allowed) {
+				t.Errorf("got %s %q with %v, want %s %q", got.State, got.Message, got.Addresses, tc.want, tc.message)
+			}
+		})
+	}
+}
+
+func TestResolvedListsTheWorstNamesFirst(t *testing.T) {
+	f := aFact(t, func(f *facts) {
+		for name, state := range map[string]addressbook.State{"gone": addressbook.NotFound, "failing": addressbook.Failing} {
+			f.snapshot.Entries = append(f.snapshot.Entries, addressbook.Entry{Pattern: pattern(t, name+".example.com"),
+				State: state, Message: name, Wanted: testNow.Add(-time.Hour), Answered: testNow.Add(-time.Hour)})
+		}
+	})
+	status := statusFor(f, testNow)
+	want := "failing.example.com: failing; gone.example.com: gone"
+	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionResolved); c.Message != want {
+		t.Errorf("Resolved says %q, want %q", c.Message, want)
+	}
+	want = "2 of 3 names have no allowed address: " + want + "; the NetworkPolicies are written"
+	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); c.Message != want {
+		t.Errorf("Ready says %q, want %q", c.Message, want)
+	}
+}
+
+func TestStatusSaysWhatIsLive(t *testing.T) {
+	f := aFact(t, func(f *facts) {
+		f.done.err = errors.New("exceeded quota")
+		f.live = netpol.Liveness{}
+	})
+	got := statusFor(f, testNow)
+	if got.AddressCount != 0 || len(got.NetworkPolicies) != 0 || got.FQDNs[0].AddressCount != 0 || len(got.FQDNs[0].Addresses) != 0 {
+		t.Errorf("nothing is written, yet: %+v", got)
+	}
+	f.done.err, f.policy.Spec.Mode = nil, v1alpha1.ModeAudit
+	got = statusFor(f, testNow)
+	if got.AddressCount != 1 || len(got.NetworkPolicies) != 0 || len(got.FQDNs[0].Addresses) != 1 {
+		t.Errorf("in mode Audit it tells what would be allowed, and no NetworkPolicy: %+v", got)
+	}
+}
+
+func TestMessageSaysWhatToKnowOfTheClusterDNS(t *testing.T) {
 	message := func(edit func(*facts)) string {
 		status := statusFor(aFact(t, edit), testNow)
 		return meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionProgrammed).Message
 	}
-	missing := message(func(f *facts) { f.dnsRemark = "the Service is not there" })
-	if want := message(nil) + "; the Service is not there"; missing != want {
-		t.Errorf("message %q, want %q", missing, want)
+	if got := message(func(f *facts) { f.dnsRemark = "it is not there" }); got != message(nil)+"; it is not there" {
+		t.Errorf("the message is %q", got)
 	}
-	if omitted := message(func(f *facts) {
-		f.dnsRemark, f.policy.Spec.ClusterDNS = "the Service is not there", v1alpha1.ClusterDNSOmit
-	}); omitted != message(nil) {
+	if omitted := message(func(f *facts) { f.dnsRemark, f.policy.Spec.ClusterDNS = "it is not there", v1alpha1.ClusterDNSOmit }); omitted != message(nil) {
 		t.Errorf("without a DNS rule the Service does not matter, yet: %q", omitted)
 	}
 }
@@ -144,34 +341,78 @@ func TestInvariant5_SameFactsSameStatus(t *testing.T) {
 	}
 }
 
-func TestInvariant4_StatusStaysAsWrittenUntilTheNameAnswers(t *testing.T) {
+// A start writes no status as long as names may still be answered; after that nothing is said that was not seen.
+func TestInvariant4_StatusAfterAStart(t *testing.T) {
 	f := aFact(t, nil)
 	f.policy.Status = statusFor(f, testNow)
-	f.snapshot.Entries[0].State = addressbook.Pending
-	f.done.plan.Allowed, f.done.plan.CarriedFor = nil, map[fqdn.Pattern][]netip.Addr{f.snapshot.Entries[0].Pattern: addrs("192.0.2.1")}
-	if diff := cmp.Diff(f.policy.Status, statusFor(f, testNow)); diff != "" {
-		t.Errorf("before the name answered: %s", diff)
+	starting(&f)
+	same := func(at time.Time) {
+		t.Helper()
+		if diff := cmp.Diff(f.policy.Status, statusFor(f, at)); diff != "" {
+			t.Errorf("%s after the start: %s", at.Sub(testNow), diff)
+		}
 	}
-	// Answered, with another address; the carried one is still allowed and belongs to the name.
-	f.snapshot.Entries[0].State = addressbook.Resolved
-	f.done.plan.Allowed = map[fqdn.Pattern][]netip.Addr{f.snapshot.Entries[0].Pattern: addrs("192.0.2.2")}
-	want := []string{"192.0.2.1", "192.0.2.2"}
-	if diff := cmp.Diff(want, statusFor(f, testNow).FQDNs[0].Addresses); diff != "" {
-		t.Errorf("after the name answered: %s", diff)
+	says := func(at time.Time, ready string, state v1alpha1.FQDNState, addresses ...string) {
+		t.Helper()
+		status := statusFor(f, at)
+		got := status.FQDNs[0]
+		if conditionOf(status, v1alpha1.ConditionReady) != ready || got.State != state || !slices.Equal(got.Addresses, addresses) {
+			t.Errorf("%s after the start: %s, %+v; want %s, %s %v", at.Sub(testNow),
+				conditionOf(status, v1alpha1.ConditionReady), got, ready, state, addresses)
+		}
 	}
-	// Failing, but something is still allowed: that is stale.
+	end := testNow.Add(firstWriteWait)
+	same(end.Add(-time.Millisecond))
+	if next := f.next(f.policy.Status, testNow); !next.Equal(end) {
+		t.Errorf("the status changes at %s, want %s", next, end)
+	}
+	says(end, "Unknown/DNSUnavailable", v1alpha1.FQDNPending, "192.0.2.1")
+
+	// DNS answers others: with many names it takes a while until each had its turn.
+	f.snapshot.Heard = true
+	same(testNow.Add(restartPatience - time.Second))
+	says(testNow.Add(restartPatience), "True/Ready", v1alpha1.FQDNPending, "192.0.2.1")
+
+	// --max-stale emptied the rules.
+	gone := f
+	allow(&gone, f.snapshot.Entries[0].Pattern)
+	if status := statusFor(gone, testNow); status.FQDNs[0].State != v1alpha1.FQDNPending || status.AddressCount != 0 {
+		t.Errorf("nothing is allowed any more, yet: %+v", status)
+	}
+
+	// It fails, and something is still allowed: that is stale.
 	f.snapshot.Entries[0].State, f.snapshot.Entries[0].Message = addressbook.Failing, "SERVFAIL"
-	f.done.plan.Allowed = nil
-	stale := statusFor(f, testNow).FQDNs[0]
-	if stale.State != v1alpha1.FQDNStale || stale.AddressCount != 1 || stale.Message != "SERVFAIL, keeping 1 from before the restart" {
-		t.Errorf("failing after a restart: %+v", stale)
+	says(end, "True/Ready", v1alpha1.FQDNStale, "192.0.2.1")
+	if got, want := statusFor(f, end).FQDNs[0].Message, "SERVFAIL, keeping 1 from before the restart"; got != want {
+		t.Errorf("message %q, want %q", got, want)
 	}
-	f.snapshot.Entries[0].State = addressbook.Resolved
-	f.done.plan.Allowed = map[fqdn.Pattern][]netip.Addr{f.snapshot.Entries[0].Pattern: addrs("192.0.2.2")}
-	// Carried no more: it goes from the status as well.
-	f.done.plan.CarriedFor = nil
-	if diff := cmp.Diff(want[1:], statusFor(f, testNow).FQDNs[0].Addresses); diff != "" {
-		t.Errorf("after it was released: %s", diff)
+}
+
+func TestInvariant5_AuditSaysAfterAStartWhatItSaid(t *testing.T) {
+	f := aFact(t, func(f *facts) { f.policy.Spec.Mode, f.live = v1alpha1.ModeAudit, netpol.Liveness{} })
+	f.policy.Status = statusFor(f, testNow)
+	starting(&f)
+	f.done.plan.CarriedFor, f.done.plan.AddressCount, f.live = nil, 0, netpol.Liveness{}
+	if diff := cmp.Diff(f.policy.Status, statusFor(f, testNow)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStatusChangesByItselfWhenAContestLasts(t *testing.T) {
+	f := aFact(t, nil)
+	f.policy.Status = statusFor(f, testNow)
+	f.contested = true
+	status := statusFor(f, testNow)
+	if next, want := f.next(status, testNow), testNow.Add(disputeWait); !next.Equal(want) {
+		t.Errorf("next at %s, want %s", next, want)
+	}
+	f.policy.Status = status
+	status = statusFor(f, testNow.Add(disputeWait))
+	if got := conditionOf(status, v1alpha1.ConditionReady); got != "False/Contested" {
+		t.Errorf("after a minute Ready is %s", got)
+	}
+	if next := f.next(status, testNow.Add(disputeWait)); !next.IsZero() {
+		t.Errorf("and it is said, yet it changes at %s", next)
 	}
 }
 
@@ -179,7 +420,8 @@ func TestInvariant4_StatusStaysAsWrittenUntilTheNameAnswers(t *testing.T) {
 func TestInvariant4_StatusTellsAllThatWasCarried(t *testing.T) {
 	f := aFact(t, nil)
 	www := f.snapshot.Entries[0].Pattern
-	f.done.plan.Allowed = map[fqdn.Pattern][]netip.Addr{www: block(0, 400)}
+	f.live.Addresses = block(0, 400)
+	f.live.For[www] = block(0, 400)
 	f.policy.Status = statusFor(f, testNow)
 	// After the restart a first answer had eight of them.
 	f.done.plan.Allowed = map[fqdn.Pattern][]netip.Addr{www: block(392, 8)}
@@ -195,12 +437,12 @@ func TestInvariant12_StatusIsBounded(t *testing.T) {
 		many = append(many, a)
 	}
 	f := aFact(t, func(f *facts) {
-		f.done.plan.Allowed, f.done.plan.Refused = map[fqdn.Pattern][]netip.Addr{}, map[fqdn.Pattern][]netpol.Refusal{}
+		f.done.plan.Refused = map[fqdn.Pattern][]netpol.Refusal{}
 		f.snapshot.Entries = nil
 		for i := range 500 {
 			p := pattern(t, "name"+string(rune('a'+i%26))+string(rune('a'+i/26%26))+".example.com")
 			f.snapshot.Entries = append(f.snapshot.Entries, addressbook.Entry{Pattern: p, State: addressbook.Resolved})
-			f.done.plan.Allowed[p] = many
+			f.live.For[p] = many
 			for _, a := range many {
 				f.done.plan.Refused[p] = append(f.done.plan.Refused[p], netpol.Refusal{Addr: a, Reason: "private"})
 			}

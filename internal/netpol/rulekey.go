@@ -124,3 +124,12 @@ func egressPorts(ports []v1alpha1.EgressPort) []networkingv1.NetworkPolicyPort {
 	}
 	return out
 }
+
+// KeyOf returns the key of the ports of a rule of a NetworkPolicy.
+func KeyOf(ports []networkingv1.NetworkPolicyPort) RuleKey {
+	_, key := canonicalPorts(ports)
+	return key
+}
+
+// KeyOfSpec returns the key of the ports of a rule of a policy's spec.
+func KeyOfSpec(ports []v1alpha1.EgressPort) RuleKey { return KeyOf(egressPorts(ports)) }

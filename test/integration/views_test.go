@@ -105,7 +105,8 @@ func TestOwnUpstreams_Refused(t *testing.T) {
 	if want := "not allowed by --policy-upstreams for A and AAAA from " + inside.Addr().String(); status.Message != want {
 		t.Errorf("message %q, want %q", status.Message, want)
 	}
-	w.wantCondition("intranet", v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonResolutionFailed)
+	w.wantCondition("intranet", v1alpha1.ConditionResolved, metav1.ConditionFalse, v1alpha1.ReasonResolutionFailed)
+	w.wantCondition("intranet", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonDNSUnavailable)
 	if got := w.allowed(8443); len(got) > 0 || inside.CountNet("udp", "")+inside.CountNet("tcp", "") > 0 {
 		t.Errorf("allowed %v, asked %d times", got, inside.CountNet("udp", ""))
 	}

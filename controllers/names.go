@@ -1,0 +1,115 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// unresolvedReasons are the reasons why a name has no allowed address, the worst first.
+func unresolvedReasons() []string {
+	return []string{
+		v1alpha1.ReasonResolutionFailed,
+		v1alpha1.ReasonAddressRefused,
+		v1alpha1.ReasonNameNotFound,
+		v1alpha1.ReasonPending,
+		v1alpha1.ReasonWildcardsUnobserved,
+	}
+}
+
+// unresolvedReason is the one of them that a name has; "" if it has an address.
+func unresolvedReason(s v1alpha1.FQDNStatus) string {
+	switch s.State {
+	case v1alpha1.FQDNFailing:
+		return v1alpha1.ReasonResolutionFailed
+	case v1alpha1.FQDNRefused:
+		return v1alpha1.ReasonAddressRefused
+	case v1alpha1.FQDNNotFound:
+		return v1alpha1.ReasonNameNotFound
+	case v1alpha1.FQDNPending:
+		if isWildcard(s) {
+			return v1alpha1.ReasonWildcardsUnobserved
+		}
+		return v1alpha1.ReasonPending
+	case v1alpha1.FQDNResolved, v1alpha1.FQDNStale:
+	}
+	return ""
+}
+
+func isUnresolved(s v1alpha1.FQDNStatus) bool { return unresolvedReason(s) != "" }
+
+// worstFirst returns the names without an address, the worst first.
+func worstFirst(names []v1alpha1.FQDNStatus) []v1alpha1.FQDNStatus {
+	rank := func(s v1alpha1.FQDNStatus) int { return slices.Index(unresolvedReasons(), unresolvedReason(s)) }
+	bad := filter(names, isUnresolved)
+	slices.SortStableFunc(bad, func(a, b v1alpha1.FQDNStatus) int { return rank(a) - rank(b) })
+	return bad
+}
+
+func limitedNames(s addressbook.Snapshot) []string {
+	var names []string
+	for _, e := range s.Entries {
+		if e.Limited {
+			names = append(names, e.Pattern.String())
+		}
+	}
+	return names
+}
+
+func inState(state v1alpha1.FQDNState) func(v1alpha1.FQDNStatus) bool {
+	return func(s v1alpha1.FQDNStatus) bool { return s.State == state }
+}
+
+func isWildcard(s v1alpha1.FQDNStatus) bool { return strings.HasPrefix(s.FQDN, "*.") }
+
+func filter(names []v1alpha1.FQDNStatus, keep func(v1alpha1.FQDNStatus) bool) []v1alpha1.FQDNStatus {
+	var kept []v1alpha1.FQDNStatus
+	for _, s := range names {
+		if keep(s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// listNames names the first few with their messages and counts the rest.
+func listNames(names []v1alpha1.FQDNStatus) string {
+	parts := make([]string, len(names))
+	for i, s := range names {
+		parts[i] = s.FQDN
+		if s.Message != "" {
+			parts[i] += ": " + s.Message
+		}
+	}
+	return listed(parts)
+}
+
+// listed joins the first few parts and counts the rest.
+func listed(parts []string) string {
+	text := strings.Join(parts[:min(len(parts), maxNamed)], "; ")
+	if more := len(parts) - maxNamed; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
+}
+
+// of says how many of how many names have something.
+func of(n, all int) string {
+	if n == 1 {
+		return fmt.Sprintf("1 of %d names has", all)
+	}
+	return fmt.Sprintf("%d of %d names have", n, all)
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}

@@ -1,0 +1,378 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+)
+
+// These tests call Reconcile once or twice, against an API server that answers as a test wants: with what a real one answers
+// only in rare moments. What it does otherwise is the business of test/integration.
+type reconciling struct {
+	t        *testing.T
+	api      client.WithWatch // past what the test intercepts
+	r        *PolicyReconciler
+	clock    *clocktesting.FakePassiveClock
+	recorder *events.FakeRecorder
+}
+
+const (
+	testNamespace = "shop"
+	testPolicy    = "web"
+	testObject    = "web-fqdn"
+)
+
+// reconcilingWith has the policy web, whose only name is answered with 192.0.2.1.
+func reconcilingWith(t *testing.T, intercept interceptor.Funcs, objects ...client.Object) *reconciling {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	policy := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{
+		Namespace: testNamespace, Name: testPolicy, UID: "u", Generation: 1, CreationTimestamp: metav1.NewTime(testNow),
+	}}
+	policy.Spec.Egress = []v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{{FQDN: "www.example.com"}}}}
+	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(policy).WithObjects(append(objects, policy)...).
+		WithIndex(&networkingv1.NetworkPolicy{}, policyIndex, policiesOf).Build()
+	book := addressbook.New(addressbook.Options{})
+	w := &reconciling{t: t, api: api, clock: clocktesting.NewFakePassiveClock(testNow), recorder: events.NewFakeRecorder(100)}
+	w.r = &PolicyReconciler{
+		Client: interceptor.NewClient(api, intercept), Live: api, Book: book, ClusterDNS: aClusterDNS{}, Recorder: w.recorder,
+		Clock: w.clock, Metrics: NewMetrics(prometheus.NewRegistry(), book, aClusterDNS{}),
+		Options: Options{DNSService: "kube-system/kube-dns", MaxStale: time.Hour},
+	}
+	book.Want(ownerOf(policy), wantsOf(policy), testNow)
+	book.Serve("", 1)
+	w.answer("192.0.2.1")
+	return w
+}
+
+// aClusterDNS is a cluster whose DNS Service is there and never changes.
+type aClusterDNS struct{}
+
+func (aClusterDNS) Facts() clusterdns.Facts {
+	return clusterdns.Facts{Found: true, Namespace: "kube-system", ClusterIPs: addrs("10.96.0.10"),
+		ServicePorts: []clusterdns.Port{{Protocol: "UDP", Port: 53}}}
+}
+func (aClusterDNS) OnChange(func())                  {}
+func (aClusterDNS) WaitForSync(context.Context) bool { return true }
+
+func (w *reconciling) answer(addresses ...string) {
+	www, _ := pattern(w.t, "www.example.com").Exact()
+	for _, family := range []addressbook.Family{addressbook.IPv4, addressbook.IPv6} {
+		answer := addressbook.Answer{Outcome: addressbook.NoData, TTL: time.Minute}
+		if family == addressbook.IPv4 {
+			answer = addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs(addresses...), TTL: time.Minute}
+		}
+		w.r.Book.Record(addressbook.Key{Name: www, Family: family, Source: "10.96.0.10:53"}, answer, w.clock.Now())
+	}
+}
+
+func (w *reconciling) reconcile() (ctrl.Result, error) {
+	return w.r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: testNamespace, Name: testPolicy}})
+}
+
+// settled reconciles until the status is written: it waits for the write of a NetworkPolicy before it.
+func (w *reconciling) settled() ctrl.Result {
+	w.t.Helper()
+	var result ctrl.Result
+	for range 2 {
+		var err error
+		if result, err = w.reconcile(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return result
+}
+
+func (w *reconciling) status() v1alpha1.FQDNEgressPolicyStatus {
+	w.t.Helper()
+	policy := &v1alpha1.FQDNEgressPolicy{}
+	if err := w.api.Get(w.t.Context(), client.ObjectKey{Namespace: testNamespace, Name: testPolicy}, policy); err != nil {
+		w.t.Fatal(err)
+	}
+	return policy.Status
+}
+
+// object returns the live NetworkPolicy; nil if there is none.
+func (w *reconciling) object() *networkingv1.NetworkPolicy {
+	w.t.Helper()
+	np := &networkingv1.NetworkPolicy{}
+	err := w.api.Get(w.t.Context(), client.ObjectKey{Namespace: testNamespace, Name: testObject}, np)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return np
+}
+
+func (w *reconciling) wantOutcome(verb, outcome string, want float64) {
+	w.t.Helper()
+	if got := testutil.ToFloat64(w.r.Metrics.writes.WithLabelValues(resourceNetworkPolicies, verb, outcome)); got != want {
+		w.t.Errorf("%v writes %s with outcome %s, want %v", got, verb, outcome, want)
+	}
+}
+
+func (w *reconciling) wantNoEvent() {
+	w.t.Helper()
+	select {
+	case e := <-w.recorder.Events:
+		w.t.Errorf("event %s", e)
+	default:
+	}
+}
+
+// onWrite lets a test answer for the API server: on creates and updates of NetworkPolicies.
+func onWrite(answer func(write func() error, np *networkingv1.NetworkPolicy) error) interceptor.Funcs {
+	return interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if np, ok := o.(*networkingv1.NetworkPolicy); ok {
+				return answer(func() error { return c.Create(ctx, np, opts...) }, np)
+			}
+			return c.Create(ctx, o, opts...)
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			if np, ok := o.(*networkingv1.NetworkPolicy); ok {
+				return answer(func() error { return c.Update(ctx, np, opts...) }, np)
+			}
+			return c.Update(ctx, o, opts...)
+		},
+	}
+}
+
+func TestReconcile_WritesAndReports(t *testing.T) {
+	w := reconcilingWith(t, interceptor.Funcs{})
+	w.settled()
+	if np := w.object(); np == nil || len(blocksOf(np)) != 2 {
+		t.Fatalf("want the address and the DNS rule, got %+v", np)
+	}
+	if got := conditionOf(w.status(), v1alpha1.ConditionReady); got != "True/Ready" {
+		t.Errorf("Ready is %s", got)
+	}
+	w.wantOutcome("create", "ok", 1)
+	w.wantNoEvent()
+}
+
+func TestReconcile_SomebodyWroteOrDeletedMeanwhile(t *testing.T) {
+	resource := schema.GroupResource{Group: "networking.k8s.io", Resource: "networkpolicies"}
+	for name, failure := range map[string]error{
+		"wrote":   apierrors.NewConflict(resource, testObject, errors.New("the object has been modified")),
+		"deleted": apierrors.NewNotFound(resource, testObject),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var fail error
+			w := reconcilingWith(t, onWrite(func(write func() error, _ *networkingv1.NetworkPolicy) error {
+				if fail != nil {
+					return fail
+				}
+				return write()
+			}))
+			w.settled()
+			before := w.status()
+
+			fail = failure
+			w.answer("192.0.2.1", "192.0.2.2")
+			result, err := w.reconcile()
+			if err != nil || result.RequeueAfter < time.Second || result.RequeueAfter > 2*time.Second {
+				t.Fatalf("got %v, %v; want another try in a second", result, err)
+			}
+			w.wantOutcome("update", "conflict", 1)
+			w.wantOutcome("update", "error", 0)
+			if after := w.status(); conditionOf(after, v1alpha1.ConditionProgrammed) != conditionOf(before, v1alpha1.ConditionProgrammed) {
+				t.Errorf("the status says %+v of what the next try will mend", after)
+			}
+			fail = nil
+			w.settled()
+			if np := w.object(); len(blocksOf(np)) != 3 {
+				t.Errorf("the second try did not write: %+v", np)
+			}
+			w.wantNoEvent()
+		})
+	}
+}
+
+// What the cache does not show yet is read from the API server, and whose it is decides.
+func TestReconcile_BehindTheCache(t *testing.T) {
+	hidden := interceptor.Funcs{Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+		if _, ok := o.(*networkingv1.NetworkPolicy); ok {
+			return apierrors.NewNotFound(schema.GroupResource{Resource: "networkpolicies"}, key.Name)
+		}
+		return c.Get(ctx, key, o, opts...)
+	}}
+	existing := networkPolicy("198.51.100.1/32")
+	existing.Namespace = testNamespace
+
+	t.Run("a foreign one is not touched", func(t *testing.T) {
+		w := reconcilingWith(t, hidden, existing.DeepCopy())
+		if _, err := w.reconcile(); err != nil {
+			t.Fatal(err)
+		}
+		if got := blocksOf(w.object()); len(got) != 1 || got[0].cidr != "198.51.100.1/32" {
+			t.Errorf("it was written: %v", got)
+		}
+		status := w.status()
+		if conditionOf(status, v1alpha1.ConditionProgrammed) != "False/Conflict" || len(status.NetworkPolicies) != 0 {
+			t.Errorf("the status: %+v", status)
+		}
+	})
+	t.Run("ours is updated", func(t *testing.T) {
+		ours := existing.DeepCopy()
+		ours.Labels = map[string]string{netpol.LabelPolicy: testPolicy}
+		w := reconcilingWith(t, hidden, ours)
+		if _, err := w.reconcile(); err != nil {
+			t.Fatal(err)
+		}
+		if got := blocksOf(w.object()); !strings.Contains(got[len(got)-1].cidr+got[0].cidr, "192.0.2.1") {
+			t.Errorf("it was not written: %v", got)
+		}
+		w.wantOutcome("create", "conflict", 1)
+		w.wantOutcome("update", "ok", 1)
+	})
+}
+
+// A namespace that is being deleted takes the policy along: no error, no status, no event.
+func TestReconcile_NamespaceIsBeingDeleted(t *testing.T) {
+	resource := schema.GroupResource{Group: "networking.k8s.io", Resource: "networkpolicies"}
+	terminating := apierrors.NewForbidden(resource, testObject, errors.New("namespace shop is being terminated"))
+	terminating.ErrStatus.Details.Causes = append(terminating.ErrStatus.Details.Causes,
+		metav1.StatusCause{Type: corev1.NamespaceTerminatingCause, Field: "metadata.namespace"})
+	for name, failure := range map[string]error{
+		"terminating": terminating,
+		"gone":        apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, testNamespace),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := reconcilingWith(t, onWrite(func(func() error, *networkingv1.NetworkPolicy) error { return failure }))
+			for range 2 {
+				if _, err := w.reconcile(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if status := w.status(); len(status.Conditions) != 0 {
+				t.Errorf("a status was written: %+v", status)
+			}
+			w.wantOutcome("create", "terminating", 2)
+			w.wantOutcome("create", "error", 0)
+			w.wantNoEvent()
+		})
+	}
+}
+
+func TestReconcile_AStatusErrorHidesNoWriteError(t *testing.T) {
+	quota, lost := errors.New("exceeded quota"), errors.New("connection lost")
+	intercept := onWrite(func(func() error, *networkingv1.NetworkPolicy) error { return quota })
+	intercept.SubResourcePatch = func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+		return lost
+	}
+	w := reconcilingWith(t, intercept)
+	if _, err := w.reconcile(); !errors.Is(err, quota) || !errors.Is(err, lost) {
+		t.Errorf("got %v, want both errors", err)
+	}
+	w.wantOutcome("create", "error", 1)
+}
+
+// Invariant 7: what the API server answers is compared with what was sent.
+func TestReconcile_TheAPIServerAltersWhatIsWritten(t *testing.T) {
+	altering := true
+	w := reconcilingWith(t, onWrite(func(write func() error, np *networkingv1.NetworkPolicy) error {
+		if altering {
+			np.Spec.Egress = append(np.Spec.Egress, networkingv1.NetworkPolicyEgressRule{
+				To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0"}}},
+			})
+		}
+		return write()
+	}))
+	result := w.settled()
+	status := w.status()
+	message := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionProgrammed).Message
+	if conditionOf(status, v1alpha1.ConditionProgrammed) != "False/Contested" || !strings.Contains(message, "0.0.0.0/0") {
+		t.Fatalf("Programmed is %s: %q", conditionOf(status, v1alpha1.ConditionProgrammed), message)
+	}
+	if result.RequeueAfter <= 0 || result.RequeueAfter > contestedPace+time.Second {
+		t.Errorf("it is tried again in %s, want at most %s: no watch event will come", result.RequeueAfter, contestedPace)
+	}
+	w.wantOutcome("update", "ok", 0) // paced
+
+	altering = false
+	w.clock.SetTime(testNow.Add(contestedPace))
+	w.settled()
+	w.clock.SetTime(testNow.Add(contestedPace + statusInterval))
+	w.settled()
+	if got := conditionOf(w.status(), v1alpha1.ConditionReady); got != "True/Ready" {
+		t.Errorf("Ready is %s although the last answer is as sent", got)
+	}
+	w.wantOutcome("update", "ok", 1)
+	for _, b := range blocksOf(w.object()) {
+		if b.cidr == "0.0.0.0/0" {
+			t.Error("what was added is still there")
+		}
+	}
+}
+
+// A pace that waits and a first write that waits write nothing, and say when to look again.
+func TestReconcile_TheFirstWriteWaitsForItsNames(t *testing.T) {
+	w := reconcilingWith(t, interceptor.Funcs{})
+	policy := &v1alpha1.FQDNEgressPolicy{}
+	if err := w.api.Get(t.Context(), client.ObjectKey{Namespace: testNamespace, Name: testPolicy}, policy); err != nil {
+		t.Fatal(err)
+	}
+	policy.Spec.Egress[0].To = append(policy.Spec.Egress[0].To, v1alpha1.EgressPeer{FQDN: "slow.example.com"})
+	if err := w.api.Update(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	step := func(after, wantNext time.Duration, wantReady string, wantObject bool) {
+		t.Helper()
+		w.clock.SetTime(testNow.Add(after))
+		result, err := w.reconcile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next := result.RequeueAfter - time.Millisecond; next != wantNext {
+			t.Errorf("after %s it looks again in %s, want %s", after, next, wantNext)
+		}
+		if got := conditionOf(w.status(), v1alpha1.ConditionReady); got != wantReady || (w.object() != nil) != wantObject {
+			t.Errorf("after %s: Ready %s, NetworkPolicy %v; want %s, %t", after, got, w.object() != nil, wantReady, wantObject)
+		}
+	}
+	step(0, firstStatusWait, "none", false)
+	step(firstStatusWait, firstWriteWait-firstStatusWait, "Unknown/Pending", false)
+	step(firstWriteWait, 0, "Unknown/Pending", true) // rules before words
+	w.clock.SetTime(testNow.Add(firstWriteWait + time.Millisecond))
+	if _, err := w.reconcile(); err != nil {
+		t.Fatal(err)
+	}
+	if got := conditionOf(w.status(), v1alpha1.ConditionReady); got != "True/Ready" {
+		t.Errorf("Ready is %s after the first write", got)
+	}
+}
