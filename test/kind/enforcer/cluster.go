@@ -19,6 +19,7 @@ type cluster struct {
 	pods       []pod
 	namespaces map[string]labels.Set
 	policies   []*networkingv1.NetworkPolicy
+	block      verdict
 }
 
 type podKey struct{ namespace, name string }

@@ -19,16 +19,26 @@ const tableName = "fqdn_egress_e2e"
 // baseChain says where packets enter. nft changes no base chain: a build that changes this must delete the table first.
 const baseChain = "type filter hook forward priority -5; policy accept;"
 
-// compile says in nft's language what the policies mean, the same text for the same state in any order.
+// verdict is what becomes of a packet that no policy allows.
+type verdict string
+
+const (
+	drop   verdict = "drop"
+	reject verdict = "reject" // answered by ICMP: the client fails at once
+)
+
+// compile says in nft's language what the policies mean, the same text for the same state in any order. What they do not
+// allow meets the verdict block.
 //
 // Every chain but forward is entered by goto, or by jump from the chain of a pod, and none returns from a packet that a
 // policy allows: a policy's egress rule goes on to the chain ingress, its ingress rule accepts. So the chain of a pod
-// is a list of policies with a drop at the end.
+// is a list of policies with the verdict block at the end.
 //
 // The way to it is a rule for each address. A verdict map would be shorter, but the kernel takes the elements of a map
 // that is being replaced away from packets that still follow the old rules, and who finds none passes.
-func compile(s state) (string, error) {
+func compile(s state, block verdict) (string, error) {
 	c := read(s)
+	c.block = block
 	out, err := c.judge(egress())
 	if err != nil {
 		return "", err
@@ -90,7 +100,7 @@ func (c *cluster) judge(d direction) (judged, error) {
 		if len(jumps[p.podKey]) == 0 {
 			continue
 		}
-		ch := chain{name: chainName("pod", p.namespace, p.name, d.name), lines: append(jumps[p.podKey], "counter drop")}
+		ch := chain{name: chainName("pod", p.namespace, p.name, d.name), lines: append(jumps[p.podKey], "counter "+string(c.block))}
 		j.pods = append(j.pods, ch)
 		for _, a := range p.addrs {
 			j.dispatch = append(j.dispatch, fmt.Sprintf("%s %s %s goto %s", family(a), d.own, a, ch.name))

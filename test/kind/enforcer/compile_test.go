@@ -26,14 +26,14 @@ func TestGolden(t *testing.T) {
 	for _, file := range policyFiles(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
 			s := readState(t, "testdata/cluster.yaml", file)
-			got, err := compile(s)
+			got, err := compile(s, drop)
 			if err != nil {
 				t.Fatal(err)
 			}
 			compareGolden(t, strings.TrimSuffix(file, ".yaml")+".golden", got)
 			for range 10 {
 				shuffle(s)
-				again, err := compile(s)
+				again, err := compile(s, drop)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -71,7 +71,7 @@ func TestCompileErrors(t *testing.T) {
 			s.policies = []*networkingv1.NetworkPolicy{
 				{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "p"}, Spec: test.spec},
 			}
-			if _, err := compile(s); err == nil || !strings.HasPrefix(err.Error(), test.want) {
+			if _, err := compile(s, drop); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("got error %v, want %q...", err, test.want)
 			}
 		})

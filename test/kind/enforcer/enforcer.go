@@ -22,6 +22,8 @@ const (
 // enforcer keeps what is loaded equal to what the state of the cluster compiles to.
 type enforcer struct {
 	log     logr.Logger
+	block   verdict
+	sync    time.Duration // from reading the state to loading what it means; changes meanwhile wait for the next sync
 	load    func(ctx context.Context, ruleset string) error
 	changes chan struct{} // holds one wake-up: those that come while it works become one
 	loaded  string        // the last ruleset without an error
@@ -29,7 +31,7 @@ type enforcer struct {
 }
 
 func newEnforcer(log logr.Logger, load func(ctx context.Context, ruleset string) error) *enforcer {
-	return &enforcer{log: log, load: load, changes: make(chan struct{}, 1)}
+	return &enforcer{log: log, block: drop, load: load, changes: make(chan struct{}, 1)}
 }
 
 // wake says that something changed.
@@ -65,12 +67,17 @@ func (e *enforcer) enforce(ctx context.Context, read func() (state, error)) erro
 	if err != nil {
 		return err
 	}
-	ruleset, err := compile(s)
+	ruleset, err := compile(s, e.block)
 	if err != nil {
 		return err
 	}
 	if ruleset == e.loaded {
 		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(e.sync):
 	}
 	began := time.Now()
 	if err := e.load(ctx, ruleset); err != nil {

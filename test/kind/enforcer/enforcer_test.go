@@ -60,6 +60,42 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// TestSync: a change that comes while a ruleset is being loaded waits for the next, as with a plugin that is slow.
+func TestSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const sync = 3 * time.Second
+		began := time.Now()
+		type loaded struct {
+			At       time.Duration
+			Policies int
+		}
+		var loads []loaded
+		e := newEnforcer(logr.Discard(), func(_ context.Context, ruleset string) error {
+			loads = append(loads, loaded{time.Since(began), strings.Count(ruleset, "chain policy/shop/")})
+			return nil
+		})
+		e.sync = sync
+		s := readState(t, "testdata/cluster.yaml", "testdata/deny-all.yaml")
+		policies := s.policies
+		s.policies = nil
+		ctx, stop := context.WithCancel(t.Context())
+		go e.run(ctx, func() (state, error) { return s, nil })
+		time.Sleep(time.Second) // the first sync is under way and knows no policy
+		s.policies = policies
+		e.wake()
+		time.Sleep(9 * time.Second)
+		s.policies = nil
+		e.wake()
+		time.Sleep(sync - time.Millisecond)
+		stop() // a sync that is cut off loads nothing
+		synctest.Wait()
+		want := []loaded{{sync, 0}, {2 * sync, 2}}
+		if diff := cmp.Diff(want, loads); diff != "" {
+			t.Errorf("loads (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // TestWatch reads a policy that was there and one that comes.
 func TestWatch(t *testing.T) {
 	policy := func(name string) *networkingv1.NetworkPolicy {

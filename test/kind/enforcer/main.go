@@ -24,6 +24,8 @@
 //     bridge-nf-call-ip6tables are 1; if a bridge exists and they are not, it says so and does not become ready.
 //   - A new pod is open, and no peer of any other, until the API server knows its address and this program was told:
 //     for a second or so after its containers started. The engine of a CNI does this before they start.
+//   - With -sync it is as slow as plugins are that work on the rules of a whole node for seconds, and with -reject it
+//     answers what it blocks: what a test suite needs to hold on those too.
 //   - Nobody watches the table: who deletes it opens the node until the next change of a policy or pod.
 //
 // When it ends it leaves the table in place, so that its restart opens nothing. When nft refuses a ruleset the former
@@ -38,6 +40,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
@@ -68,6 +71,8 @@ type options struct {
 	kubeconfig string
 	ready      string
 	bridge     string
+	sync       time.Duration
+	reject     bool
 }
 
 func parseOptions(args []string) (options, error) {
@@ -76,6 +81,9 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "the cluster to watch; by default the one that it runs in")
 	flags.StringVar(&o.ready, "ready-address", "127.0.0.1:9099", "where /readyz answers")
 	flags.StringVar(&o.bridge, "bridge", "cni0", "the bridge that connects the pods of this node, if there is one")
+	flags.DurationVar(&o.sync, "sync", 0, "how long each change of the rules takes, as with a slow plugin: a change that comes meanwhile\n"+
+		"waits for the next, so it is enforced after once to twice this time")
+	flags.BoolVar(&o.reject, "reject", false, "answer what is blocked with ICMP, as some plugins do, instead of dropping it")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -98,6 +106,10 @@ func serve(ctx context.Context, o options) error {
 	e := newEnforcer(klog.Background(), func(ctx context.Context, ruleset string) error {
 		return errors.Join(load(ctx, []string{"nft"}, ruleset), checkBridge("/", o.bridge))
 	})
+	e.sync = o.sync
+	if o.reject {
+		e.block = reject
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- e.answer(ctx, o.ready) }()
 	read, err := watch(ctx, client, e.wake)

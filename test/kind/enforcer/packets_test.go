@@ -213,6 +213,27 @@ func TestOpenConnectionsStay(t *testing.T) {
 	}
 }
 
+// TestRejectAnswers: what is blocked fails at once, over both families and through a bridge too, and what is allowed is
+// let through.
+func TestRejectAnswers(t *testing.T) {
+	for _, topology := range []string{"routed", "bridged"} {
+		t.Run(topology, func(t *testing.T) {
+			w := newShop(t, topology == "bridged")
+			w.block = reject
+			w.enforce(spec("web", `policyTypes: [Egress], egress: [{ports: [{port: 5432}]}]`))
+			for _, address := range []string{w.hosts["db"].v4, w.hosts["db"].v6} {
+				err := w.hosts["web"].reach("tcp", net.JoinHostPort(address, "8080"), patience)
+				if err == nil || !strings.Contains(err.Error(), "refused") {
+					t.Errorf("a blocked connection to %s: %v, want it refused", address, err)
+				}
+				if err := w.hosts["web"].reach("tcp", net.JoinHostPort(address, "5432"), patience); err != nil {
+					t.Errorf("an allowed connection to %s: %v", address, err)
+				}
+			}
+		})
+	}
+}
+
 // TestReplacementIsAtomic replaces one ruleset by another while connections are made. Not one packet that both allow
 // may be lost, and not one pass that both block.
 func TestReplacementIsAtomic(t *testing.T) {
@@ -282,7 +303,7 @@ func TestReplacementIsAtomic(t *testing.T) {
 func TestNftTakesGoldens(t *testing.T) {
 	w := newWorld(t, false)
 	for _, file := range policyFiles(t) {
-		ruleset, err := compile(readState(t, "testdata/cluster.yaml", file))
+		ruleset, err := compile(readState(t, "testdata/cluster.yaml", file), drop)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type world struct {
 	router  *host
 	hosts   map[string]*host
 	state   state
+	block   verdict // drop if empty
 }
 
 // host is a network namespace and the agent in it.
@@ -65,7 +67,7 @@ func newWorld(t *testing.T, bridged bool) *world {
 			ip addr add fd00:10:244::1/64 dev cni0
 			ip link set cni0 up`)
 		if err := w.router.checkBridge(); err != nil {
-			t.Skip("this kernel cannot judge what a bridge forwards: ", err)
+			t.Fatal("the kernel does not judge what a bridge forwards, run `modprobe br_netfilter`: ", err)
 		}
 	}
 	return w
@@ -174,7 +176,7 @@ func (w *world) compile(policies string) string {
 	w.t.Helper()
 	s := state{pods: w.state.pods, namespaces: w.state.namespaces}
 	s.add(w.t, []byte(policies))
-	ruleset, err := compile(s)
+	ruleset, err := compile(s, cmp.Or(w.block, drop))
 	if err != nil {
 		w.t.Fatal(err)
 	}
