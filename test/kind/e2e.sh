@@ -11,6 +11,7 @@
 #   BASE_IMAGE      what the image of the tests is built on; Debian's by default
 #   CLUSTER_CONFIG  the kind configuration; cluster.yaml beside this file by default
 #   ENFORCER        a manifest that enforces NetworkPolicy where the CNI does not
+#   ENFORCER_FLAGS  its flags: '-sync=3s -reject' makes it as slow as some plugins are, and answer what it blocks
 #   ENTER           a command before all that talks to the cluster over the network
 #   KEPT            what to say of a cluster that is left there: how to use and how to end it
 set -euo pipefail
@@ -54,7 +55,7 @@ check_run() {
 kubectl() { ${ENTER:-} "$kubernetes/kubectl" "$@"; }
 
 images() {
-	make image IMAGE="$CONTROLLER_IMAGE"
+	make image IMAGE="$CONTROLLER_IMAGE" PLATFORMS="$(go env GOARCH)"
 	local bytes
 	bytes=$(docker image inspect --format '{{.Size}}' "$CONTROLLER_IMAGE")
 	[ "$bytes" -lt "$MAX_IMAGE_BYTES" ] || { echo "e2e: the image has $bytes bytes, more than $MAX_IMAGE_BYTES" >&2; return 1; }
@@ -77,11 +78,17 @@ load() { "$kind" load docker-image --name "$CLUSTER" "$CONTROLLER_IMAGE" "$TEST_
 
 install() {
 	if [ -n "${ENFORCER:-}" ]; then
-		kubectl apply -f "$ENFORCER"
+		enforcer | kubectl apply -f -
 		kubectl -n kube-system rollout status --timeout=3m daemonset/fqdn-egress-e2e-enforcer
 	fi
 	kubectl apply -k config/default
 	kubectl -n fqdn-egress-system rollout status --timeout=3m deployment/fqdn-egress-controller
+}
+
+enforcer() {
+	local flag list=
+	for flag in ${ENFORCER_FLAGS:-}; do list+="${list:+, }\"$flag\""; done
+	sed "s|args: \[\]|args: [$list]|" "$ENFORCER"
 }
 
 tests() {

@@ -19,6 +19,14 @@ export ROOT
 say() { echo "offline: $*" >&2; }
 die() { say "$*"; exit 1; }
 
+# step NAME COMMAND... says how long the command took.
+step() {
+	local name=$1 start=$SECONDS
+	shift
+	"$@"
+	say "$name: $((SECONDS - start)) s"
+}
+
 # install_missing COMMAND PACKAGE installs a Debian package unless its command is there.
 install_missing() {
 	command -v "$1" >/dev/null && return
