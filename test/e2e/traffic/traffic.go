@@ -6,7 +6,6 @@ package traffic
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -65,7 +64,7 @@ type client struct {
 
 	http    *http.Client
 	address netip.Addr // of the latest lookup
-	dialled bool
+	kept    *connection
 }
 
 // once asks DNS what the name is now and requests a page from the first address that it is told.
@@ -84,7 +83,7 @@ func (c *client) once(ctx context.Context) Event {
 }
 
 func (c *client) lookup(ctx context.Context) error {
-	if c.Keep && c.dialled {
+	if c.kept != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -106,13 +105,20 @@ func (c *client) transport() *http.Transport {
 }
 
 func (c *client) dial(ctx context.Context, network, _ string) (net.Conn, error) {
-	if c.Keep && c.dialled {
-		return nil, errors.New("the first connection is gone")
+	if c.kept != nil {
+		return nil, fmt.Errorf("the first connection is gone: %w", c.kept.end())
 	}
-	c.dialled = true
 	// A request that is given up does not give up its connection: without a limit of its own that would go on to knock, and
 	// get through a second later.
-	return (&net.Dialer{Timeout: c.Timeout}).DialContext(ctx, network, net.JoinHostPort(c.address.String(), c.Port))
+	conn, err := (&net.Dialer{Timeout: c.Timeout}).DialContext(ctx, network, net.JoinHostPort(c.address.String(), c.Port))
+	if !c.Keep {
+		return conn, err
+	}
+	c.kept = &connection{Conn: conn, ended: err}
+	if err != nil {
+		return nil, err
+	}
+	return c.kept, nil
 }
 
 func (c *client) request(ctx context.Context) error {

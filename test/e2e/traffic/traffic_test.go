@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -94,8 +95,36 @@ func TestKeepFailsOnceItsConnectionIsCut(t *testing.T) {
 			t.Errorf("request %d: %+v", i, e)
 		}
 	}
+	if e := events[3]; !strings.Contains(e.Error, "gone") || !strings.HasSuffix(e.Error, "EOF") {
+		t.Errorf("want it said that the server closed the connection: %+v", e)
+	}
 	if n := connections.Load(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
+	}
+}
+
+func TestKeepSaysThatItGaveUp(t *testing.T) {
+	hang := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
+	defer s.Close()
+	defer close(hang)
+	_, port, err := net.SplitHostPort(s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := traffic.Options{Network: "ip4", Name: "localhost", Port: port, Keep: true, Every: time.Millisecond, Timeout: 50 * time.Millisecond}
+	var events []traffic.Event
+	err = traffic.Run(t.Context(), o, func(e traffic.Event) error {
+		if events = append(events, e); len(events) == 2 {
+			return errEnough
+		}
+		return nil
+	})
+	if !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	if !strings.Contains(events[0].Error, "deadline") || !strings.HasSuffix(events[1].Error, "the client closed it") {
+		t.Errorf("%+v", events)
 	}
 }
 
