@@ -67,8 +67,11 @@ func (c *cluster) kubeDNS() types.NamespacedName {
 
 func (c *cluster) createService(changes ...func(*corev1.Service)) {
 	c.Helper()
-	s := service(changes...)
+	s := service()
 	s.Namespace, s.Spec.ClusterIP, s.Spec.ClusterIPs = c.namespace, "", nil // allocated by the API server
+	for _, change := range changes {
+		change(s)
+	}
 	_, err := c.client.CoreV1().Services(c.namespace).Create(c.Context(), s, metav1.CreateOptions{})
 	c.must(err)
 }
