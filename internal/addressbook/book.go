@@ -193,9 +193,10 @@ func familyOf(a netip.Addr) Family {
 	return IPv6
 }
 
-// notify calls OnChange's function, if there is one. The lock is not held.
+// notify calls OnChange's function, if there is one. The lock is not held: where there is an owner, the function was set
+// before. Without one it may be set at this very moment, so it must not be read.
 func (b *Book) notify(owners []Owner) {
-	if b.changed == nil {
+	if len(owners) == 0 || b.changed == nil {
 		return
 	}
 	for _, o := range owners {
