@@ -50,11 +50,12 @@ type parsedOptions struct {
 	upstreams upstreams
 	// policyUpstreams is nil for any.
 	policyUpstreams []netip.Prefix
-	families        []addressbook.Family
-	clusterCIDRs    []netip.Prefix
-	nat64Prefixes   []netip.Prefix
-	clusterDNS      []netip.Addr
-	dnsService      types.NamespacedName
+	// families is nil for auto.
+	families      []addressbook.Family
+	clusterCIDRs  []netip.Prefix
+	nat64Prefixes []netip.Prefix
+	clusterDNS    []netip.Addr
+	dnsService    types.NamespacedName
 }
 
 // parseOptions reads the flags. The error is one line that says which flag is wrong and what it takes.
@@ -127,7 +128,9 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 	durationVar(fs, &o.maxStale, "max-stale", 24*time.Hour, "How long errors keep an address whose answer expired.")
 	intVar(fs, &o.maxAddressesPerName, "max-addresses-per-name", 1000, "Addresses kept of one name.")
 	intVar(fs, &o.maxQPS, "max-qps", 1000, "Queries a second to one upstream; bursts may be five times as large.")
-	fs.StringVar(&o.ipFamilies, "ip-families", "IPv4,IPv6", "Address families to ask for: IPv4, IPv6 or both.")
+	fs.StringVar(&o.ipFamilies, "ip-families", ipFamiliesAuto,
+		"Address families to ask for and to write: IPv4, IPv6, both, or auto: those of the controller's own pod (the variable POD_IPS) "+
+			"and of the cluster's DNS Service; both outside of a cluster.")
 }
 
 // defaultUpstreams is the same caches that the pods ask where there is a cluster around the process.
@@ -142,9 +145,6 @@ func defaultUpstreams(fs *flag.FlagSet) string {
 func (o *options) validate() (err error) {
 	if o.parsed.families, err = parseFamilies(o.ipFamilies); err != nil {
 		return err
-	}
-	if len(o.parsed.families) == 0 {
-		return errors.New("--ip-families: name IPv4, IPv6 or both")
 	}
 	if o.parsed.upstreams, err = parseUpstreams(o.upstreams); err != nil {
 		return err
@@ -237,16 +237,30 @@ func parseNAT64Prefix(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
-func parseFamilies(s string) ([]addressbook.Family, error) {
-	return parseList(s, func(f string) (addressbook.Family, error) {
+// ipFamiliesAuto is --ip-families where the cluster says which it has.
+const ipFamiliesAuto = "auto"
+
+// parseFamilies returns nil for auto.
+func parseFamilies(list string) ([]addressbook.Family, error) {
+	if list == ipFamiliesAuto {
+		return nil, nil
+	}
+	families, err := parseList(list, func(f string) (addressbook.Family, error) {
 		switch strings.ToLower(f) {
 		case "ipv4":
 			return addressbook.IPv4, nil
 		case "ipv6":
 			return addressbook.IPv6, nil
 		}
-		return 0, fmt.Errorf("--ip-families: %q is neither IPv4 nor IPv6", f)
+		return 0, fmt.Errorf("%q is no family", f)
 	})
+	if err == nil && len(families) == 0 {
+		err = errors.New("nothing is named")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--ip-families: %w: write auto, IPv4, IPv6 or IPv4,IPv6", err)
+	}
+	return families, nil
 }
 
 // parseList reads a comma-separated list; an empty string is an empty list.

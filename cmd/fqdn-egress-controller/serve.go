@@ -35,6 +35,14 @@ func serve(ctx context.Context, o *options) error {
 	ctrl.SetLogger(log)
 	klog.SetLogger(log.WithName("client-go"))
 
+	self, err := ownPod()
+	if err != nil {
+		return err
+	}
+	if public := self.public(); len(public) > 0 && len(o.parsed.clusterCIDRs) == 0 {
+		log.Info("Pods or nodes have public addresses, and --cluster-cidrs is empty: an answer could open them. "+
+			"Set it to the ranges of pods and nodes", "addresses", public)
+	}
 	mgr, err := newManager(o)
 	if err != nil {
 		return err
@@ -43,7 +51,7 @@ func serve(ctx context.Context, o *options) error {
 		return err
 	}
 	book := addressbook.New(addressbook.Options{
-		Families: o.parsed.families, Retention: o.retention, MaxRetention: o.maxRetention, MaxStale: o.maxStale,
+		Families: firstFamilies(o, self), Retention: o.retention, MaxRetention: o.maxRetention, MaxStale: o.maxStale,
 		MaxAddressesPerName: o.maxAddressesPerName,
 	})
 	follower, err := clusterdns.New(mgr.GetConfig(), o.parsed.dnsService, clusterdns.Options{
@@ -59,6 +67,9 @@ func serve(ctx context.Context, o *options) error {
 		return err
 	}
 	if err := addController(ctx, mgr, o, book, follower); err != nil {
+		return err
+	}
+	if err := addFamilies(mgr, o, self, book, follower); err != nil {
 		return err
 	}
 	if err := addProbes(mgr, follower); err != nil {
@@ -130,6 +141,28 @@ func addController(
 		}
 	}
 	return reconciler.SetupWithManager(ctx, mgr)
+}
+
+// firstFamilies is what is asked until the cluster's DNS Service is known.
+func firstFamilies(o *options, self pod) []addressbook.Family {
+	if o.parsed.families != nil {
+		return o.parsed.families
+	}
+	return controllers.FamiliesOf(self.podIPs, clusterdns.Facts{})
+}
+
+// addFamilies follows the families of the cluster, unless the flag says which they are.
+func addFamilies(mgr ctrl.Manager, o *options, self pod, book *addressbook.Book, follower *clusterdns.Follower) error {
+	if o.parsed.families != nil {
+		return nil
+	}
+	err := mgr.Add(&controllers.Families{
+		Book: book, ClusterDNS: follower, PodIPs: self.podIPs, Clock: clock.RealClock{}, Log: mgr.GetLogger().WithName("families"),
+	})
+	if err != nil {
+		return fmt.Errorf("adding the follower of address families: %w", err)
+	}
+	return nil
 }
 
 // addProbes makes the process ready when its caches are, as a standby too: then it can take over at once.

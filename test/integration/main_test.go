@@ -24,7 +24,10 @@ const patience = 30 * time.Second
 const coverDir = "GOCOVERDIR"
 
 var (
-	plane            = apiserver.NewShared(apiserver.Options{ControllerManager: true})
+	plane = apiserver.NewShared(apiserver.Options{
+		ControllerManager: true,
+		APIServerFlags:    map[string]string{"service-cluster-ip-range": "10.0.0.0/24,fd00:10::/112"},
+	})
 	controllerBinary string // built once, with the race detector
 )
 
