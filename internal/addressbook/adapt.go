@@ -13,7 +13,13 @@ import (
 // entry of a cache that both ask. known is what the name had before it.
 func (b *Book) sample(n *name, q *question, addrs []netip.Addr, known []union, at instant) {
 	r := n.rotations[q.family]
-	if len(addrs) == 0 || q.holds(addrs) || r == nil && q.good == never {
+	if q.holds(addrs) {
+		return
+	}
+	if n.sampled() {
+		n.rotated = max(n.rotated, q.expires, at)
+	}
+	if len(addrs) == 0 || r == nil && q.good == never {
 		return
 	}
 	if r == nil {
@@ -63,7 +69,19 @@ func (n *name) calm(longest time.Duration, at instant) {
 	n.adapt(longest)
 }
 
-// retentionFor is how long addresses are kept for owners of that term.
+// sampled tells whether the name has samples of a pool.
+func (n *name) sampled() bool { return n.rotations != [families]*rotation{} }
+
+// retentionAt is how long addresses are kept for owners of that term: as long as the rotation needs until the last address
+// went that an answer lacked.
+func (n *name) retentionAt(t term, at instant) time.Duration {
+	if kept := n.retentionFor(t); n.rotated.plus(kept) > at {
+		return kept
+	}
+	return t.retention
+}
+
+// retentionFor is how long addresses are kept for owners of that term while the name rotates.
 func (n *name) retentionFor(t term) time.Duration {
 	if t.adaptive {
 		return max(t.retention, n.adapted)

@@ -98,11 +98,14 @@ func (b *Book) record(k Key, a Answer, now time.Time) []Owner {
 	if outcome == Good && len(addrs) == 0 {
 		outcome = NoData
 	}
-	expires := at.plus(max(a.TTL, 0))
-	if n.repeats(k, outcome, addrs, at, expires) {
+	expires, capped := at.plus(min(max(a.TTL, 0), b.options.MaxStale)), a.TTL > b.options.MaxStale
+	if n.repeats(k, outcome, addrs, capped, at, expires) {
 		return nil
 	}
-	changed := b.change(n, at, func() { b.take(n, k, outcome, addrs, at, expires) })
+	changed := b.change(n, at, func() {
+		b.take(n, k, outcome, addrs, at, expires)
+		n.cap(k, capped, at)
+	})
 	if first := b.hear(k.View); len(first) > 0 {
 		return first // the owners of the name among them
 	}
@@ -123,9 +126,10 @@ func (b *Book) fail(k Key, reason string, now time.Time) []Owner {
 		return nil
 	}
 	if q := n.question(k); q != nil && q.failed && q.reason == reason {
+		q.trouble.heard = at
 		return nil
 	}
-	return b.change(n, at, func() { n.fail(k, reason) })
+	return b.change(n, at, func() { n.fail(k, reason, at) })
 }
 
 // Retire takes a source out that is asked no more for a view: its addresses age by retention once another source has given a

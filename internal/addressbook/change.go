@@ -12,11 +12,13 @@ import (
 // take enters a good answer.
 func (b *Book) take(n *name, k Key, outcome Outcome, addrs []netip.Addr, at, expires instant) {
 	q := n.ask(k)
+	n.compare(q, outcome, at, expires)
+	n.recover(q, at, expires)
 	addrs, left := b.cut(n, q, addrs)
 	b.sample(n, q, addrs, b.before, at)
 	n.adapt(b.options.MaxRetention)
 	q.replace(addrs, at)
-	q.failed, q.reason, q.outcome = false, "", outcome
+	q.failed, q.outcome = false, outcome
 	q.good, q.expires, q.retired = at, expires, never
 	if n.answered[k.Family] == never {
 		n.answered[k.Family] = at
@@ -35,27 +37,33 @@ type view struct {
 	answered  instant
 	tried     bool
 	rotation  Rotation
+	turn      instant // when state or message change by themselves; forever: they do not
 }
 
 // change does what mutate does to a name, and returns the owners whose Snapshot that changed. While mutate runs, b.before
 // is what the name had.
 func (b *Book) change(n *name, at instant, mutate func()) []Owner {
 	b.before = n.unite(b.before[:0], b.options.MaxStale)
+	down := n.down()
 	if b.changed == nil {
 		mutate()
+		n.noteOutages(down, at)
 		n.dropRetired()
 		return nil
 	}
 	terms := n.terms()
 	before := b.views(n, b.before, terms, at)
 	mutate()
+	n.noteOutages(down, at)
 	n.dropRetired()
 	b.after = n.unite(b.after[:0], b.options.MaxStale)
 	after := b.views(n, b.after, terms, at)
 
 	var differ []term
 	for i, t := range terms {
-		if after[i] != before[i] || !sameAddresses(b.before, b.after, after[i].retention, at) {
+		sooner := after[i].turn < before[i].turn
+		after[i].turn = before[i].turn // that it comes later is no news
+		if sooner || after[i] != before[i] || !sameAddresses(b.before, b.after, after[i].retention, at) {
 			differ = append(differ, t)
 		}
 	}
@@ -76,14 +84,15 @@ func (n *name) terms() []term {
 func (b *Book) views(n *name, us []union, terms []term, at instant) []view {
 	vs := make([]view, len(terms))
 	for i, t := range terms {
-		vs[i] = b.view(n, us, n.retentionFor(t), at)
+		vs[i] = b.view(n, us, n.retentionAt(t, at), at)
+		vs[i].turn = b.turn(n, us, vs[i], at)
 	}
 	return vs
 }
 
 func (b *Book) view(n *name, us []union, retention time.Duration, at instant) view {
 	ss := b.standings(n, us, retention, at)
-	state, message := n.judge(ss)
+	state, message := b.judge(n, ss, at)
 	rotation, _ := n.rotation(retention, b.options.MaxAddressesPerName, at)
 	return view{
 		retention: retention,
@@ -94,6 +103,21 @@ func (b *Book) view(n *name, us []union, retention time.Duration, at instant) vi
 		tried:     !anyFamily(ss, standing.untried),
 		rotation:  rotation,
 	}
+}
+
+// turn is when the state or the message of v change although nobody says anything; forever: they do not.
+func (b *Book) turn(n *name, us []union, v view, at instant) instant {
+	first := forever
+	for _, turn := range n.turns() {
+		if turn <= at || turn >= first {
+			continue
+		}
+		state, message := b.judge(n, b.standings(n, us, v.retention, turn), turn)
+		if state != v.state || message != v.message {
+			first = turn
+		}
+	}
+	return first
 }
 
 // limitedEnd is until when an Entry of that retention is Limited.

@@ -72,8 +72,8 @@ func asking(fs []Family) (asked [families]bool) {
 func (n *name) silence(f Family, at instant) {
 	for i := range n.questions {
 		if q := &n.questions[i]; q.family == f {
-			q.age(at)
-			q.failed, q.reason = false, ""
+			n.age(q, at)
+			q.failed, q.reason, q.capped, q.trouble = false, "", false, nil
 			q.good, q.expires, q.retired = never, never, at
 		}
 	}

@@ -75,6 +75,17 @@ func (w *world) wants(o Owner, retention *time.Duration, names ...string) {
 
 func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
 
+// passTurn passes d, after which state and message change although nobody says anything; until then they are these.
+func (w *world) passTurn(d time.Duration, state State, message string) {
+	w.t.Helper()
+	if got := w.Snapshot(web, w.now).Next; !got.Equal(w.now.Add(d)) {
+		w.t.Errorf("the next change is in %v, want %v", got.Sub(w.now), d)
+	}
+	w.pass(d - 1)
+	w.expectState(state, message)
+	w.pass(1)
+}
+
 // answer records a good answer to the question of the family of its addresses.
 func (w *world) answer(s Source, ttl time.Duration, addrs ...string) {
 	a := Answer{TTL: ttl}

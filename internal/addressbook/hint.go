@@ -31,11 +31,14 @@ const (
 //	www.example.com                        otherHosts       -                  -
 //
 // Whether it is meant to be a Service is a guess, so both hints say "if": a registered domain has two labels too.
-func (n *name) hint() string {
+func (n *name) hint(at instant) string {
+	if n.disagrees(at) || n.mixes(at) {
+		return ""
+	}
 	nodata, nxdomain := 0, 0
 	for q := range n.speakers() {
 		switch {
-		case q.failed:
+		case q.good == never || q.failed && q.outcome == Good:
 			return ""
 		case q.outcome == NXDomain:
 			nxdomain++

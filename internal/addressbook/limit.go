@@ -69,12 +69,11 @@ func (n *name) holdings() int {
 	return count
 }
 
-// noteLimit remembers that an answer brought too many addresses, until it expires. MaxStale bounds that, because a TTL
-// may be 136 years.
+// noteLimit remembers that an answer brought too many addresses, until it expires.
 func (b *Book) noteLimit(n *name, count int, at, expires instant) {
 	if count == 0 {
 		return
 	}
 	b.evicted += uint64(count)
-	n.limited = max(n.limited, min(max(at, expires), at.plus(b.options.MaxStale)))
+	n.limited = max(n.limited, expires)
 }

@@ -67,63 +67,101 @@ func (n *name) findings(tell func(*question) (what, suffix string)) []finding {
 }
 
 // failures says which sources fail, in what, and whether others answer.
-func (n *name) failures(ss [families]standing) facts {
+func (n *name) failures(ss [families]standing, at instant) facts {
+	const beside = " while others answer"
 	found := n.findings(func(q *question) (what, suffix string) {
-		if q.failed && ss[q.family].well {
-			suffix = " while others answer"
+		switch s := ss[q.family]; {
+		case s.shaky:
+			return "", ""
+		case s.well && n.noted(q, at):
+			return q.failure(), beside
+		case s.well || !q.failed:
+			return "", ""
 		}
-		return q.failure(), suffix
+		return q.failure(), ""
 	})
 	var fs facts
 	for _, f := range found {
-		fs = append(fs, fmt.Sprintf("%s for %s from %s%s", f.what, typeNames(f.types, " and "), f.source, f.suffix))
+		if f.suffix == beside {
+			fs = append(fs, fmt.Sprintf("%s from %s%s", f.what, f.source, beside)) // whatever the types, so that it is said once
+		} else {
+			fs = append(fs, fmt.Sprintf("%s for %s from %s", f.what, typeNames(f.types, " and "), f.source))
+		}
 	}
 	slices.Sort(fs)
-	return fs
+	return slices.Compact(fs)
 }
 
-// failure is the reason of a question whose last word is a failure; "" if it is not.
+// failure is the reason of a question whose last word, or the one before, is a failure.
 func (q *question) failure() string {
-	switch {
-	case !q.failed:
-		return ""
-	case q.reason == "":
+	if q.reason == "" {
 		return "failure"
 	}
 	return q.reason
 }
 
-// absences says which sources know of no addresses, and then which fail.
-func (n *name) absences(ss [families]standing) facts {
+// The facts about a name that goes back and forth have the same words whoever says what at the moment.
+const (
+	atOdds = "the answers disagree: some have addresses and some say that there are none; " +
+		"addresses are kept while an answer holds them, and for the retention after it"
+	unreliable = "the upstreams fail at times; what they said is kept"
+)
+
+// unsteady says what goes back and forth, and which TTLs are not believed.
+func (b *Book) unsteady(n *name, ss [families]standing, at instant) facts {
 	var fs facts
+	if n.disagrees(at) {
+		fs = append(fs, atOdds)
+	}
+	if anyFamily(ss, func(s standing) bool { return s.shaky }) {
+		fs = append(fs, unreliable)
+	}
+	if n.overstates(at) {
+		fs = append(fs, fmt.Sprintf("an answer has a TTL of more than %s, and counts for that time only", b.options.MaxStale))
+	}
+	return fs
+}
+
+// absences says which sources know of no addresses.
+func (n *name) absences(at instant) facts {
+	var fs facts
+	if n.disagrees(at) {
+		return nil
+	}
 	none := n.findings(func(q *question) (what, suffix string) {
 		switch {
-		case q.failed:
+		case q.good == never || q.failed && q.outcome == Good:
 			return "", ""
+		case n.mixes(at):
+			return "mixed", ""
 		case q.outcome == NXDomain:
 			return "NXDOMAIN", ""
 		}
 		return "NODATA", ""
 	})
 	for _, f := range none {
-		if f.what == "NXDOMAIN" {
+		denied := slices.ContainsFunc(none, func(g finding) bool { return g.what == "NXDOMAIN" && g.source == f.source })
+		switch {
+		case f.what == "mixed":
+			fs = append(fs, fmt.Sprintf("NXDOMAIN or NODATA, now one and now the other, from %s", f.source))
+		case f.what == "NXDOMAIN":
 			fs = append(fs, fmt.Sprintf("NXDOMAIN from %s", f.source))
-		} else {
+		case !denied: // NXDOMAIN holds for all types (RFC 2308 section 5)
 			fs = append(fs, fmt.Sprintf("no %s records (NODATA) from %s", typeNames(f.types, " or "), f.source))
 		}
 	}
 	slices.Sort(fs)
-	return append(fs, n.failures(ss)...)
+	return fs
 }
 
 // pendingMessage says what is still awaited, and then which sources fail.
-func (n *name) pendingMessage(ss [families]standing) string {
+func pendingMessage(ss [families]standing, failures facts) string {
 	var awaited [families]bool
 	for f, s := range ss {
 		awaited[f] = s.pending()
 	}
 	first := "waiting for the first answer for " + typeNames(awaited, " and ")
-	return append(facts{first}, n.failures(ss)...).String()
+	return append(facts{first}, failures...).String()
 }
 
 // typeNames lists the record types of families.

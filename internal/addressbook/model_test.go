@@ -25,6 +25,7 @@ type model struct {
 	served  map[View]int
 	heard   map[View]bool
 	asked   [2]bool
+	unrest  map[Subject]*modelUnrest
 }
 
 type modelOwner struct {

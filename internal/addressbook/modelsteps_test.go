@@ -48,6 +48,7 @@ func (m *model) forgetRetired(n Subject) {
 	for _, k := range m.keys(n) {
 		if last, retired := m.word(k); (!retired.IsZero() || last.what == "") && !holding[k] && !slices.Contains(say, k) {
 			m.append(n, event{what: "forget", key: k})
+			m.forgetTrouble(n, func(o Key) bool { return o == k })
 		}
 	}
 }
@@ -111,6 +112,7 @@ func (m *model) setFamilies(asked [2]bool, now time.Time) {
 			switch {
 			case m.asked[f] && !asked[f]:
 				m.append(n, event{what: "narrow", key: Key{Family: f}, at: now})
+				m.forgetTrouble(n, func(k Key) bool { return k.Family == f })
 			case asked[f] && !m.asked[f] && spoken:
 				m.append(n, event{what: "join", key: Key{Family: f}, at: now})
 			}
@@ -144,6 +146,7 @@ func (m *model) dropUnwanted() {
 		}
 	}
 	maps.DeleteFunc(m.history, func(n Subject, _ []event) bool { return !somebody[n] })
+	maps.DeleteFunc(m.unrest, func(n Subject, _ *modelUnrest) bool { return !somebody[n] })
 	maps.DeleteFunc(m.limited, func(n Subject, _ time.Time) bool { return !somebody[n] })
 }
 
@@ -152,7 +155,11 @@ func (m *model) fail(k Key, reason string, now time.Time) {
 		return
 	}
 	m.prune(k.Subject(), now)
-	m.append(k.Subject(), event{what: "fail", key: k, at: now, reason: reason})
+	e := event{what: "fail", key: k, at: now, reason: reason}
+	m.watch(k.Subject(), now, func() {
+		m.noteFail(e)
+		m.append(k.Subject(), e)
+	})
 	m.forgetRetired(k.Subject())
 }
 
@@ -165,7 +172,7 @@ func (m *model) retire(v View, s Source, now time.Time) {
 		}
 		if known {
 			m.prune(n, now)
-			m.append(n, event{what: "retire", key: Key{Source: s}, at: now})
+			m.watch(n, now, func() { m.append(n, event{what: "retire", key: Key{Source: s}, at: now}) })
 			m.forgetRetired(n)
 		}
 	}
@@ -182,16 +189,16 @@ func (m *model) record(k Key, a Answer, now time.Time) {
 	if outcome == Good && len(a.Addrs) == 0 {
 		outcome = NoData
 	}
-	expires := now.Add(max(a.TTL, 0))
+	expires := now.Add(min(max(a.TTL, 0), m.options.MaxStale))
 	m.heard[k.View] = true
-	m.append(k.Subject(), event{what: "good", key: k, at: now, outcome: outcome, addrs: addrs, expires: expires})
+	e := event{what: "good", key: k, at: now, outcome: outcome, addrs: addrs, expires: expires}
+	m.watch(k.Subject(), now, func() {
+		m.noteGood(e, a.TTL)
+		m.append(k.Subject(), e)
+	})
 	m.evict(k.Subject())
 	if m.evicted > before {
-		until := expires
-		if bound := now.Add(m.options.MaxStale); bound.Before(until) {
-			until = bound
-		}
-		m.limited[k.Subject()] = later(m.limited[k.Subject()], until)
+		m.limited[k.Subject()] = later(m.limited[k.Subject()], expires)
 	}
 	m.forgetRetired(k.Subject())
 }

@@ -96,8 +96,8 @@ func (m *model) tried(n Subject) bool {
 
 // modelFamily is where one family of a name stands.
 type modelFamily struct {
-	spoken, awaited, well, current bool
-	kept                           int
+	spoken, awaited, well, current, shaky bool
+	kept                                  int
 }
 
 func (f modelFamily) failing() bool { return f.spoken && !f.well }
@@ -131,13 +131,24 @@ func (m *model) families(n Subject, retention time.Duration, now time.Time) [2]m
 			f.current = f.current || a.Current
 		}
 	}
+	for i := range fs {
+		f, u := &fs[i], m.unrest[n]
+		if f.spoken && now.Before(u.shaky[i]) {
+			f.shaky, f.well = true, true
+		}
+		if f.kept > 0 && f.well && (f.shaky || now.Before(u.disagree)) {
+			f.current = true
+		}
+	}
 	return fs
 }
 
 func (m *model) state(n Subject, retention time.Duration, now time.Time) (State, string) {
 	fs := m.families(n, retention, now)
 	v4, v6 := fs[IPv4], fs[IPv6]
-	failures := m.failures(n, [2]bool{v4.well, v6.well})
+	failures := append(m.failures(n, fs), m.beside(n, fs, now)...)
+	slices.Sort(failures)
+	unsteady, disagree, mixed := m.unsteady(n, now)
 	if v4.awaited || v6.awaited {
 		waiting := "waiting for the first answer for " + typesOf(v4.awaited, v6.awaited, " and ")
 		return Pending, sentence(append([]string{waiting}, failures...), 0)
@@ -150,27 +161,27 @@ func (m *model) state(n Subject, retention time.Duration, now time.Time) (State,
 	}
 	switch {
 	case stale > 0:
-		return Stale, sentence(failures, stale)
+		return Stale, sentence(append(failures, unsteady...), stale)
 	case v4.well && v4.current || v6.well && v6.current:
-		return Resolved, sentence(failures, 0)
+		return Resolved, sentence(append(unsteady, failures...), 0)
 	case v4.failing() || v6.failing():
-		return Failing, sentence(failures, v4.kept+v6.kept)
+		return Failing, sentence(append(failures, unsteady...), v4.kept+v6.kept)
 	}
-	absences := m.absences(n)
-	return NotFound, sentence(append(absences, failures...), v4.kept+v6.kept) + m.hint(absences, failures)
+	absences, hint := m.absences(n, mixed)
+	if disagree {
+		absences, hint = nil, ""
+	}
+	return NotFound, sentence(append(append(absences, failures...), unsteady...), v4.kept+v6.kept) + hint
 }
 
-func (m *model) failures(n Subject, well [2]bool) []string {
+// failures are those of families that nobody answers well.
+func (m *model) failures(n Subject, fs [2]modelFamily) []string {
 	types := map[string]*[2]bool{}
 	for _, k := range m.speakers(n) {
-		last, _ := m.word(k)
-		if last.what != "fail" {
+		if fs[k.Family].well {
 			continue
 		}
-		text := last.reason + " for %s from " + string(k.Source)
-		if well[k.Family] {
-			text += " while others answer"
-		}
+		text := m.unrest[n].by[k].reason + " for %s from " + string(k.Source)
 		if types[text] == nil {
 			types[text] = &[2]bool{}
 		}
@@ -180,39 +191,46 @@ func (m *model) failures(n Subject, well [2]bool) []string {
 	for text, t := range types {
 		all = append(all, fmt.Sprintf(text, typesOf(t[IPv4], t[IPv6], " and ")))
 	}
-	slices.Sort(all)
 	return all
 }
 
-func (m *model) absences(n Subject) []string {
-	var all []string
+// absences are the sources whose last good answers had no addresses; the hint is for names of three labels.
+func (m *model) absences(n Subject, mixed bool) (all []string, hint string) {
+	hint = otherHosts
 	for _, s := range sources {
 		var nodata [2]bool
-		nx := false
+		nx, said := false, false
 		for _, k := range m.speakers(n) {
-			last, _ := m.word(k)
-			if k.Source == s && last.what == "good" {
-				nx = nx || last.outcome == NXDomain
-				nodata[k.Family] = last.outcome != NXDomain
+			if k.Source != s {
+				continue
 			}
+			last, t := event{}, m.unrest[n].by[k]
+			if t != nil {
+				last = t.last
+			}
+			if last.what == "" || t.failed && last.outcome == Good {
+				hint = ""
+				continue
+			}
+			said = true
+			nx = nx || last.outcome == NXDomain
+			nodata[k.Family] = last.outcome != NXDomain
 		}
-		if nx {
+		switch {
+		case !said:
+		case mixed:
+			all = append(all, "NXDOMAIN or NODATA, now one and now the other, from "+string(s))
+		case nx:
 			all = append(all, "NXDOMAIN from "+string(s))
-		}
-		if nodata[IPv4] || nodata[IPv6] {
+		default:
 			all = append(all, "no "+typesOf(nodata[IPv4], nodata[IPv6], " or ")+" records (NODATA) from "+string(s))
+		}
+		if nx || mixed {
+			hint = ""
 		}
 	}
 	slices.Sort(all)
-	return all
-}
-
-// hint is for names of three labels.
-func (m *model) hint(absences, failures []string) string {
-	if len(failures) > 0 || slices.ContainsFunc(absences, func(s string) bool { return strings.HasPrefix(s, "NXDOMAIN") }) {
-		return ""
-	}
-	return otherHosts
+	return all, hint
 }
 
 func typesOf(a, aaaa bool, conjunction string) string {

@@ -23,6 +23,7 @@ type name struct {
 	rotated   instant             // when the last address began to age that an answer lacked; never: none did
 
 	answered [families]instant // the first good answer of each family from any source; never: none yet
+	unrest   *unrest           // nil: nothing ever went back and forth
 	joins    [families]bool    // the family was not asked when others of the name had spoken already
 	limited  instant           // until when the answer lasts, or lasted, that brought too many addresses; never: none did
 }
@@ -53,9 +54,9 @@ func (n *name) ask(k Key) *question {
 }
 
 // repeats takes an answer that says what its question's last word said, if it is one: that moves its expiry only.
-func (n *name) repeats(k Key, outcome Outcome, addrs []netip.Addr, at, expires instant) bool {
+func (n *name) repeats(k Key, outcome Outcome, addrs []netip.Addr, capped bool, at, expires instant) bool {
 	q := n.question(k)
-	if q == nil || !q.repeats(outcome, addrs) || n.awaitsSuccessor(k.Family) {
+	if q == nil || !q.repeats(outcome, addrs) || q.capped != capped || n.awaitsSuccessor(k.Family) {
 		return false
 	}
 	q.good, q.expires = at, expires
@@ -76,17 +77,33 @@ func (n *name) awaitsSuccessor(f Family) bool {
 func (n *name) succeed(f Family, at instant) {
 	for i := range n.questions {
 		if q := &n.questions[i]; q.family == f && q.retired != never {
-			q.age(at)
+			n.age(q, at)
 		}
 	}
 }
 
-func (n *name) fail(k Key, reason string) {
+// age lets what q holds start to age.
+func (n *name) age(q *question, at instant) {
+	if !q.ageing() && n.sampled() {
+		n.rotated = max(n.rotated, q.expires, q.retired, at)
+	}
+	q.age(at)
+}
+
+// fail enters a failure. A reason that alternates with another one is not told each time.
+func (n *name) fail(k Key, reason string, at instant) {
 	q := n.ask(k)
+	_, t := n.unsettle(q)
 	if q.silent() {
 		q.retired = never // its family is asked again
 	}
-	q.failed, q.reason = true, reason
+	told := q.failed || at < t.noted
+	if !told || q.reason == reason || t.heard.plus(calmAfter) <= at {
+		q.reason, t.heard = reason, at
+	}
+	if !q.failed {
+		q.failed, t.since = true, at
+	}
 }
 
 // inService tells whether s is asked about the name, as far as is known.

@@ -45,6 +45,7 @@ func newMachine(limit int) *machine {
 			served:  map[View]int{},
 			heard:   map[View]bool{},
 			asked:   [2]bool{true, true},
+			unrest:  map[Subject]*modelUnrest{},
 		},
 		now:     start,
 		changed: map[Owner]int{},
@@ -120,7 +121,7 @@ func (m *machine) record(t *rapid.T) {
 	k := drawKey(t)
 	a := Answer{
 		Outcome: rapid.SampledFrom([]Outcome{Good, Good, Good, Good, NoData, NXDomain}).Draw(t, "outcome"),
-		TTL:     rapid.SampledFrom([]time.Duration{-time.Second, 0, 5 * time.Second, time.Minute, time.Hour}).Draw(t, "ttl"),
+		TTL:     rapid.SampledFrom([]time.Duration{-time.Second, 0, 5 * time.Second, time.Minute, time.Hour, 3 * time.Hour}).Draw(t, "ttl"),
 	}
 	if a.Outcome == Good {
 		form := "192.0.2.%d"
@@ -201,7 +202,7 @@ func (m *machine) families(t *rapid.T) {
 
 func (m *machine) step(t *rapid.T) {
 	m.now = m.now.Add(rapid.SampledFrom([]time.Duration{
-		time.Nanosecond, time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 2 * time.Hour,
+		time.Nanosecond, time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, time.Hour, 2 * time.Hour,
 	}).Draw(t, "step"))
 }
 
@@ -225,6 +226,9 @@ func (m *machine) loudly(t *rapid.T, do func()) {
 	do()
 	want := map[Owner]int{}
 	for _, o := range someOwner {
+		if m.changed[o] == 1 && m.restless(o) {
+			want[o] = 1 // it may have been told when something changes by itself
+		}
 		if !sameEntries(before[o], withoutCurrent(m.model.entries(o, m.now))) || heard[o] != m.servedAndHeard(o) ||
 			!slices.Equal(rotated[o], rotations(m.book.Snapshot(o, m.now).Entries)) {
 			want[o] = 1
@@ -233,6 +237,12 @@ func (m *machine) loudly(t *rapid.T, do func()) {
 	if d := cmp.Diff(want, m.changed); d != "" {
 		t.Fatalf("notified (-want +got):\n%s", d)
 	}
+}
+
+// restless tells whether something goes back and forth in a name of an owner.
+func (m *machine) restless(o Owner) bool {
+	w := m.book.owners[o]
+	return w != nil && slices.ContainsFunc(w.wants, func(x want) bool { return x.name != nil && x.name.unrest != nil })
 }
 
 // servedAndHeard is what the model knows of an owner's view: whether sources are asked, and whether one answered.

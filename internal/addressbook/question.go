@@ -17,11 +17,13 @@ type question struct {
 	family Family
 
 	failed  bool   // the last word is a failure
-	reason  string // of that failure
+	reason  string // of that failure, or the one before
 	outcome Outcome
-	good    instant // when the last good answer came; never: none did
-	expires instant // when that answer expires
-	retired instant // never: in service
+	good    instant  // when the last good answer came; never: none did
+	expires instant  // when that answer expires
+	retired instant  // never: in service
+	capped  bool     // its TTL was longer than what counts
+	trouble *trouble // nil: it never failed, nor had it addresses at one time and none at another
 
 	// holdings are sorted by address.
 	holdings []holding

@@ -35,7 +35,7 @@ func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
 // fill enters what is known of a name, and returns when that changes by itself.
 func (b *Book) fill(e *Entry, n *name, t term, at instant) (next instant) {
 	b.before = n.unite(b.before[:0], b.options.MaxStale)
-	v := b.view(n, b.before, n.retentionFor(t), at)
+	v := b.view(n, b.before, n.retentionAt(t, at), at)
 	e.State, e.Message, e.Limited = v.state, v.message, v.limited
 	e.Retention, e.Rotation = v.retention, v.rotation
 	e.Answered, e.Tried = b.epoch.time(v.answered), v.tried
@@ -45,6 +45,7 @@ func (b *Book) fill(e *Entry, n *name, t term, at instant) (next instant) {
 	if v.limited {
 		next = min(next, n.limitedEnd(e.Retention))
 	}
+	next = min(next, b.turn(n, b.before, v, at))
 	for _, u := range b.before {
 		next = min(next, u.next(e.Retention, at))
 	}

@@ -13,6 +13,14 @@ type standing struct {
 	well    bool // some source's last word is good
 	kept    int  // addresses whose Until has not passed
 	current bool // one of these is current
+	shaky   bool // no source answers well at times
+}
+
+// settle reads a family that goes back and forth as what it is at its best.
+func (s *standing) settle(shaky, disagrees bool) {
+	s.shaky = shaky && s.spoken
+	s.well = s.well || s.shaky
+	s.current = s.current || s.kept > 0 && s.well && (s.shaky || disagrees)
 }
 
 func (s standing) pending() bool { return s.asked && !s.spoken && !s.joins }
@@ -20,18 +28,20 @@ func (s standing) untried() bool { return s.asked && !s.spoken }
 func (s standing) failing() bool { return s.spoken && !s.well }
 
 // judge returns the state of a name and the message that goes with it. See the States for the order.
-func (n *name) judge(ss [families]standing) (State, string) {
+func (b *Book) judge(n *name, ss [families]standing, at instant) (State, string) {
+	failures, unsteady := n.failures(ss, at), b.unsteady(n, ss, at)
 	switch {
 	case anyFamily(ss, standing.pending):
-		return Pending, n.pendingMessage(ss)
+		return Pending, pendingMessage(ss, failures)
 	case anyFamily(ss, func(s standing) bool { return s.failing() && s.kept > 0 }):
-		return Stale, n.failures(ss).keeping(keptBy(ss, standing.failing))
+		return Stale, append(failures, unsteady...).keeping(keptBy(ss, standing.failing))
 	case anyFamily(ss, func(s standing) bool { return s.well && s.current }):
-		return Resolved, n.failures(ss).String()
+		return Resolved, append(unsteady, failures...).String()
 	case anyFamily(ss, standing.failing):
-		return Failing, n.failures(ss).keeping(keptBy(ss, anything))
+		return Failing, append(failures, unsteady...).keeping(keptBy(ss, anything))
 	}
-	return NotFound, n.absences(ss).keeping(keptBy(ss, anything)) + n.hint()
+	said := append(append(n.absences(at), failures...), unsteady...)
+	return NotFound, said.keeping(keptBy(ss, anything)) + n.hint(at)
 }
 
 func (b *Book) standings(n *name, us []union, retention time.Duration, at instant) [families]standing {
@@ -55,6 +65,9 @@ func (b *Book) standings(n *name, us []union, retention time.Duration, at instan
 			s.kept++
 			s.current = s.current || u.current(at)
 		}
+	}
+	for f := range ss {
+		ss[f].settle(n.shaky(Family(f), at), n.disagrees(at))
 	}
 	return ss
 }

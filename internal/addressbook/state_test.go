@@ -35,7 +35,8 @@ func TestState(t *testing.T) {
 			w.absent(upstream, IPv4, NXDomain)
 			w.absent(upstream, IPv6, NXDomain)
 			w.fails(second, IPv4, "REFUSED")
-		}, NotFound, "NXDOMAIN from 10.96.0.10:53; REFUSED for A from 10.96.0.11:53 while others answer"},
+			w.pass(time.Minute)
+		}, NotFound, "NXDOMAIN from 10.96.0.10:53; REFUSED from 10.96.0.11:53 while others answer"},
 		{"a good answer without addresses", func(w *world) {
 			w.Record(Key{Name: host(www), Source: upstream}, Answer{}, w.now)
 			w.absent(upstream, IPv6, NoData)
@@ -52,7 +53,8 @@ func TestState(t *testing.T) {
 			w.answer(upstream, 0, "192.0.2.1")
 			w.absent(upstream, IPv6, NoData)
 			w.fails(second, IPv4, "timeout")
-		}, Resolved, "timeout for A from 10.96.0.11:53 while others answer"},
+			w.pass(time.Minute)
+		}, Resolved, "timeout from 10.96.0.11:53 while others answer"},
 		{"no upstream of two answers", func(w *world) {
 			w.answer(upstream, 0, "192.0.2.1", "192.0.2.2")
 			w.absent(upstream, IPv6, NoData)
@@ -82,6 +84,7 @@ func TestMessages_AreStable(t *testing.T) {
 	w.answer(upstream, time.Minute, "192.0.2.1")
 	w.fails(second, IPv4, "timeout")
 	w.fails(second, IPv6, "timeout")
+	w.pass(time.Minute)
 	before := w.entry().Message
 	for range 3 {
 		w.pass(time.Minute)
@@ -110,11 +113,12 @@ func TestState_SaysWhatToWriteInstead(t *testing.T) {
 		{"www.example.com", "a host", absentIn(NXDomain, NXDomain), said},
 		{"svc.example.com", "a host called svc", absentIn(NXDomain, NXDomain), said},
 		{"example.com", "a domain that exists in one family's answer", absentIn(NXDomain, NoData),
-			said + "; no AAAA records (NODATA) from 10.96.0.10:53"},
+			said},
 		{"example.com", "a domain of which one server says nothing", func(w *world) {
 			absentIn(NXDomain, NXDomain)(w)
 			w.fails(second, IPv4, "timeout")
-		}, said + "; timeout for A from 10.96.0.11:53 while others answer"},
+			w.pass(time.Minute)
+		}, said + "; timeout from 10.96.0.11:53 while others answer"},
 	} {
 		t.Run(c.title, func(t *testing.T) {
 			before := www

@@ -1,0 +1,217 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package addressbook
+
+import "time"
+
+// What goes back and forth is told once, and ends once:
+//
+//	one upstream of a name    what is told
+//	addresses, none           NotFound, if no other upstream has addresses
+//	addresses, none, again    "the answers disagree", until no answer changed so for calmAfter
+//	answers, fails            Stale, if no other upstream answers
+//	answers, fails, twice     "the upstreams fail at times", until none did so for calmAfter
+//	fails for lasting         "timeout from ... while others answer", until it answered for calmAfter
+//
+// Meanwhile the state is the better one of the two as long as addresses are kept.
+const (
+	// calmAfter is how long nothing must change back for it to have ended. Where an answer lasts for minutes that says
+	// little, so it is at least calmTTLs times its TTL.
+	calmAfter = 10 * time.Minute
+	calmTTLs  = 4
+	// lasting is how long an upstream must fail while others answer for a person to be told.
+	lasting = time.Minute
+)
+
+// calmFor is how long an answer with that TTL must stay the same to count as the last change.
+func calmFor(ttl time.Duration) time.Duration { return max(calmAfter, calmTTLs*ttl) }
+
+// unrest is what goes back and forth in the answers to a name. The zero instant is never.
+type unrest struct {
+	disagree instant // until when answers with and without addresses are told of
+	mixed    instant // until when NXDOMAIN and NODATA are
+	capped   instant // until when a TTL that was too long is told of after it came last
+	outages  [families]outage
+}
+
+// outage is about the times when no source answered a family well.
+type outage struct {
+	up    instant // when the last one ended
+	again instant // until when another one comes soon after it
+	until instant // until when it is told that they come and go
+}
+
+// trouble is what goes back and forth in what one source says.
+type trouble struct {
+	heard instant // when the reason of its failures came last
+	since instant // when the first failure after its last good answer came
+	noted instant // until when a failure that lasted is told of
+	flip  instant // until when a change between addresses and none comes soon after another one
+	kind  instant // the same of NXDOMAIN and NODATA
+}
+
+func newUnrest() *unrest {
+	o := outage{up: never, again: never, until: never}
+	return &unrest{disagree: never, mixed: never, capped: never, outages: [families]outage{o, o}}
+}
+
+func newTrouble() *trouble {
+	return &trouble{heard: never, since: never, noted: never, flip: never, kind: never}
+}
+
+// unsettle returns what is restless in a name and a question of it, made if need be.
+func (n *name) unsettle(q *question) (*unrest, *trouble) {
+	if n.unrest == nil {
+		n.unrest = newUnrest()
+	}
+	if q.trouble == nil {
+		q.trouble = newTrouble()
+	}
+	return n.unrest, q.trouble
+}
+
+// compare takes note of how a good answer to q differs from the good one before it.
+func (n *name) compare(q *question, outcome Outcome, at, expires instant) {
+	if q.good == never || q.outcome == outcome {
+		return
+	}
+	u, t := n.unsettle(q)
+	calm := at.plus(calmFor(max(time.Duration(q.expires-q.good), time.Duration(expires-at))))
+	soon, told := &t.flip, &u.disagree
+	if q.outcome != Good && outcome != Good {
+		soon, told = &t.kind, &u.mixed
+	}
+	if at < *soon {
+		*told = max(*told, calm)
+	}
+	*soon = calm
+}
+
+// recover takes note that q, which failed, has a good answer again.
+func (n *name) recover(q *question, at, expires instant) {
+	if !q.failed {
+		return
+	}
+	_, t := n.unsettle(q)
+	if t.since < t.noted || n.lasts(q, at) {
+		t.noted = at.plus(calmFor(time.Duration(expires - at)))
+	}
+	t.since = never
+}
+
+// lasts tells whether q has failed for long while others answered.
+func (n *name) lasts(q *question, at instant) bool {
+	return n.lastsFrom(q) <= at && !n.down()[q.family]
+}
+
+// lastsFrom is when q, which fails, will have failed for long.
+func (n *name) lastsFrom(q *question) instant {
+	return max(q.trouble.since, n.unrest.outages[q.family].up).plus(lasting)
+}
+
+// noted tells whether a person is told that q fails although others answer, or did until a while ago.
+func (n *name) noted(q *question, at instant) bool {
+	if q.trouble == nil {
+		return false
+	}
+	return at < q.trouble.noted || q.failed && (q.trouble.since < q.trouble.noted || n.lastsFrom(q) <= at)
+}
+
+// down are the families that sources speak for, and none well.
+func (n *name) down() (down [families]bool) {
+	var well [families]bool
+	for q := range n.speakers() {
+		down[q.family] = true
+		well[q.family] = well[q.family] || !q.failed
+	}
+	for f := range down {
+		down[f] = down[f] && !well[f]
+	}
+	return down
+}
+
+// noteOutages takes note of families that went down, or were down before and are no more.
+func (n *name) noteOutages(before [families]bool, at instant) {
+	for f, down := range n.down() {
+		if down == before[f] {
+			continue
+		}
+		if n.unrest == nil {
+			n.unrest = newUnrest()
+		}
+		o := &n.unrest.outages[f]
+		if down {
+			if at < o.again {
+				o.until = at.plus(calmAfter)
+			}
+			continue
+		}
+		o.up, o.again = at, at.plus(calmFor(n.longestTTL(Family(f))))
+		if at < o.until {
+			o.until = o.again
+		}
+	}
+}
+
+// longestTTL is that of the last answers of the sources that answer a family.
+func (n *name) longestTTL(f Family) time.Duration {
+	longest := time.Duration(0)
+	for q := range n.speakers() {
+		if q.family == f && !q.failed {
+			longest = max(longest, time.Duration(q.expires-q.good))
+		}
+	}
+	return longest
+}
+
+// shaky tells whether the outages of a family come and go.
+func (n *name) shaky(f Family, at instant) bool {
+	return n.unrest != nil && at < n.unrest.outages[f].until
+}
+
+func (n *name) disagrees(at instant) bool { return n.unrest != nil && at < n.unrest.disagree }
+func (n *name) mixes(at instant) bool     { return n.unrest != nil && at < n.unrest.mixed }
+
+// turns are the instants at which what is told may change although nobody says anything.
+func (n *name) turns() []instant {
+	if n.unrest == nil {
+		return nil
+	}
+	turns := []instant{n.unrest.disagree, n.unrest.mixed, n.unrest.capped}
+	for _, o := range n.unrest.outages {
+		turns = append(turns, o.until)
+	}
+	for i := range n.questions {
+		if q := &n.questions[i]; q.trouble != nil {
+			turns = append(turns, q.trouble.noted)
+			if q.failed {
+				turns = append(turns, n.lastsFrom(q))
+			}
+		}
+	}
+	return turns
+}
+
+// cap takes note of whether the TTL of an answer is longer than what counts.
+func (n *name) cap(k Key, capped bool, at instant) {
+	q := n.question(k)
+	if q.capped && !capped {
+		u, _ := n.unsettle(q)
+		u.capped = at.plus(calmAfter)
+	}
+	q.capped = capped
+}
+
+// overstates tells whether a source gives a TTL that is longer than what counts, or did until a while ago.
+func (n *name) overstates(at instant) bool {
+	if n.unrest != nil && at < n.unrest.capped {
+		return true
+	}
+	for q := range n.speakers() {
+		if q.capped {
+			return true
+		}
+	}
+	return false
+}
