@@ -13,9 +13,12 @@ import (
 )
 
 // guardScript waits until its standard input ends, which happens when the process that holds the other end ends, and then
-// kills what the wrappers started and removes the directory. After an orderly stop the directory is gone already.
+// kills what the wrappers started and removes the directory. After an orderly stop the directory is gone already. kill is
+// the shell's own: the program of that name comes with procps, which a bare Debian has not.
 const guardScript = `cat >/dev/null
-cat "$1"/start/*.pid 2>/dev/null | xargs kill -9 2>/dev/null
+for file in "$1"/start/*.pid; do
+	read -r pid <"$file" && kill -9 "$pid"
+done 2>/dev/null
 rm -rf "$1"
 `
 

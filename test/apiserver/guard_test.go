@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // fakeAssets returns a directory in which each binary is a script with this body.
@@ -52,11 +53,30 @@ func newGuard(t *testing.T) (*guard, *exec.Cmd) {
 	return g, cmd
 }
 
+// onlyCoreutils takes all programs away but those that every Debian has.
+func onlyCoreutils(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"cat", "rm", "sleep"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir)
+}
+
 func TestGuardCleansUpAfterAKilledParent(t *testing.T) {
+	onlyCoreutils(t)
 	g, cmd := newGuard(t)
 	if err := g.stop(); err != nil { // closes the pipe and nothing else, as the kernel does for a killed process
 		t.Fatal(err)
 	}
+	overdue := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }) // not for ever, and no SIGKILL
+	defer overdue.Stop()
 	err := cmd.Wait()
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
