@@ -150,6 +150,16 @@ func linkAll(dir string, paths []string) error {
 	return nil
 }
 
+// cacheDir returns the directory of what a name and a version say, outside of the repository: `git clean` and a second clone
+// do not cost ten minutes.
+func cacheDir(name string) (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(base, "fqdn-egress", name), nil
+}
+
 // versions are those of the control plane, with the leading v.
 type versions struct {
 	kubernetes string
@@ -158,39 +168,31 @@ type versions struct {
 
 // readVersions reads them from the go.mod file that pins them, the only place where they are written.
 func readVersions(goMod string) (versions, error) {
-	f, err := os.Open(goMod)
+	kubernetes, err := requiredVersion(goMod, "k8s.io/kubernetes")
 	if err != nil {
 		return versions{}, err
 	}
-	defer f.Close()
-	var v versions
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		fields := strings.Fields(strings.TrimPrefix(lines.Text(), "require "))
-		if len(fields) < 2 || slices.Contains(fields, "=>") {
-			continue
-		}
-		switch fields[0] {
-		case "k8s.io/kubernetes":
-			v.kubernetes = fields[1]
-		case "go.etcd.io/etcd/server/v3":
-			v.etcd = fields[1]
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return versions{}, err
-	}
-	if v.kubernetes == "" || v.etcd == "" {
-		return versions{}, fmt.Errorf("%s does not require k8s.io/kubernetes and go.etcd.io/etcd/server/v3", goMod)
-	}
-	return v, nil
+	etcd, err := requiredVersion(goMod, "go.etcd.io/etcd/server/v3")
+	return versions{kubernetes: kubernetes, etcd: etcd}, err
 }
 
-// cacheDir is outside of the repository, so that `git clean` and a second clone do not cost ten minutes.
-func (v versions) cacheDir() (string, error) {
-	base, err := os.UserCacheDir()
+// requiredVersion returns the version of a module that a go.mod file requires.
+func requiredVersion(goMod, module string) (string, error) {
+	f, err := os.Open(goMod)
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(base, "fqdn-egress", "kubernetes-"+v.kubernetes+"_etcd-"+v.etcd), nil
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Fields(strings.TrimPrefix(lines.Text(), "require "))
+		if len(fields) >= 2 && fields[0] == module && !slices.Contains(fields, "=>") {
+			return fields[1], nil
+		}
+	}
+	return "", errors.Join(fmt.Errorf("%s does not require %s", goMod, module), lines.Err())
+}
+
+func (v versions) cacheDir() (string, error) {
+	return cacheDir("kubernetes-" + v.kubernetes + "_etcd-" + v.etcd)
 }

@@ -20,10 +20,10 @@ import (
 // progressEvery is how often a running build says that it still runs.
 const progressEvery = 10 * time.Second
 
-// builder compiles the binaries of a control plane.
+// builder compiles binaries that a nested module pins.
 type builder struct {
-	module   string // directory of the module that pins the versions
-	versions versions
+	module   string // directory of the module
+	ldflags  string
 	dir      string // where the binaries go
 	progress io.Writer
 }
@@ -40,7 +40,7 @@ func newBuilder(progress io.Writer) (builder, error) {
 		return builder{}, err
 	}
 	dir, err := v.cacheDir()
-	return builder{module: module, versions: v, dir: dir, progress: progress}, err
+	return builder{module: module, ldflags: v.ldflags(), dir: dir, progress: progress}, err
 }
 
 // build makes what of names is not there yet. The lock lets a second process wait for the first and find its work done.
@@ -81,7 +81,7 @@ func (b builder) lock(ctx context.Context) (unlock func(), err error) {
 		}
 		if time.Since(said) >= progressEvery {
 			said = time.Now()
-			fmt.Fprintln(b.progress, "control plane: another process is building it, waiting")
+			fmt.Fprintf(b.progress, "%s: another process is building, waiting\n", filepath.Base(b.dir))
 		}
 		select {
 		case <-ctx.Done():
@@ -95,7 +95,7 @@ func (b builder) lock(ctx context.Context) (unlock func(), err error) {
 func (b builder) buildOne(ctx context.Context, name string) error {
 	target := filepath.Join(b.dir, name)
 	tmp := filepath.Join(b.dir, "."+name+".tmp")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", b.versions.ldflags(), "-o", tmp, packageOf(name))
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", b.ldflags, "-o", tmp, packageOf(name))
 	cmd.Dir = b.module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -146,8 +146,11 @@ func expectation(name string) string {
 }
 
 func packageOf(name string) string {
-	if name == etcd {
+	switch name {
+	case etcd:
 		return "go.etcd.io/etcd/server/v3"
+	case coreDNS:
+		return coreDNSModule
 	}
 	return "k8s.io/kubernetes/cmd/" + name
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
 	"github.com/fqdn-egress/fqdn-egress/test/controller"
 )
 
@@ -45,7 +46,14 @@ func (w *world) startCoreDNS(ctx context.Context) error {
 			s.upstreams = append(s.upstreams, address)
 		}
 	}
-	c, err := startCoreDNS(ctx, w.options.corednsPath, w.dir, w.logDir(), corefile(forwards, kubernetesCache, w.options.corednsCache))
+	binary := w.options.corednsPath
+	if binary == "" {
+		var err error
+		if binary, err = apiserver.CoreDNS(ctx, os.Stderr); err != nil {
+			return err
+		}
+	}
+	c, err := startCoreDNS(ctx, binary, w.dir, w.logDir(), corefile(forwards, kubernetesCache, w.options.corednsCache))
 	w.coredns = c
 	return err
 }

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command build makes the binaries of the control plane that tests and the demo use, unless they are there already, and
-// prints the directory that holds them. With arguments it does so for these binaries alone: build kubectl kubelet
+// prints the directory that holds them. With arguments it does so for these binaries alone: build kubectl kubelet. CoreDNS
+// is of another module, and so in another directory: build coredns
 package main
 
 import (
@@ -10,6 +11,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
@@ -32,6 +35,10 @@ func run() int {
 }
 
 func binaries(ctx context.Context, names []string) (dir string, err error) {
+	if slices.Equal(names, []string{"coredns"}) {
+		path, err := apiserver.CoreDNS(ctx, os.Stderr)
+		return filepath.Dir(path), err
+	}
 	if len(names) > 0 {
 		return apiserver.Build(ctx, os.Stderr, names...)
 	}

@@ -10,7 +10,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 here=$ROOT/test/kind/offline
 kubernetes_version=$(awk '$1 == "k8s.io/kubernetes" {print $2; exit}' "$ROOT/test/apiserver/binaries/go.mod")
-coredns_version=$(awk '$1 == "github.com/coredns/coredns" && $2 ~ /^v/ {print $2; exit}' "$ROOT/test/kind/coredns/go.mod")
 
 packages=systemd,systemd-sysv,iptables,nftables,iproute2,socat,libseccomp2,bash,curl,procps
 packages+=,containerd,runc,containernetworking-plugins,ca-certificates
@@ -53,21 +52,12 @@ node_image() {
 	local kubernetes
 	kubernetes=$(cd "$ROOT" && go run ./test/apiserver/build \
 		etcd kube-apiserver kubectl kube-controller-manager kubelet kubeadm kube-proxy kube-scheduler)
-	coredns=$CACHE/coredns-$coredns_version/coredns
-	build_coredns
+	coredns=$(cd "$ROOT" && go run ./test/apiserver/build coredns)/coredns
 	CGO_ENABLED=0 go build -C "$ROOT" -trimpath -ldflags '-s -w' -o "$work/pause" ./test/kind/offline/pause
 	base_of_the_node "$kubernetes"
 	pod_images "$kubernetes"
 	import_pod_images
 	forget_former_images
-}
-
-build_coredns() {
-	[ -x "$coredns" ] && return
-	say "building CoreDNS $coredns_version"
-	mkdir -p "$(dirname "$coredns")"
-	CGO_ENABLED=0 go build -C "$ROOT/test/kind/coredns" -trimpath -ldflags '-s -w' -o "$coredns.tmp" github.com/coredns/coredns
-	mv "$coredns.tmp" "$coredns"
 }
 
 base_of_the_node() {
