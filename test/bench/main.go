@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -57,10 +58,13 @@ func measure(ctx context.Context, o *options) (err error) {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	if o.json == "" {
-		return nil
+	if o.json != "" {
+		err = b.report.writeJSON(o.json)
 	}
-	return b.report.writeJSON(o.json)
+	if missed := b.report.missed(); o.strict && len(missed) > 0 {
+		err = errors.Join(err, fmt.Errorf("aims were missed: %s", strings.Join(missed, ", ")))
+	}
+	return err
 }
 
 // scenario measures one thing from an empty cluster and leaves an empty cluster.

@@ -26,6 +26,7 @@ type options struct {
 	controllerFlags []string
 	floorRuns       int
 	json, profile   string
+	strict          bool
 	sweep           []string
 	sweepRuns       int
 }
@@ -50,6 +51,7 @@ func parseOptions(args []string, usage io.Writer) (*options, error) {
 	fs.IntVar(&o.floorRuns, "floor-runs", 2, "Measurements of the floor before, and again after, each scenario that has one.")
 	fs.StringVar(&o.json, "json", "", "Also write the figures to this file, as JSON.")
 	fs.StringVar(&o.profile, "profile", "", "Write CPU and heap profiles of the controller into this directory (go tool pprof).")
+	fs.BoolVar(&o.strict, "strict", false, "Exit with 1 if a figure misses its aim.")
 	sweep := fs.String("sweep", "", "Instead of scenarios: comma-separated values of --max-concurrent-reconciles to compare, such as 4,8,16,32,64.")
 	fs.IntVar(&o.sweepRuns, "sweep-runs", 3, "Runs of each value of --sweep.")
 	if err := fs.Parse(args); err != nil {

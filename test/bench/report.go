@@ -93,6 +93,19 @@ func (r *report) print(scenario string, figures []figure, loadBefore, loadAfter 
 	return table.Flush()
 }
 
+// missed names the figures that are not within their aims.
+func (r *report) missed() []string {
+	var names []string
+	for _, s := range r.scenarios {
+		for _, f := range s.Figures {
+			if f.Aim != nil && !(f.Value <= *f.Aim) { // a figure that is no number misses
+				names = append(names, s.Scenario+": "+f.Name)
+			}
+		}
+	}
+	return names
+}
+
 func (r *report) writeJSON(path string) error {
 	raw, err := json.MarshalIndent(r.scenarios, "", "  ")
 	if err != nil {

@@ -37,6 +37,7 @@ type options struct {
 	controller          string // a binary
 	controllerFlags     []string
 	json, svg, keptLogs string
+	strict              bool
 }
 
 func parseOptions(args []string) (*options, error) {
@@ -49,13 +50,14 @@ func parseOptions(args []string) (*options, error) {
 	fs.BoolVar(&o.roundRobin, "round-robin", false, "Pools rotate in turn, not at random.")
 	fs.Uint64Var(&o.seed, "seed", 1, "Of the random rotation.")
 	fs.StringVar(&o.cache, "cache", "own", "The caches: own (in this process) or coredns.")
-	fs.StringVar(&o.corednsPath, "coredns", os.ExpandEnv("$HOME/.cache/fqdn-egress/coredns-v1.14.6/coredns"), "The CoreDNS binary.")
+	fs.StringVar(&o.corednsPath, "coredns", "", "A CoreDNS binary; empty: build the one that the clusters of the tests have.")
 	fs.StringVar(&o.corednsCache, "coredns-cache", "", "What stands in the block of CoreDNS' cache, such as 'prefetch 1 1m 10%', 'serve_stale' or 'keepttl'.")
 	fs.StringVar(&o.controller, "controller", "", "A controller binary; empty: build it.")
 	flags := fs.String("controller-flags", "", "Further flags of the controller, separated by spaces.")
 	fs.StringVar(&o.json, "json", "", "Write the figures to this file.")
 	fs.StringVar(&o.svg, "svg", "", "Write a plot of the figures to this file.")
 	fs.StringVar(&o.keptLogs, "logs", "", "Keep the controller's log, and CoreDNS', in this directory.")
+	fs.BoolVar(&o.strict, "strict", false, "Exit with 1 if an aim is missed.")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}
@@ -89,6 +91,9 @@ func run(args []string) int {
 	results, err := measure(ctx, o)
 	if err == nil {
 		err = publish(results, o)
+	}
+	if missed := missedAims(results); err == nil && o.strict && len(missed) > 0 {
+		err = fmt.Errorf("aims were missed: %s", strings.Join(missed, ", "))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "coherence:", err)

@@ -81,6 +81,17 @@ func publish(results []result, o *options) error {
 	return nil
 }
 
+// missedAims names the configurations that missed more at once than they should. One in which no pod asked missed it too.
+func missedAims(results []result) []string {
+	var names []string
+	for _, r := range results {
+		if r.After.Lookups == 0 || percent(r.After.Missed[0], r.After.Lookups) > r.aim() {
+			names = append(names, r.String())
+		}
+	}
+	return names
+}
+
 // table prints what pods saw, and then why and at what cost.
 func table(w io.Writer, results []result) error {
 	seen := []string{"N,k,TTL,R \tlookups \tmissed at 0 s, % \t1 s \t3 s \taim \twrites 1 s later: 0 s \t1 s \t3 s \t" +

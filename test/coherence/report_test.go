@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
@@ -34,6 +35,18 @@ func TestExposure(t *testing.T) {
 	var out strings.Builder
 	if err := table(&out, []result{r}); err != nil || !strings.Contains(out.String(), "3,1,5,1") || !strings.Contains(out.String(), "3 of 4") {
 		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
+func TestMissedAims(t *testing.T) {
+	of := func(pool, missed, lookups int) result {
+		r := result{shape: shape{Pool: pool, PerAnswer: 1, TTL: 5, Replicas: 1}}
+		r.After = counts{Lookups: lookups, Missed: [connects]int{missed}}
+		return r
+	}
+	got := missedAims([]result{of(64, 1, 1000), of(40, 2, 1000), of(4096, 25, 1000), of(4095, 26, 1000), of(6, 0, 0)})
+	if diff := cmp.Diff([]string{"n40-k1-ttl5-r1", "n4095-k1-ttl5-r1", "n6-k1-ttl5-r1"}, got); diff != "" {
+		t.Errorf("-want +got: %s", diff)
 	}
 }
 
