@@ -8,14 +8,11 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 )
 
 func page(t *testing.T) string {
@@ -25,25 +22,6 @@ func page(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(content)
-}
-
-// The examples of the page are accepted as they stand.
-func TestPage_ExamplesAreAccepted(t *testing.T) {
-	c := newClient(t)
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page(t), -1)
-	if len(blocks) < 2 {
-		t.Fatalf("found %d examples", len(blocks))
-	}
-	for _, block := range blocks {
-		o := &unstructured.Unstructured{}
-		if err := yaml.UnmarshalStrict([]byte(block[1]), &o.Object); err != nil {
-			t.Fatal(err)
-		}
-		o.SetNamespace("default") // the one that is there
-		if err := dryRun(t, c, o); err != nil {
-			t.Errorf("%v:\n%s", err, block[1])
-		}
-	}
 }
 
 // The page explains every field of the schema, every condition type, reason and state.
