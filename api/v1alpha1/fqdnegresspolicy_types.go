@@ -134,6 +134,8 @@ const (
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=320
 // +kubebuilder:validation:XValidation:rule=`self.matches(r'^((udp://|tcp://)?([0-9.]+|[[][0-9A-Fa-f:.]+[]]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(:[0-9]{1,5})?|tls://([0-9.]+|[[][0-9A-Fa-f:.]+[]]|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(:[0-9]{1,5})?(#([0-9A-Za-z_-]{1,63}[.])+[0-9A-Za-z_-]{1,63}[.]?)?)$')`,message="write the IP address of a DNS server and a port, such as 10.0.0.53:53, [fd00::53]:53, tcp://10.0.0.53 or tls://10.0.0.53#dns.example.com; a host name could not be resolved"
+// +kubebuilder:validation:XValidation:rule=`!self.matches(r'^([a-z]+://)?[0-9]+[.]') || self.matches(r'^([a-z]+://)?((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([^0-9.]|$)')`,message="write an IPv4 address as four numbers from 0 to 255, such as 10.0.0.53"
+// +kubebuilder:validation:XValidation:rule=`!self.matches(r'([.][0-9]+|[]]):0+(#|$)|:(6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})(#|$)')`,message="write a port from 1 to 65535, such as 10.0.0.53:53"
 type Upstream string
 
 // Mode says whether the policy is enforced.

@@ -60,6 +60,12 @@ func specGroups() []group {
 				{"two in one", "'10.0.0.53,10.0.0.54'", "'10.0.0.53', '10.0.0.54'", upstreamField, writeAServer},
 				{"a space", "' 10.0.0.53'", "'fd00::53'", upstreamField, writeAServer},
 				{"IPv6 with half a bracket", "'[fd00::53:853'", "'tls://[fd00::53]:853#dns.example.com'", upstreamField, writeAServer},
+				{"a number above 255", "'999.1.1.1:53'", "'255.1.1.1:53'", upstreamField, writeIPv4},
+				{"three numbers", "'10.0.53'", "'10.0.0.53'", upstreamField, writeIPv4},
+				{"a number above 255 over TLS", "'tls://10.0.0.256#dns.example.com'", "'tls://10.0.0.255#1.300.example.com'", upstreamField, writeIPv4},
+				{"a port above 65535", "'10.0.0.53:65536'", "'10.0.0.53:65535'", upstreamField, writeAPort},
+				{"a port above 65535 over TLS", "'tls://[fd00::53]:99999#dns.example.com'", "'tls://[fd00::53]:9999#dns.example.com'", upstreamField, writeAPort},
+				{"port 0", "'[fd00::53]:0'", "'fd00::0'", upstreamField, writeAPort},
 				{"none", "", "'tcp://[fd00::53]:53'", "upstreams", "should have at least 1 items"},
 				{"five", "'1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4', '1.1.1.5'", "'1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4'", "upstreams", "must have at most 4 items"},
 				{"twice", "'1.1.1.1', '1.1.1.1'", "'1.1.1.1'", "upstreams[1]", "Duplicate value"},
@@ -71,6 +77,8 @@ func specGroups() []group {
 const (
 	upstreamField = "upstreams[0]"
 	writeAServer  = "write the IP address of a DNS server and a port"
+	writeIPv4     = "write an IPv4 address as four numbers"
+	writeAPort    = "write a port from 1 to 65535"
 )
 
 const privateField = "allowedPrivateCIDRs[0]"
