@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
 // options are the flags.
@@ -219,22 +219,12 @@ func parsePolicyUpstreams(list string) ([]netip.Prefix, error) {
 	return blocks, nil
 }
 
-// nat64Lengths are those of RFC 6052, section 2.2.
-var nat64Lengths = []int{32, 40, 48, 56, 64, 96}
-
 func parseNAT64Prefix(s string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(s)
-	switch {
-	case err != nil:
+	if err != nil {
 		return p, fmt.Errorf("%w: write prefixes such as 2001:db8:64::/96", err)
-	case !p.Addr().Is6() || p.Addr().Is4In6():
-		return p, fmt.Errorf("%s is no IPv6 prefix: write prefixes such as 2001:db8:64::/96", s)
-	case !slices.Contains(nat64Lengths, p.Bits()):
-		return p, fmt.Errorf("%s has %d bits: RFC 6052 knows prefixes of 32, 40, 48, 56, 64 and 96 bits", s, p.Bits())
-	case p.Masked() != p:
-		return p, fmt.Errorf("%s has bits after the prefix: write %s", s, p.Masked())
 	}
-	return p, nil
+	return p, netpol.CheckNAT64(p)
 }
 
 // ipFamiliesAuto is --ip-families where the cluster says which it has.

@@ -66,7 +66,7 @@ func TestFlagErrors_SayWhatToWrite(t *testing.T) {
 		"--policy-upstreams=":             "none, any, or blocks such as",
 		"--nat64-prefixes=2001:db8::":     "such as 2001:db8:64::/96",
 		"--nat64-prefixes=10.0.0.0/32":    "no IPv6 prefix",
-		"--nat64-prefixes=2001:db8::/33":  "32, 40, 48, 56, 64 and 96",
+		"--nat64-prefixes=2001:db8::/33":  "32, 40, 48, 56, 64 or 96",
 		"--nat64-prefixes=2001:db8::1/96": "write 2001:db8::/96",
 		"--cluster-cidrs=10.244.0.0":      "such as 10.244.0.0/16",
 		"--cluster-dns=kube-dns":          "such as 169.254.20.10",

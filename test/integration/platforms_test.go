@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
 
@@ -139,6 +140,48 @@ func TestPlatform_NoDNSService(t *testing.T) {
 	address := w.clusterIP("idle-dns")
 	w.wantDNSRule("web-fqdn", []string{address + "/32"}, "idle-dns")
 	wantNotice(p, "other_servers")
+}
+
+// TestPlatform_StandInAnswersUntilThereAreEndpoints has the real follower, resolver and book: the server that pods are told
+// to ask answers at port 53, which a test may not listen on.
+func TestPlatform_StandInAnswersUntilThereAreEndpoints(t *testing.T) {
+	w := newWorld(t)
+	standIn, endpoint := w.dns, dnstest.Start(t)
+	standIn.Set("www.example.com", shortTTL, "192.0.2.1")
+	endpoint.Set("www.example.com", shortTTL, "192.0.2.2")
+	podAddr := netip.MustParseAddr(podServer)
+	_, read := w.followClusterDNS("late-dns", clusterdns.Options{PodServers: []netip.Addr{podAddr}}, func(a netip.AddrPort) netip.AddrPort {
+		if a == netip.AddrPortFrom(podAddr, 53) {
+			return standIn.Addr()
+		}
+		return onLoopback(a)
+	})
+	eventually(t, read("192.0.2.1"))
+	w.dnsEndpoint(w.dnsService("late-dns"), endpoint)
+	eventually(t, read("192.0.2.1", "192.0.2.2"))
+	if err := endpoint.WaitFor(t.Context(), endpoint.Count("www.example.com")+4, "www.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	asked := standIn.Count("www.example.com")
+	if err := endpoint.WaitFor(t.Context(), endpoint.Count("www.example.com")+4, "www.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if again := standIn.Count("www.example.com"); again != asked {
+		t.Errorf("the stand-in was asked %d times more although there is an endpoint", again-asked)
+	}
+}
+
+// TestPlatform_OwnNAT64Prefix: an answer must not lead to the metadata service through the network's own gateway.
+func TestPlatform_OwnNAT64Prefix(t *testing.T) {
+	w := newWorld(t)
+	w.dns.Set("www.example.com", shortTTL, "2001:db8:64::a9fe:a9fe", "2001:db8:64::c000:201")
+	w.start("--nat64-prefixes", "2001:db8:64::/96")
+	w.create("web", nil, rule(443, "www.example.com"))
+	w.wantAllowed(443, "2001:db8:64::c000:201")
+	refused := w.wantState("web", "www.example.com", v1alpha1.FQDNResolved).Refused
+	if len(refused) != 1 || refused[0].Address != "2001:db8:64::a9fe:a9fe" || !strings.Contains(refused[0].Reason, "169.254.169.254") {
+		t.Errorf("refused %+v", refused)
+	}
 }
 
 // TestPlatform_ClusterDNSFlagStandsIn: the resolv.conf of dnsPolicy Default has servers that pods do not ask.

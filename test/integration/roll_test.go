@@ -32,7 +32,7 @@ func TestEdge6_ClusterDNSRollsWithoutLosingAnAddress(t *testing.T) {
 	first, second := w.dns, dnstest.Start(t)
 	first.Set("www.example.com", shortTTL, "192.0.2.1")
 	second.Set("www.example.com", shortTTL, "192.0.2.2")
-	book, read := w.followClusterDNS(service)
+	book, read := w.followClusterDNS(service, clusterdns.Options{}, onLoopback)
 
 	firstEndpoint := w.dnsEndpoint(service, first)
 	eventually(t, read("192.0.2.1"))
@@ -60,11 +60,18 @@ func TestEdge6_ClusterDNSRollsWithoutLosingAnAddress(t *testing.T) {
 	}
 }
 
-// followClusterDNS resolves www.example.com through the endpoints of the Service, and returns a check of what the book
-// holds for it. From the first address on, none may be missing again.
-func (w *world) followClusterDNS(service string) (*addressbook.Book, func(want ...string) func() error) {
+// onLoopback is where the server of an endpoint listens in these tests.
+func onLoopback(endpoint netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), endpoint.Port())
+}
+
+// followClusterDNS resolves www.example.com through whom the follower of the Service names, at the addresses that at
+// gives for them, and returns a check of what the book holds for it. From the first address on, none may be missing again.
+func (w *world) followClusterDNS(
+	service string, options clusterdns.Options, at func(netip.AddrPort) netip.AddrPort,
+) (*addressbook.Book, func(want ...string) func() error) {
 	w.t.Helper()
-	follower, err := clusterdns.New(w.server.Config, types.NamespacedName{Namespace: w.namespace, Name: service}, clusterdns.Options{})
+	follower, err := clusterdns.New(w.server.Config, types.NamespacedName{Namespace: w.namespace, Name: service}, options)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -79,7 +86,7 @@ func (w *world) followClusterDNS(service string) (*addressbook.Book, func(want .
 		endpoints, changed := follower.Upstreams()
 		servers := make([]netip.AddrPort, len(endpoints))
 		for i, e := range endpoints {
-			servers[i] = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), e.Port())
+			servers[i] = at(e)
 		}
 		return servers, changed
 	}), resolver.Options{})
