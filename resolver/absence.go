@@ -42,7 +42,7 @@ const (
 //	none yet, or asked again after another -                           open
 //	addresses by the end of q's chain      no addresses, or none yet   proven: nothing can be lost
 //	the same                               addresses, AAAA             open until that word is from an entry that began after
-//	                                                                   the absence did, then proven; refuted stays refuted
+//	                                                                   the absence did, then proven
 //	the same                               addresses, A                refuted
 //	addresses by another way, or none      -                           refuted
 //	a failure, or an absence               -                           refuted
@@ -59,7 +59,7 @@ func (q *query) weigh(other *query) verdict {
 		return refuted
 	case len(q.phase.addrs) == 0:
 		return proven
-	case q.Family == addressbook.IPv4, q.absence.told:
+	case q.Family == addressbook.IPv4:
 		return refuted
 	case !q.absence.until.IsZero() && other.phase.end.to.After(q.absence.until):
 		return proven

@@ -147,7 +147,7 @@ func TestAbsence_TakesNothingFromANameThatIsLost(t *testing.T) {
 		for _, phase := range []time.Duration{0, 7 * time.Second, 29 * time.Second} {
 			t.Run(fmt.Sprintf("%s, %v", name, phase), func(t *testing.T) {
 				v4 := counting(30, phase, zoneThat(40*time.Second, back, a, lost))
-				v6 := counting(12, 0, zoneThat(40*time.Second, back, aaaa, lost))
+				v6 := counting(20, 0, zoneThat(40*time.Second, back, aaaa, lost))
 				respond := func(q asked) reply {
 					if strings.HasSuffix(q.Question, "AAAA") {
 						return reply{text: v6(q.At)}
