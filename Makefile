@@ -20,7 +20,7 @@ VERSION   ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),dev)
 REVISION  := $(shell git rev-parse HEAD 2>/dev/null)
 
 # Packages with tests that need the control plane, and those without.
-packages     = go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep $(1) -e /test/apiserver -e /test/integration | cut -d' ' -f1
+packages     = go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep $(1) -e /test/apiserver -e /test/integration -e /test/coredns | cut -d' ' -f1
 INTEGRATION  = $$($(call packages,))
 UNIT         = $$($(call packages,-v))
 GO_TEST      = go test -race -shuffle=on -timeout=30m
