@@ -108,8 +108,7 @@ type tracer struct {
 
 // groups gathers blocks that are told alike. What exceeds maxTraced is left out; the line counts it all the same.
 func (t tracer) groups(blocks []tracedBlock, explain func(tracedBlock) tracedGroup) []tracedGroup {
-	var groups []tracedGroup
-	size := 0
+	groups, size := []tracedGroup{}, 0 // [] in the log, not null
 	for _, b := range blocks {
 		g := explain(b)
 		g.Ports = cmp.Or(string(b.ports), "*")
@@ -132,8 +131,9 @@ func (g *tracedGroup) alike(o tracedGroup) bool {
 	return o.Why == g.Why && o.Ports == g.Ports && slices.Equal(o.Names, g.Names) && slices.Equal(o.Sources, g.Sources)
 }
 
+// size is about how many bytes a group without addresses takes.
 func (g *tracedGroup) size() int {
-	n := len(g.Why) + len(g.Ports)
+	n := len(`{"why":"","ports":"","names":[],"sources":[],"addresses":[]},`) + len(g.Why) + len(g.Ports)
 	for _, s := range slices.Concat(g.Names, g.Sources) {
 		n += len(s)
 	}

@@ -31,7 +31,7 @@ import (
 // serve wires the parts together and runs them until ctx ends or one fails. The book stands between those who write
 // to it (the resolver) and those who read it (the controllers).
 func serve(ctx context.Context, o *options) error {
-	log := zap.New(zap.UseFlagOptions(&o.log))
+	log := newLogger(zap.UseFlagOptions(&o.log))
 	ctrl.SetLogger(log)
 	klog.SetLogger(log.WithName("client-go"))
 
