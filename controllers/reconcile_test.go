@@ -81,7 +81,7 @@ func reconcilingWith(t *testing.T, intercept interceptor.Funcs, objects ...clien
 type aClusterDNS struct{}
 
 func (aClusterDNS) Facts() clusterdns.Facts {
-	return clusterdns.Facts{Found: true, Namespace: "kube-system", ClusterIPs: addrs("10.96.0.10"),
+	return clusterdns.Facts{Found: true, Asked: clusterdns.AskedEndpoints, Namespace: "kube-system", ClusterIPs: addrs("10.96.0.10"),
 		ServicePorts: []clusterdns.Port{{Protocol: "UDP", Port: 53}}}
 }
 func (aClusterDNS) OnChange(func())                  {}
