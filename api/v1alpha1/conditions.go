@@ -7,13 +7,15 @@ package v1alpha1
 const (
 	// ConditionReady tells whether the NetworkPolicies are true to the spec of this generation and to what DNS says now. A
 	// name without an address does not make it False: ConditionResolved tells that. True: ReasonReady. False: the reason and
-	// message of ConditionProgrammed. Unknown: ReasonDNSUnavailable, ReasonPending.
+	// message of ConditionProgrammed. Unknown: ReasonDNSUnavailable, ReasonPending, and for a minute those of
+	// ConditionProgrammed that may be over soon (ReasonContested, ReasonLimitReached) if it was not True before.
 	ConditionReady = "Ready"
 	// ConditionResolved tells whether every name has an allowed address. True: ReasonResolved, ReasonNoNames. False:
 	// ReasonResolutionFailed, ReasonAddressRefused, ReasonNameNotFound, ReasonPending, ReasonWildcardsUnobserved.
 	ConditionResolved = "Resolved"
 	// ConditionProgrammed tells whether the NetworkPolicies in the API match the spec and the known addresses. True:
-	// ReasonProgrammed, ReasonAudit. False: ReasonConflict, ReasonContested, ReasonWriteFailed, ReasonLimitReached.
+	// ReasonProgrammed, ReasonAudit. False: ReasonConflict, ReasonContested, ReasonWriteFailed, ReasonLimitReached. Unknown:
+	// ReasonPending, while the first write waits for the names.
 	ConditionProgrammed = "Programmed"
 	// ConditionStalled is there, and True, only while nothing goes on before a person acts. True: ReasonConflict. Tools
 	// that wait give up then (kstatus).
@@ -23,7 +25,7 @@ const (
 // ReasonReady is used with ConditionReady while it is True.
 const ReasonReady = "Ready"
 
-// Reasons of ConditionReady while it is Unknown; ReasonPending is also one of ConditionResolved.
+// Reasons of ConditionReady while it is Unknown; ReasonPending is also one of the other two.
 const (
 	// ReasonDNSUnavailable is used when no upstream has answered anything since the controller started.
 	ReasonDNSUnavailable = "DNSUnavailable"

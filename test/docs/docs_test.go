@@ -24,7 +24,7 @@ var plane = apiserver.NewShared(apiserver.Options{})
 func TestMain(m *testing.M) { os.Exit(plane.Main(m)) }
 
 // namespaces are those that the pages speak of as if they were there.
-var namespaces = []string{"shop", "story", "fqdn-egress-system", "openshift-dns"}
+var namespaces = []string{"shop", "story", "fqdn-egress-system", "openshift-dns", "argocd"}
 
 func TestYAMLOfThePagesIsAccepted(t *testing.T) {
 	s := plane.Server(t)
