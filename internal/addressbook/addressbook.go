@@ -17,6 +17,8 @@
 //     that is later, for the retention of the owner. Failures make that neither longer nor shorter. For an owner that
 //     sets none it is as long as the name's rotation needs for addresses to be there when they come back.
 //
+// A TTL counts for at most MaxStale.
+//
 // The addresses of a name are the union over its questions; the last holder of an address decides when it goes.
 package addressbook
 
@@ -88,7 +90,7 @@ type Answer struct {
 	// addresses counts as NoData. Invalid addresses and those of the other family are left out (an IPv4-mapped
 	// address counts as IPv6: it comes from an AAAA record).
 	Addrs []netip.Addr
-	// TTL is the real one, not clamped: the minimum along the CNAME chain, or of a negative answer (RFC 2308
+	// TTL is the real one, not clamped by the producer; more than MaxStale counts as that: the minimum along the CNAME chain, or of a negative answer (RFC 2308
 	// section 5). Negative counts as 0.
 	TTL time.Duration
 }
@@ -98,16 +100,17 @@ type Options struct {
 	Families            []Family      // the families that are asked; both by default. Answers of others are dropped
 	Retention           time.Duration // of owners that set none; 5m
 	MaxRetention        time.Duration // how far the rotation of a name may extend that; 1h, and at least Retention
-	MaxStale            time.Duration // how long errors keep an address beyond its expiry; 24h
+	MaxStale            time.Duration // how long errors keep an address beyond its expiry, and the longest TTL that counts; 24h
 	MaxAddressesPerName int           // over all families and sources; 1000
 }
 
 // State is the state of a pattern; the same words as in the API.
 type State string
 
-// The states of a name. The first that fits is taken. A wildcard is Pending while nothing observes names.
+// The states of a name. The first that fits is taken. A wildcard is Pending while nothing observes names. While the
+// answers to a name go back and forth (see unrest) and addresses of it are kept, it is as if the better ones came last.
 const (
-	// Pending: a family was neither answered nor failed yet.
+	// Pending: a family was neither answered nor failed yet. One that is asked since later than others spoke is not waited for.
 	Pending State = "Pending"
 	// Stale: the last word of every source for a family was a failure, and addresses of that family are kept.
 	Stale State = "Stale"

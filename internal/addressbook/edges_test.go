@@ -55,6 +55,28 @@ func TestEdge3_HugeTTL(t *testing.T) {
 	w.expectState(Resolved, "")
 }
 
+// The timeline of docs/concepts.md.
+func TestOneAddressFromFirstToLast(t *testing.T) {
+	w := newWorld(t, Options{Families: []Family{IPv4}})
+	at := func(day, hour, minute, second int) {
+		w.now = start.Add(time.Duration(((day*24+hour)*60+minute)*60+second) * time.Second)
+	}
+	at(0, 10, 0, 0)
+	w.answer(upstream, 30*time.Second, "192.0.2.1")
+	at(0, 10, 0, 30)
+	w.answer(upstream, 30*time.Second, "192.0.2.2")
+	w.expect("192.0.2.1 5m0s", "192.0.2.2")
+	at(0, 12, 0, 0)
+	w.answer(upstream, 30*time.Second, "192.0.2.2")
+	w.expect("192.0.2.2")
+	at(0, 12, 0, 30)
+	w.fails(upstream, IPv4, "SERVFAIL")
+	w.expect("192.0.2.2 current 24h0m0s")
+	w.expectState(Stale, "SERVFAIL for A from 10.96.0.10:53, keeping 1 address")
+	at(1, 12, 0, 30)
+	w.expectState(Failing, "SERVFAIL for A from 10.96.0.10:53")
+}
+
 // The book's part of edge 5: another upstream, another moment, another address. See also Invariant3.
 func TestEdge5_UpstreamsOfDifferentMindsAgeApart(t *testing.T) {
 	w := newWorld(t, Options{})
