@@ -68,6 +68,9 @@ func (n *name) findings(tell func(*question) (what, suffix string)) []finding {
 
 // failures says which sources fail, in what, and whether others answer.
 func (n *name) failures(ss [families]standing, at instant) facts {
+	if n.unrest == nil {
+		return nil // none of its sources ever failed
+	}
 	const beside = " while others answer"
 	found := n.findings(func(q *question) (what, suffix string) {
 		switch s := ss[q.family]; {
@@ -116,7 +119,7 @@ func (b *Book) unsteady(n *name, ss [families]standing, at instant) facts {
 	if anyFamily(ss, func(s standing) bool { return s.shaky }) {
 		fs = append(fs, unreliable)
 	}
-	if n.overstates(at) {
+	if anyFamily(ss, func(s standing) bool { return s.capped }) || n.unrest != nil && at < n.unrest.capped {
 		fs = append(fs, fmt.Sprintf("an answer has a TTL of more than %s, and counts for that time only", b.options.MaxStale))
 	}
 	return fs

@@ -14,6 +14,7 @@ type standing struct {
 	kept    int  // addresses whose Until has not passed
 	current bool // one of these is current
 	shaky   bool // no source answers well at times
+	capped  bool // some source's TTL is longer than what counts
 }
 
 // settle reads a family that goes back and forth as what it is at its best.
@@ -53,6 +54,7 @@ func (b *Book) standings(n *name, us []union, retention time.Duration, at instan
 		s := &ss[q.family]
 		s.spoken = true
 		s.well = s.well || !q.failed
+		s.capped = s.capped || q.capped
 	}
 	if !anyFamily(ss, func(s standing) bool { return s.spoken }) {
 		for f := range ss {

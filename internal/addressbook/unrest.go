@@ -120,6 +120,9 @@ func (n *name) noted(q *question, at instant) bool {
 
 // down are the families that sources speak for, and none well.
 func (n *name) down() (down [families]bool) {
+	if n.unrest == nil {
+		return down // none of its sources ever failed
+	}
 	var well [families]bool
 	for q := range n.speakers() {
 		down[q.family] = true
@@ -201,17 +204,4 @@ func (n *name) cap(k Key, capped bool, at instant) {
 		u.capped = at.plus(calmAfter)
 	}
 	q.capped = capped
-}
-
-// overstates tells whether a source gives a TTL that is longer than what counts, or did until a while ago.
-func (n *name) overstates(at instant) bool {
-	if n.unrest != nil && at < n.unrest.capped {
-		return true
-	}
-	for q := range n.speakers() {
-		if q.capped {
-			return true
-		}
-	}
-	return false
 }
