@@ -42,7 +42,7 @@ func controllerGoesAway(t *testing.T) {
 		{"rolled", func(s *scene) { s.restart(controllerNamespace, controllerName) }},
 	} {
 		before := s.lease()
-		streams := []*stream{s.traffic(app, www+".", "80"), s.traffic(app, "-keep", "-every=50ms", www+".", "80")}
+		streams := []*stream{s.traffic(app, www+".", "80"), s.open(app, www+".", "80")}
 		if s.hasIPv6() {
 			streams = append(streams, s.traffic(app, "-network=ip6", "-every=50ms", www+".", "80"))
 		}
