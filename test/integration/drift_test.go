@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -52,7 +53,7 @@ func TestInvariant7_DriftIsRepairedInFull(t *testing.T) {
 			if err := w.client.Update(t.Context(), np); err != nil {
 				t.Fatal(err)
 			}
-			w.wantSame("web-fqdn", want)
+			w.within(atOnce).wantSame("web-fqdn", want)
 			if got := w.networkPolicy("web-fqdn").Annotations["example.com/note"]; got != name {
 				t.Errorf("a foreign annotation became %q", got)
 			}
@@ -70,13 +71,13 @@ func TestInvariant7_DeletedIsCreatedAgain(t *testing.T) {
 	if err := w.client.Delete(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
-	w.wantSame("web-fqdn", want)
+	w.within(atOnce).wantSame("web-fqdn", want)
 }
 
 // wantSame waits until the live object has the spec, labels and owner of want.
 func (w *world) wantSame(name string, want *networkingv1.NetworkPolicy) {
 	w.t.Helper()
-	eventually(w.t, func() error {
+	w.eventually(func() error {
 		np := w.networkPolicy(name)
 		if np == nil {
 			return fmt.Errorf("no NetworkPolicy %s", name)
@@ -98,7 +99,7 @@ func TestInvariant7_Contested(t *testing.T) {
 	want := w.networkPolicy("web-fqdn")
 	for range 5 {
 		w.tamper("web-fqdn")
-		w.wantSame("web-fqdn", want)
+		w.within(atOnce).wantSame("web-fqdn", want)
 	}
 	w.tamper("web-fqdn")
 	w.wantCondition("web", v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonContested)
@@ -106,8 +107,8 @@ func TestInvariant7_Contested(t *testing.T) {
 	writes := p.metric("fqdn_egress_writes_total", "networkpolicies")
 	// The repair waits now, but a new address does not.
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.1", "192.0.2.2")
-	w.wantAllowed(443, "192.0.2.1", "192.0.2.2")
-	eventually(t, func() error { // the process counts after the API server has shown the write to others
+	w.within(time.Second+atOnce).wantAllowed(443, "192.0.2.1", "192.0.2.2") // a TTL, and no repair's 30 s
+	eventually(t, func() error {                                            // the process counts after the API server has shown the write to others
 		if got := p.metric("fqdn_egress_writes_total", "networkpolicies"); got != writes+1 {
 			return fmt.Errorf("%v writes after the contest began, want one for the new address", got-writes)
 		}
@@ -132,7 +133,7 @@ func TestInvariant6_ForeignNetworkPolicyIsNotTouched(t *testing.T) {
 	if err := w.client.Create(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}
-	w.start()
+	p := w.start()
 	w.create("web", nil, rule(443, "www.example.com"))
 	message := w.wantCondition("web", v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonConflict)
 	if !strings.Contains(message, "web-fqdn") {
@@ -142,7 +143,7 @@ func TestInvariant6_ForeignNetworkPolicyIsNotTouched(t *testing.T) {
 	if got := w.networkPolicy("web-fqdn"); got == nil || got.ResourceVersion != foreign.ResourceVersion {
 		t.Fatalf("the foreign NetworkPolicy was written: %+v", got)
 	}
-	// Deleting the policy does not take it along either.
+	// Audit takes back what the controller wrote, and this it did not write.
 	w.edit("web", func(s *v1alpha1.FQDNEgressPolicySpec) { s.Mode = v1alpha1.ModeAudit })
 	w.wantCondition("web", v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonAudit)
 	if got := w.networkPolicy("web-fqdn"); got == nil || got.ResourceVersion != foreign.ResourceVersion {
@@ -150,7 +151,22 @@ func TestInvariant6_ForeignNetworkPolicyIsNotTouched(t *testing.T) {
 	}
 	w.edit("web", func(s *v1alpha1.FQDNEgressPolicySpec) { s.Mode = v1alpha1.ModeEnforce })
 	w.wantCondition("web", v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonConflict)
+	// Deleting the policy does not take it along either.
+	if err := w.client.Delete(t.Context(), w.policy("web")); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(func() error {
+		if n := p.metric("fqdn_egress_policies"); n != 0 {
+			return fmt.Errorf("the controller knows %v policies after the deletion", n)
+		}
+		return nil
+	})
+	if got := w.networkPolicy("web-fqdn"); got == nil || got.ResourceVersion != foreign.ResourceVersion {
+		t.Fatalf("the foreign NetworkPolicy went with the policy, or was written: %+v", got)
+	}
 	// The conflict is seen to end.
+	w.create("web", nil, rule(443, "www.example.com"))
+	w.wantCondition("web", v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonConflict)
 	if err := w.client.Delete(t.Context(), foreign); err != nil {
 		t.Fatal(err)
 	}

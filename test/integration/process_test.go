@@ -59,7 +59,7 @@ func (p *process) end() {
 // ready waits until the caches are synced.
 func (p *process) ready() *process {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(p.t.Context(), longPatience)
 	defer cancel()
 	if _, err := p.process.Ready(ctx); err != nil {
 		p.t.Fatal(err)
@@ -89,7 +89,7 @@ func (p *process) exit() int {
 	p.t.Helper()
 	select {
 	case <-p.process.Ended():
-	case <-time.After(patience):
+	case <-time.After(longPatience):
 		p.t.Fatalf("the controller did not end:\n%s", p.log.Tail(40))
 	}
 	return p.process.ExitCode()
@@ -106,10 +106,15 @@ func (p *process) metric(name string, labels ...string) float64 {
 	return value
 }
 
-// eventually waits until check returns nil, and fails with its last error.
+// eventually waits until check returns nil, and fails with its last error after patience.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	eventuallyWithin(t, patience, check)
+}
+
+func eventuallyWithin(t *testing.T, d time.Duration, check func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -121,7 +126,7 @@ func eventually(t *testing.T, check func() error) {
 		select {
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				t.Fatalf("after %s: %v", patience, err)
+				t.Fatalf("after %s: %v", d, err)
 			}
 			t.Fatal(err)
 		case <-ticker.C:

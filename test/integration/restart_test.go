@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/miekg/dns"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,7 +33,7 @@ func TestInvariant4_RestartWithDNSDownLosesNothing(t *testing.T) {
 	w.wantCondition("web", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 
 	w.dns.Break("", dnstest.Drop())
-	stop := w.everAllowed(443, "192.0.2.1", "2001:db8::1")
+	stop := w.alwaysAllowed(443, "192.0.2.1", "2001:db8::1")
 	first.kill()
 	w.start("--retention", "1s")
 	// What the status says stays until the names failed; what is allowed stays beyond that.
@@ -39,6 +41,7 @@ func TestInvariant4_RestartWithDNSDownLosesNothing(t *testing.T) {
 		t.Errorf("status after a restart without DNS: %+v", status)
 	}
 	w.waitForQueries(4, "www.example.com", dns.TypeA)
+	w.forceWrite("web")
 	w.wantAllowed(443, "192.0.2.1", "2001:db8::1")
 	w.wantAllowed(5432, "192.0.2.9") // and in no rule but its own
 	stop()
@@ -135,12 +138,12 @@ func TestSecondReplicaTakesOver(t *testing.T) {
 	if got := standby.metric("fqdn_egress_writes_total"); got != 0 {
 		t.Errorf("the standby wrote %v times", got)
 	}
-	stop := w.everAllowed(443, "192.0.2.1")
+	stop := w.alwaysAllowed(443, "192.0.2.1")
 	if code := leader.terminate(); code != 0 {
 		t.Errorf("the leader ended with %d", code)
 	}
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.1", "192.0.2.2")
-	w.wantAllowed(443, "192.0.2.1", "192.0.2.2") // well before a lease would run out: it was released
+	w.within(leaseDuration-margin).wantAllowed(443, "192.0.2.1", "192.0.2.2") // the lease did not run out: it was released
 	stop()
 	eventually(t, func() error { // the process counts after the API server has shown the write to others
 		if standby.metric("fqdn_egress_writes_total", "networkpolicies") == 0 {
@@ -185,7 +188,7 @@ func TestEdge19_OrphanedNetworkPolicyIsAdoptedAgain(t *testing.T) {
 		}
 		return client.IgnoreNotFound(err)
 	})
-	stop := w.everAllowed(443, "192.0.2.1")
+	stop := w.alwaysAllowed(443, "192.0.2.1")
 	p := w.create("web", nil, rule(443, "www.example.com"))
 	eventually(t, func() error {
 		owner := metav1.GetControllerOf(w.networkPolicy("web-fqdn"))
@@ -241,12 +244,14 @@ func TestInvariant4_PortsEditedWhileNoControllerRuns(t *testing.T) {
 	first.kill()
 	w.edit("web", func(s *v1alpha1.FQDNEgressPolicySpec) { s.Egress[0].Ports = append(s.Egress[0].Ports, tcp(8443)) })
 	w.dns.Break("www.example.com", dnstest.Delay(300*time.Millisecond))
-	stop := w.everAllowed(443, "192.0.2.1") // the old spec allows it and the new one does
+	stop := w.alwaysAllowed(443, "192.0.2.1") // the old spec allows it and the new one does
 	w.start()
 	w.wantAllowed(8443, "192.0.2.1")
 	stop()
 }
 
+// The former leader is stopped while a first write waits for an answer, so that a write is due the moment it goes on. Its
+// knowledge is old by then: another pod selector, and no address.
 func TestInvariant6_PausedFormerLeaderUndoesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
@@ -254,16 +259,45 @@ func TestInvariant6_PausedFormerLeaderUndoesNothing(t *testing.T) {
 	leader := w.start(elect...)
 	w.create("web", nil, rule(443, "www.example.com"))
 	w.wantAllowed(443, "192.0.2.1")
-	w.start(elect...)
+	standby := w.start(elect...)
+	w.dns.Break("slow.example.com", dnstest.Drop())
+	w.create("slow", nil, rule(8443, "slow.example.com"))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := w.dns.WaitFor(ctx, 2, "slow.example.com"); err != nil { // A and AAAA: the first write waits for them now
+		t.Fatal(err)
+	}
 	leader.signal(syscall.SIGSTOP)
+	if np := w.networkPolicy("slow-fqdn"); np != nil {
+		t.Fatalf("the leader wrote before it was stopped: %+v", np.Spec)
+	}
+	w.dns.Set("slow.example.com", shortTTL, "192.0.2.8")
+	w.dns.Heal("slow.example.com")
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.2")
-	w.wantAllowed(443, "192.0.2.1", "192.0.2.2") // by the new leader, once the lease ran out
+	leads := w.within(leaseDuration + 3*time.Second + margin) // the lease, the pause between two tries to get it
+	leads.wantAllowed(443, "192.0.2.1", "192.0.2.2")
+	w.wantAllowed(8443, "192.0.2.8")
+	w.forceWrite("slow")
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.3")
 	w.wantAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3")
-	stop := w.everAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3")
+	want := w.networkPolicy("slow-fqdn").Spec
+	stop := w.alwaysAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3")
+	stopSlow := w.watchAlways(func(nps []networkingv1.NetworkPolicy) error {
+		for _, np := range nps {
+			if np.Name == "slow-fqdn" && !equality.Semantic.DeepEqual(np.Spec, want) {
+				return fmt.Errorf("the former leader wrote slow-fqdn: %+v", np.Spec)
+			}
+		}
+		return nil
+	})
 	leader.signal(syscall.SIGCONT)
 	if code := leader.exit(); code == 0 {
 		t.Error("the former leader ended as if all were well")
 	}
+	if err := standby.process.Failure(); err != nil {
+		t.Fatal(err)
+	}
+	w.forceWrite("web") // the new leader leads, and the watches saw all up to this write
 	stop()
+	stopSlow()
 }

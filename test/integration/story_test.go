@@ -23,7 +23,7 @@ func TestOneNameEndToEnd(t *testing.T) {
 		t.Errorf("port 80 is open for %v", blocked)
 	}
 
-	stop := w.everAllowed(443, "2001:db8::1")
+	stop := w.alwaysAllowed(443, "2001:db8::1")
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.2", "2001:db8::1")
 	w.wantAllowed(443, "192.0.2.1", "192.0.2.2", "2001:db8::1")
 	stop()

@@ -73,21 +73,16 @@ func TestOwnUpstreams_ChangeTakesNothingAwayEarly(t *testing.T) {
 	w.create("web", nil, rule(443, "www.example.com"))
 	w.wantAllowed(443, "192.0.2.1")
 
-	stop := w.everAllowed(443, "192.0.2.1")
+	stop := w.alwaysAllowed(443, "192.0.2.1")
 	w.edit("web", asking(silent))
-	if err := silent.WaitFor(t.Context(), 3, "www.example.com", dns.TypeA); err != nil {
-		t.Fatal(err)
-	}
+	w.waitForQueriesTo(silent, 3, "www.example.com", dns.TypeA)
 	w.wantState("web", "www.example.com", v1alpha1.FQDNStale)
 	silent.Set("www.example.com", shortTTL, "198.51.100.1")
 	silent.Heal("")
 	w.wantAllowed(443, "192.0.2.1", "198.51.100.1")
 	stop()
-	more := silent.Count("www.example.com", dns.TypeA) + 5 // a TTL apart each: retention is over
-	if err := silent.WaitFor(t.Context(), more, "www.example.com", dns.TypeA); err != nil {
-		t.Fatal(err)
-	}
-	silent.Set("www.example.com", shortTTL, "198.51.100.2") // what is due goes with a write
+	w.waitForQueriesTo(silent, 5, "www.example.com", dns.TypeA) // a TTL apart each: retention is over
+	silent.Set("www.example.com", shortTTL, "198.51.100.2")     // what is due goes with a write
 	w.wantAllowed(443, "198.51.100.1", "198.51.100.2")
 }
 

@@ -36,13 +36,15 @@ type world struct {
 	client    client.WithWatch
 	namespace string
 	dns       *dnstest.Server
+
+	patience, statusPatience time.Duration // for rules, and for what a status says
 }
 
 // newWorld makes a namespace and a DNS server. When the test ends, its policies and what they left behind go, so that
 // the next test's controller does not meet them.
 func newWorld(t *testing.T, options ...dnstest.Option) *world {
 	t.Helper()
-	w := &world{t: t, server: plane.Server(t), dns: dnstest.Start(t, options...)}
+	w := &world{t: t, server: plane.Server(t), dns: dnstest.Start(t, options...), patience: patience, statusPatience: longPatience}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -76,7 +78,7 @@ func (w *world) newNamespace(hint string) string {
 
 // clear empties a namespace. It is called after the test's context ended.
 func (w *world) clear(namespace string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), longPatience)
 	defer cancel()
 	for _, kind := range []client.Object{&v1alpha1.FQDNEgressPolicy{}, &networkingv1.NetworkPolicy{}} {
 		if err := w.client.DeleteAllOf(ctx, kind, client.InNamespace(namespace)); err != nil {
@@ -92,6 +94,25 @@ func (w *world) clear(namespace string) {
 func (w *world) start(flags ...string) *process {
 	w.t.Helper()
 	return start(w.t, w.server.Kubeconfig, append([]string{"--upstreams", w.dns.Addr().String()}, flags...)...).ready()
+}
+
+// within returns the same world with another patience, for a promise that says how long something may take.
+func (w *world) within(d time.Duration) *world {
+	hurried := *w
+	hurried.patience, hurried.statusPatience = d, d
+	return &hurried
+}
+
+// eventually waits until check returns nil, and fails with its last error.
+func (w *world) eventually(check func() error) {
+	w.t.Helper()
+	eventuallyWithin(w.t, w.patience, check)
+}
+
+// eventuallySaid does so for what a status or an event says.
+func (w *world) eventuallySaid(check func() error) {
+	w.t.Helper()
+	eventuallyWithin(w.t, w.statusPatience, check)
 }
 
 // rule allows the names on one TCP port; port 0 means all ports.
@@ -202,7 +223,7 @@ func opens(ports []networkingv1.NetworkPolicyPort, port int32) bool {
 // wantAllowed waits until exactly these addresses are allowed on a TCP port.
 func (w *world) wantAllowed(port int32, want ...string) {
 	w.t.Helper()
-	eventually(w.t, func() error {
+	w.eventually(func() error {
 		if got := w.allowed(port); !slices.Equal(got, want) {
 			return fmt.Errorf("allowed on port %d: %v, want %v", port, got, want)
 		}
@@ -214,7 +235,7 @@ func (w *world) wantAllowed(port int32, want ...string) {
 func (w *world) wantCondition(policy, condition string, status metav1.ConditionStatus, reason string) string {
 	w.t.Helper()
 	var message string
-	eventually(w.t, func() error {
+	w.eventuallySaid(func() error {
 		p := w.policy(policy)
 		c := meta.FindStatusCondition(p.Status.Conditions, condition)
 		if c == nil || c.Status != status || c.Reason != reason || c.ObservedGeneration != p.Generation {
@@ -230,7 +251,7 @@ func (w *world) wantCondition(policy, condition string, status metav1.ConditionS
 func (w *world) wantState(policy, name string, state v1alpha1.FQDNState) v1alpha1.FQDNStatus {
 	w.t.Helper()
 	var status v1alpha1.FQDNStatus
-	eventually(w.t, func() error {
+	w.eventuallySaid(func() error {
 		for _, s := range w.policy(policy).Status.FQDNs {
 			if s.FQDN == name {
 				status = s
@@ -247,7 +268,7 @@ func (w *world) wantState(policy, name string, state v1alpha1.FQDNState) v1alpha
 // wantPool waits until the status tells so much of the pool that a name rotates through.
 func (w *world) wantPool(policy, name string, want v1alpha1.PoolStatus) {
 	w.t.Helper()
-	eventually(w.t, func() error {
+	w.eventuallySaid(func() error {
 		for _, s := range w.policy(policy).Status.FQDNs {
 			if s.FQDN == name && s.Pool != nil && *s.Pool == want {
 				return nil
@@ -257,103 +278,17 @@ func (w *world) wantPool(policy, name string, want v1alpha1.PoolStatus) {
 	})
 }
 
-// everAllowed watches the NetworkPolicies of the namespace until stop is called and checks that at every instant each
-// of these addresses is allowed on the TCP port.
-func (w *world) everAllowed(port int32, addrs ...string) (stop func()) {
-	w.t.Helper()
-	return w.watchAlways(func(nps []networkingv1.NetworkPolicy) error {
-		got := allowedBy(nps, port)
-		for _, a := range addrs {
-			if !slices.Contains(got, a) {
-				return fmt.Errorf("%s is not allowed on port %d any more, only %v", a, port, got)
-			}
-		}
-		return nil
-	})
-}
-
-// watchAlways checks every state that the NetworkPolicies of the namespace go through, from now until stop.
-func (w *world) watchAlways(check func([]networkingv1.NetworkPolicy) error) (stop func()) {
-	w.t.Helper()
-	list := &networkingv1.NetworkPolicyList{}
-	watcher, err := w.client.Watch(w.t.Context(), list, client.InNamespace(w.namespace))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		state := map[string]networkingv1.NetworkPolicy{}
-		for event := range watcher.ResultChan() {
-			np, ok := event.Object.(*networkingv1.NetworkPolicy)
-			if !ok {
-				continue
-			}
-			if event.Type == "DELETED" {
-				delete(state, np.Name)
-			} else {
-				state[np.Name] = *np
-			}
-			var nps []networkingv1.NetworkPolicy
-			for _, np := range state {
-				nps = append(nps, np)
-			}
-			if err := check(nps); err != nil && len(state) > 0 {
-				w.t.Error(err)
-			}
-		}
-	}()
-	return func() {
-		watcher.Stop()
-		<-done
-	}
-}
-
-// writes counts the resourceVersions that objects of our kinds get in the namespace while during runs.
-func (w *world) writes(during func()) int {
-	w.t.Helper()
-	before := w.versions()
-	during()
-	n := 0
-	after := w.versions()
-	for name, version := range after {
-		if before[name] != version {
-			n++
-		}
-	}
-	for name := range before {
-		if _, ok := after[name]; !ok {
-			n++
-		}
-	}
-	return n
-}
-
-func (w *world) versions() map[string]string {
-	w.t.Helper()
-	versions := map[string]string{}
-	for _, list := range []client.ObjectList{&v1alpha1.FQDNEgressPolicyList{}, &networkingv1.NetworkPolicyList{}} {
-		if err := w.client.List(w.t.Context(), list, client.InNamespace(w.namespace)); err != nil {
-			w.t.Fatal(err)
-		}
-		err := meta.EachListItem(list, func(o runtime.Object) error {
-			object := o.(client.Object)
-			versions[fmt.Sprintf("%T/%s", object, object.GetName())] = object.GetResourceVersion()
-			return nil
-		})
-		if err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	return versions
-}
-
-// waitForQueries waits until the DNS server was asked n times more for a name.
+// waitForQueries waits until the world's DNS server was asked n times more for a name.
 func (w *world) waitForQueries(n int, name string, types ...uint16) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	w.waitForQueriesTo(w.dns, n, name, types...)
+}
+
+func (w *world) waitForQueriesTo(server *dnstest.Server, n int, name string, types ...uint16) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), longPatience)
 	defer cancel()
-	if err := w.dns.WaitFor(ctx, w.dns.Count(name, types...)+n, name, types...); err != nil {
+	if err := server.WaitFor(ctx, server.Count(name, types...)+n, name, types...); err != nil {
 		w.t.Fatal(err)
 	}
 }
