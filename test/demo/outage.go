@@ -6,8 +6,11 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -33,6 +36,7 @@ func (w *world) outage(ctx context.Context, fault dnstest.Fault, words string) e
 	if err != nil {
 		return err
 	}
+	due := time.Now().Add(ttl + retention) // the last good answer, if it came just now, counts no longer than that
 	w.dns.Break("", fault)
 	_, err = await(ctx, "every name to be Stale because of "+words, patience, w.names(v1alpha1.FQDNStale, words))
 	if err != nil {
@@ -50,6 +54,39 @@ func (w *world) outage(ctx context.Context, fault dnstest.Fault, words string) e
 		return fmt.Errorf("NetworkPolicy %s changed while DNS failed", networkPolicy)
 	}
 	w.say.seen("the NetworkPolicy is byte for byte what it was (sha256 %.4x...)", sha256.Sum256([]byte(after)))
+	return w.writtenAnew(ctx, due)
+}
+
+// writtenAnew makes the controller write the NetworkPolicy once the last good answers are due, and compares. An address that
+// was lost would go with the next write and not before, so a NetworkPolicy that nobody wrote says little.
+func (w *world) writtenAnew(ctx context.Context, due time.Time) error {
+	_, err := await(ctx, "the retention to be over", patience, func(context.Context) error {
+		if time.Now().Before(due) {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	before, err := w.allowed(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.show(ctx, whole, "-n", namespace, "delete", "networkpolicy", networkPolicy); err != nil {
+		return err
+	}
+	_, err = await(ctx, "the NetworkPolicy to be written anew", patience, func(ctx context.Context) error {
+		after, err := w.allowed(ctx)
+		if err == nil && !slices.Equal(before, after) {
+			return fatal{fmt.Errorf("it allowed %v and allows %v", before, after)}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.say.seen("somebody deleted it, and it is back: with every address, although no name resolves")
 	return nil
 }
 
