@@ -93,7 +93,7 @@ enforcer() {
 
 tests() {
 	# Most of a test is waiting, so many run at a time whatever the processors.
-	go test -tags=e2e -race -count=1 -timeout=20m -parallel=16 -v ${ENTER:+-exec "$ENTER"} ${RUN:+-run "$RUN"} ./test/e2e
+	CGO_ENABLED=1 GOFLAGS= go test -tags=e2e -race -vet=off -count=1 -timeout=20m -parallel=16 -v ${ENTER:+-exec "$ENTER"} ${RUN:+-run "$RUN"} ./test/e2e
 }
 
 finish() {
