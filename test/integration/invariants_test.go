@@ -44,7 +44,8 @@ func TestInvariant1_FailsClosedWhenNothingResolves(t *testing.T) {
 	w.create("web", func(s *v1alpha1.FQDNEgressPolicySpec) { s.ClusterDNS = v1alpha1.ClusterDNSOmit }, rule(443, "www.example.com"))
 	w.wantState("web", "www.example.com", v1alpha1.FQDNFailing)
 	w.wantCondition("web", v1alpha1.ConditionResolved, metav1.ConditionFalse, v1alpha1.ReasonResolutionFailed)
-	eventually(t, func() error { // the status is there before the first write, which waits two seconds for a better answer
+	// The status is there before the first write, which waits two seconds for a better answer.
+	w.within(2*time.Second + margin).eventually(func() error {
 		if np := w.networkPolicy("web-fqdn"); np == nil || len(np.Spec.Egress) != 0 {
 			return fmt.Errorf("want a NetworkPolicy that allows nothing, got %v", np)
 		}
