@@ -60,6 +60,8 @@ type FQDNEgressPolicyList struct {
 // FQDNEgressPolicySpec says which pods may reach which hosts.
 //
 // +kubebuilder:validation:XValidation:rule=`!has(self.egress) || self.egress.map(r, r.to.filter(p, has(p.fqdn)).size()).sum() <= 500`,message="a policy holds at most 500 names: split it into several policies with the same podSelector, their rules add up",fieldPath=`.egress`,reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule=`!has(self.allowedPrivateCIDRs) || self.allowedPrivateCIDRs.size() <= 32`,messageExpression=`'a policy holds at most 32 allowedPrivateCIDRs, and this one has %d: write fewer, wider blocks'.format([self.allowedPrivateCIDRs.size()])`,fieldPath=`.allowedPrivateCIDRs`,reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule=`!has(self.upstreams) || self.upstreams.size() <= 4`,messageExpression=`'a policy names at most 4 upstreams, and this one has %d: every one of them is asked for every name, so name the ones that the pods ask'.format([self.upstreams.size()])`,fieldPath=`.upstreams`,reason=FieldValueInvalid
 type FQDNEgressPolicySpec struct {
 	// podSelector selects the pods of this namespace that the policy is for; {} selects all of them. As with
 	// NetworkPolicy, the selected pods may reach only what some policy allows.
@@ -67,10 +69,10 @@ type FQDNEgressPolicySpec struct {
 	PodSelector LabelSelector `json:"podSelector"`
 
 	// egress lists what the selected pods may reach; what any rule allows is allowed. Without a rule they reach nothing
-	// but the cluster's DNS.
+	// but the cluster's DNS. Rules with equal ports are one rule in the NetworkPolicy.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=16
 	Egress []EgressRule `json:"egress,omitempty"`
 
 	// clusterDNS says whether the pods may also reach the cluster's DNS. Allow (the default) adds a rule for the DNS
@@ -85,7 +87,7 @@ type FQDNEgressPolicySpec struct {
 	// nothing by itself.
 	// +optional
 	// +listType=set
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:XValidation:rule=`!isCIDR(self) || cidr('10.0.0.0/8').containsCIDR(self) || cidr('172.16.0.0/12').containsCIDR(self) || cidr('192.168.0.0/16').containsCIDR(self) || cidr('100.64.0.0/10').containsCIDR(self) || cidr('fc00::/7').containsCIDR(self)`,message="write a block inside private space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 or fc00::/7); addresses outside of it need no entry"
 	AllowedPrivateCIDRs []CIDR `json:"allowedPrivateCIDRs,omitempty"`
 
@@ -95,7 +97,7 @@ type FQDNEgressPolicySpec struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=4
+	// +kubebuilder:validation:MaxItems=8
 	Upstreams []Upstream `json:"upstreams,omitempty"`
 
 	// retentionSeconds is how long an address stays allowed after the last answer that held it expired: as long as pods

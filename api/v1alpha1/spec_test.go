@@ -6,6 +6,7 @@ package v1alpha1_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,11 @@ func specGroups() []group {
 				{"retention zero", "podSelector: {}, retentionSeconds: 0", "podSelector: {}, retentionSeconds: 1", "retentionSeconds", "should be greater than or equal to 1"},
 				{"retention above a week", "podSelector: {}, retentionSeconds: 604801", "podSelector: {}, retentionSeconds: 604800", "retentionSeconds", "should be less than or equal to 604800"},
 				{"501 names", capacity(501), capacity(500), "egress", "split it into several policies with the same podSelector"},
-				{"101 peers in a rule", "podSelector: {}, egress: [" + ruleOf(101, 0) + "]", "podSelector: {}, egress: [" + ruleOf(100, 0) + "]", "egress[0].to", "must have at most 100 items"},
+				{"501 peers in a rule", "podSelector: {}, egress: [" + blocksOf(501) + "]", "podSelector: {}, egress: [" + blocksOf(500) + "]", "egress[0].to", "a rule holds at most 500 peers, and this one has 501: write several rules with the same ports, they add up"},
+				{"17 rules", "podSelector: {}, egress: [" + rulesOf(17) + "]", "podSelector: {}, egress: [" + rulesOf(16) + "]", "egress", "must have at most 16 items"},
+				{"101 ports", "podSelector: {}, egress: [{to: [{podSelector: {}}], ports: [" + portsOf(101) + "]}]", "podSelector: {}, egress: [{to: [{podSelector: {}}], ports: [" + portsOf(100) + "]}]", "egress[0].ports", "a rule holds at most 100 ports, and this one has 101: write ranges"},
+				{"33 exceptions", exceptOf(33), exceptOf(32), "egress[0].to[0].ipBlock.except", "a block holds at most 32 exceptions, and this one has 33"},
+				{"33 private blocks", "podSelector: {}, allowedPrivateCIDRs: [" + privateOf(33) + "]", "podSelector: {}, allowedPrivateCIDRs: [" + privateOf(32) + "]", "allowedPrivateCIDRs", "a policy holds at most 32 allowedPrivateCIDRs, and this one has 33: write fewer, wider blocks"},
 			},
 		},
 		{
@@ -67,7 +72,7 @@ func specGroups() []group {
 				{"a port above 65535 over TLS", "'tls://[fd00::53]:99999#dns.example.com'", "'tls://[fd00::53]:9999#dns.example.com'", upstreamField, writeAPort},
 				{"port 0", "'[fd00::53]:0'", "'fd00::0'", upstreamField, writeAPort},
 				{"none", "", "'tcp://[fd00::53]:53'", "upstreams", "should have at least 1 items"},
-				{"five", "'1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4', '1.1.1.5'", "'1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4'", "upstreams", "must have at most 4 items"},
+				{"five", "'1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4', '1.1.1.5'", "'1.1.1.1', '1.1.1.2', '1.1.1.3', '1.1.1.4'", "upstreams", "a policy names at most 4 upstreams, and this one has 5"},
 				{"twice", "'1.1.1.1', '1.1.1.1'", "'1.1.1.1'", "upstreams[1]", "Duplicate value"},
 			},
 		},
@@ -93,28 +98,56 @@ func ruleOf(n, i int) string {
 	return "{to: [" + strings.Join(peers, ", ") + "]}"
 }
 
-// capacity returns a spec in YAML with n names, 100 in a rule at most.
+// capacity returns a spec in YAML with n names, 500 in a rule at most.
 func capacity(n int) string {
 	var rules []string
 	for i := 0; n > 0; i++ {
-		rules = append(rules, ruleOf(min(n, 100), i))
-		n -= 100
+		rules = append(rules, ruleOf(min(n, 500), i))
+		n -= 500
 	}
 	return "podSelector: {}, egress: [" + strings.Join(rules, ", ") + "]"
+}
+
+// listOf returns n items in YAML.
+func listOf(n int, item func(i int) string) string {
+	items := make([]string, n)
+	for i := range items {
+		items[i] = item(i)
+	}
+	return strings.Join(items, ", ")
+}
+
+func blocksOf(n int) string {
+	return "{to: [" + listOf(n, func(i int) string { return fmt.Sprintf("{ipBlock: {cidr: 10.%d.%d.0/24}}", i/250, i%250) }) + "]}"
+}
+
+func rulesOf(n int) string {
+	return listOf(n, func(i int) string { return fmt.Sprintf("{to: [{podSelector: {}}], ports: [{port: %d}]}", i+1) })
+}
+
+func portsOf(n int) string {
+	return listOf(n, func(i int) string { return fmt.Sprintf("{port: %d}", i+1) })
+}
+
+func privateOf(n int) string {
+	return listOf(n, func(i int) string { return fmt.Sprintf("10.%d.0.0/16", i) })
+}
+
+func exceptOf(n int) string {
+	return "podSelector: {}, egress: [{to: [{ipBlock: {cidr: 0.0.0.0/0, except: [" + privateOf(n) + "]}}]}]"
 }
 
 // What the bounds admit must not run into the API server's limit on the cost of all rules together.
 func TestCapacity_FullPolicyIsStored(t *testing.T) {
 	c := newClient(t)
-	const blocks = 4 * 100
-	var others []string
-	for i := range blocks {
-		others = append(others, fmt.Sprintf("{ipBlock: {cidr: '2001:db8:%x::/48', except: ['2001:db8:%x:1::/64', '2001:db8:%x:2::/64']}}", i, i, i))
-	}
-	spec := strings.TrimSuffix(capacity(500), "]")
-	for i := range 4 {
-		spec += ", {to: [" + strings.Join(others[i*100:(i+1)*100], ", ") + "], ports: [{port: 1, endPort: 65535}]}"
-	}
+	except := strings.Join(slices.Repeat([]string{"'2001:db8:0:1::/64'"}, 32), ", ")
+	others := listOf(500, func(i int) string {
+		if i >= 50 {
+			return fmt.Sprintf("{ipBlock: {cidr: '2001:db8:%x::/48', except: ['2001:db8:%x:1::/64', '2001:db8:%x:2::/64']}}", i, i, i)
+		}
+		return "{ipBlock: {cidr: '2001:db8::/48', except: [" + except + "]}}"
+	})
+	spec := strings.TrimSuffix(capacity(500), "]") + ", {to: [" + others + "], ports: [{port: 1, endPort: 65535}]}"
 	o := policy(t, "full", "{"+spec+"]}")
 	if err := c.Create(t.Context(), o); err != nil {
 		t.Fatal(err)

@@ -269,7 +269,7 @@ func (in *IPBlock) DeepCopyInto(out *IPBlock) {
 	*out = *in
 	if in.Except != nil {
 		in, out := &in.Except, &out.Except
-		*out = make([]CIDR, len(*in))
+		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
 }

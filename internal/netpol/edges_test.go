@@ -46,7 +46,7 @@ func TestEdge9_DefaultsOfTheAPIServerAreNoDrift(t *testing.T) {
 	r.To = append(r.To,
 		v1alpha1.EgressPeer{PodSelector: &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{}}},
 		v1alpha1.EgressPeer{NamespaceSelector: &v1alpha1.LabelSelector{MatchExpressions: []v1alpha1.LabelSelectorRequirement{{Key: "x", Operator: "Exists", Values: []v1alpha1.LabelValue{}}}}},
-		v1alpha1.EgressPeer{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24", Except: []v1alpha1.CIDR{}}})
+		v1alpha1.EgressPeer{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24", Except: []string{}}})
 	in := input(policy(r), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")}))
 	in.Policy.Spec.PodSelector.MatchExpressions = []v1alpha1.LabelSelectorRequirement{}
 	in.Live = nil

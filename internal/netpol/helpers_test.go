@@ -96,7 +96,7 @@ func udp(port int32) v1alpha1.EgressPort {
 	return v1alpha1.EgressPort{Protocol: new(corev1.ProtocolUDP), Port: new(intstr.FromInt32(port))}
 }
 
-func block(cidr v1alpha1.CIDR, except ...v1alpha1.CIDR) v1alpha1.EgressPeer {
+func block(cidr v1alpha1.CIDR, except ...string) v1alpha1.EgressPeer {
 	return v1alpha1.EgressPeer{IPBlock: &v1alpha1.IPBlock{CIDR: cidr, Except: except}}
 }
 
