@@ -21,7 +21,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
-// policyIndex is the cache index of NetworkPolicies by the policy that they concern.
+// policyIndex is the cache index of NetworkPolicies by the policies that they concern.
 const policyIndex = "fqdnegress.dev/policy"
 
 // observation is all that one reconcile looks at, read once.

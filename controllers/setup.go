@@ -64,10 +64,7 @@ func (r *PolicyReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manage
 
 // policiesOf names the policies that a NetworkPolicy concerns: as theirs, or as a namesake that is in the way.
 func policiesOf(np client.Object) []string {
-	if policy, ok := netpol.PolicyOf(np.(*networkingv1.NetworkPolicy)); ok {
-		return []string{policy}
-	}
-	return nil
+	return netpol.PoliciesOf(np.(*networkingv1.NetworkPolicy))
 }
 
 func requestsOf(_ context.Context, np client.Object) []reconcile.Request {

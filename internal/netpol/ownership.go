@@ -55,17 +55,21 @@ func OwnershipOf(np *networkingv1.NetworkPolicy, p *v1alpha1.FQDNEgressPolicy) O
 	return Foreign
 }
 
-// PolicyOf returns the name of the policy of the same namespace that np concerns: by controller owner, by label, or by
-// the form of its name. For the mapping of watch events; it claims nothing about ownership.
-func PolicyOf(np *networkingv1.NetworkPolicy) (policy string, ok bool) {
+// PoliciesOf returns the names of the policies of the same namespace that np concerns: that of its controller owner, that of
+// its label, and the one that would give an object this name. These may be three: a copy with the label of one policy may be
+// in the way of another. For the mapping of watch events; it claims nothing about ownership.
+func PoliciesOf(np *networkingv1.NetworkPolicy) []string {
+	var policies []string
 	if controller := metav1.GetControllerOfNoCopy(np); controller != nil && isPolicyRef(controller) {
-		return controller.Name, true
+		policies = append(policies, controller.Name)
 	}
-	if policy = np.Labels[LabelPolicy]; policy != "" {
-		return policy, true
+	if policy := np.Labels[LabelPolicy]; policy != "" {
+		policies = append(policies, policy)
 	}
-	policy, _, ok = parseObjectName(np.Name)
-	return policy, ok
+	if policy, _, ok := parseObjectName(np.Name); ok {
+		policies = append(policies, policy)
+	}
+	return distinct(policies, func(policy string) string { return policy })
 }
 
 // isPolicyRef tells whether ref is to our kind, of whatever version.

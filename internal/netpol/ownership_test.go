@@ -6,6 +6,7 @@ package netpol
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -60,21 +61,34 @@ func TestOwnershipOf(t *testing.T) {
 	}
 }
 
-func TestPolicyOf(t *testing.T) {
+func TestPoliciesOf(t *testing.T) {
+	labelled := func(name, policy string) *networkingv1.NetworkPolicy {
+		return &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{LabelPolicy: policy}}}
+	}
+	another := owned("web-fqdn-2")
+	another.OwnerReferences[0].Name = "api"
+	another.Labels[LabelPolicy] = "db"
 	tests := map[string]struct {
 		np   *networkingv1.NetworkPolicy
-		want string
-		ok   bool
+		want []string
 	}{
-		"by owner": {owned("any"), "web", true},
-		"by label": {&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "any", Labels: map[string]string{LabelPolicy: "web"}}}, "web", true},
-		"by name":  {&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web-fqdn-3"}}, "web", true},
-		"by none":  {&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default-deny"}}, "", false},
+		"by all three, the same": {owned("web-fqdn"), []string{"web"}},
+		"by owner":               {owned("any"), []string{"web"}},
+		"by label":               {labelled("any", "web"), []string{"web"}},
+		"by name":                {&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web-fqdn-3"}}, []string{"web"}},
+		"a copy with another's label, in the way": {labelled("web-fqdn", "other"), []string{"other", "web"}},
+		"three that differ":                       {another, []string{"api", "db", "web"}},
+		"by none":                                 {&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default-deny"}}, nil},
+		"somebody else's controller, a name of ours": {func() *networkingv1.NetworkPolicy {
+			np := owned("web-fqdn")
+			np.OwnerReferences[0].Kind, np.Labels = "HelmRelease", nil
+			return np
+		}(), []string{"web"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got, ok := PolicyOf(tt.np); got != tt.want || ok != tt.ok {
-				t.Errorf("PolicyOf = %q, %v; want %q, %v", got, ok, tt.want, tt.ok)
+			if diff := cmp.Diff(tt.want, PoliciesOf(tt.np)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
 	}
