@@ -42,7 +42,7 @@ func (r *PolicyReconciler) observe(
 	if err != nil {
 		return observation{}, err
 	}
-	guard, err := r.guard(ctx)
+	guard, err := r.Guard(ctx)
 	if err != nil {
 		return observation{}, err
 	}
@@ -100,8 +100,9 @@ func (r *PolicyReconciler) networkPolicies(
 	return live, nil
 }
 
-// guard returns the blocks that no answer may open, whatever a policy says.
-func (r *PolicyReconciler) guard(ctx context.Context) (netpol.Guard, error) {
+// Guard returns the guard without what a policy allows: the blocks that no answer may open, whatever it says. It reads
+// from the cache.
+func (r *PolicyReconciler) Guard(ctx context.Context) (netpol.Guard, error) {
 	blocks := slices.Clone(r.Options.ClusterCIDRs)
 	if !r.Options.ServiceCIDRs {
 		return netpol.Guard{Cluster: blocks, NAT64: r.Options.NAT64Prefixes}, nil

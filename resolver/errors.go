@@ -37,10 +37,10 @@ const (
 	ReasonLongChain    = "CNAME chain too long"
 	ReasonAmbiguous    = "contradictory CNAME"
 
-	// Of upstreams that a policy names.
-	ReasonNotUpstream      = "this is no address of a DNS server"
-	ReasonNotAllowed       = "not allowed by --policy-upstreams"
-	ReasonTooManyUpstreams = "policies name too many servers"
+	// Of upstreams that a policy names and that are not asked; what is no address of a server says itself what to write.
+	ReasonNeverAsked       = "not asked for any policy (this machine, link-local or the cluster's own; without upstreams the cluster's DNS is asked)"
+	ReasonNotAllowed       = "not allowed by --policy-upstreams (ask whoever runs the controller, or leave upstreams out)"
+	ReasonTooManyUpstreams = "policies name too many servers (ask whoever runs the controller, or leave upstreams out)"
 )
 
 // Error is a failed question. Nothing was learned from it: what was known stays.

@@ -25,7 +25,7 @@ func TestFamilies_AreFollowed(t *testing.T) {
 		w.at(10 * time.Second)
 		w.ask(addressbook.IPv4, addressbook.IPv6)
 		want := []string{
-			"10s fail a.example.com AAAA by 127.0.0.1:53 127.0.0.1:53 not allowed by --policy-upstreams",
+			"10s fail a.example.com AAAA by 127.0.0.1:53 127.0.0.1:53 not asked for any policy (this machine, link-local or the cluster's own; without upstreams the cluster's DNS is asked)",
 			"10s record a.example.com AAAA 192.0.2.53:53 Good 1h0m0s",
 			"10s record a.example.com AAAA by 192.0.2.98:53 192.0.2.98:53 Good 1h0m0s",
 		}

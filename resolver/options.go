@@ -4,6 +4,7 @@
 package resolver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -23,9 +24,11 @@ type Options struct {
 	// MaxQPS (1000) bounds the questions a second to each upstream, with bursts of five seconds' worth. A retry and what
 	// follows from truncation belong to the same question.
 	MaxQPS int
-	// ViewUpstreams are the blocks in which the upstreams of views other than the zero one must lie; nil: anywhere but in
-	// loopback and link-local space, where the servers of this machine and the metadata of clouds are.
+	// ViewUpstreams are the blocks in which the upstreams of views other than the zero one must lie; nil: anywhere.
 	ViewUpstreams []netip.Prefix
+	// NeverAsk tells whether no view may name a server at an address, whatever ViewUpstreams has; by default addresses of
+	// this machine, link-local ones and those of no single server. The loop calls it once for each upstream of a new view.
+	NeverAsk func(context.Context, netip.Addr) bool
 	// Workers (1024) bounds the questions in flight. Each upstream has an equal share, so that a dead one delays none of
 	// another; over TLS at most 32.
 	Workers int
@@ -55,6 +58,9 @@ func (o Options) withDefaults() Options {
 	o.MaxTTL = orDefault(o.MaxTTL, defaultMaxTTL)
 	o.MaxQPS = orDefault(o.MaxQPS, defaultMaxQPS)
 	o.Workers = orDefault(o.Workers, defaultWorkers)
+	if o.NeverAsk == nil {
+		o.NeverAsk = neverAsk
+	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}

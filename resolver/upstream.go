@@ -5,6 +5,7 @@ package resolver
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -86,7 +87,7 @@ func parseUpstream(s string) (u Upstream, err error) {
 	}
 	if named {
 		if u.name, err = fqdn.ParseName(name); err != nil {
-			return u, fmt.Errorf("the name after #: %w", err)
+			return u, fmt.Errorf("the name after # must be that of a host, such as dns.example.net: %w", err)
 		}
 	}
 	return u, nil
@@ -141,8 +142,24 @@ func (u Upstream) identity() Upstream {
 	return u
 }
 
-// Source is the upstream's name in the address book.
-func (u Upstream) Source() addressbook.Source { return addressbook.Source(u.String()) }
+// maxSource and maxReason are how many bytes of an upstream, and of what is wrong with it, a message has at most: three of
+// each and the words between fit into the status (1,024 bytes).
+const maxSource, maxReason = 96, 160
+
+// Source is the upstream's name in the address book: its String, of which a very long one is cut.
+func (u Upstream) Source() addressbook.Source {
+	return addressbook.Source(shortened(u.String(), maxSource))
+}
+
+// shortened is s with at most limit bytes. What is cut off becomes a checksum, so that two that differ stay two.
+func shortened(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	mark := fmt.Sprintf("...%x", sum[:4])
+	return strings.ToValidUTF8(s[:limit-len(mark)], "") + mark
+}
 
 // distinct sorts upstreams and leaves one of each source. Named twice, as one of the cluster's and on its own, it
 // counts as one of the cluster's.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -82,6 +83,18 @@ func TestParseUpstream_SaysWhatToWrite(t *testing.T) {
 		if u, err := ParseUpstream(in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %q, %v, want an error with %q", in, u, err, want)
 		}
+	}
+}
+
+// TestSource_IsShort: a message has room for three of them, and two upstreams stay two.
+func TestSource_IsShort(t *testing.T) {
+	label := strings.Repeat("long.", 47)
+	a, b := mustUpstream(t, "tls://192.0.2.1#"+label+"a.example"), mustUpstream(t, "tls://192.0.2.1#"+label+"b.example")
+	if a.Source() == b.Source() || len(a.Source()) > maxSource || !strings.HasPrefix(string(a.Source()), "tls://192.0.2.1:853#long.") {
+		t.Errorf("sources %q and %q", a.Source(), b.Source())
+	}
+	if got := shortened(strings.Repeat("é", 100), maxReason); len(got) > maxReason || !utf8.ValidString(got) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -69,15 +69,17 @@ func (r *Resolver) openView(ctx context.Context, v addressbook.View) {
 	r.views[v] = opened
 	seen := map[Upstream]bool{}
 	for _, text := range v.Upstreams() {
-		u, err := ParseUpstream(text)
-		switch {
-		case err != nil:
-			opened.refuse(text, ReasonNotUpstream)
+		u, err := parseUpstream(text)
+		if err != nil {
+			opened.refuse(addressbook.Source(shortened(text, maxSource)), shortened(err.Error(), maxReason))
+			continue
+		}
+		switch reason := r.forbids(ctx, u.addr.Addr()); {
 		case seen[u]: // the same one, spelled otherwise
-		case !r.mayAsk(u.addr.Addr()):
-			opened.refuse(u.String(), ReasonNotAllowed)
+		case reason != "":
+			opened.refuse(u.Source(), reason)
 		case r.viewLanes >= maxViewUpstreams:
-			opened.refuse(u.String(), ReasonTooManyUpstreams)
+			opened.refuse(u.Source(), ReasonTooManyUpstreams)
 			r.waiting = append(r.waiting, laneKey{view: v, upstream: u})
 		default:
 			r.openInView(ctx, laneKey{view: v, upstream: u})
@@ -109,8 +111,8 @@ func (r *Resolver) admitWaiting(ctx context.Context) {
 	})
 }
 
-func (v *view) refuse(upstream, reason string) {
-	v.refused = append(v.refused, refusal{addressbook.Source(upstream), reason})
+func (v *view) refuse(s addressbook.Source, reason string) {
+	v.refused = append(v.refused, refusal{s, reason})
 }
 
 // admit forgets that an upstream was refused.
@@ -118,12 +120,21 @@ func (v *view) admit(u Upstream) {
 	v.refused = slices.DeleteFunc(v.refused, func(r refusal) bool { return r.source == u.Source() })
 }
 
-// mayAsk tells whether a view may name a server of that address.
-func (r *Resolver) mayAsk(addr netip.Addr) bool {
-	if r.options.ViewUpstreams == nil {
-		return !addr.IsLoopback() && !addr.IsLinkLocalUnicast()
+// forbids returns why a view may not name a server of that address, or nothing.
+func (r *Resolver) forbids(ctx context.Context, addr netip.Addr) (reason string) {
+	switch blocks := r.options.ViewUpstreams; {
+	case r.options.NeverAsk(ctx, addr):
+		return ReasonNeverAsked
+	case blocks != nil && !slices.ContainsFunc(blocks, func(p netip.Prefix) bool { return p.Contains(addr) }):
+		return ReasonNotAllowed
 	}
-	return slices.ContainsFunc(r.options.ViewUpstreams, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return ""
+}
+
+// neverAsk is what stands for Options.NeverAsk where nobody knows the cluster: this machine, and where clouds have their
+// metadata.
+func neverAsk(_ context.Context, addr netip.Addr) bool {
+	return addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified()
 }
 
 // refuse tells the book of the upstreams of a subject that are not asked, in families that are new to it.

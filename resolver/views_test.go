@@ -4,13 +4,19 @@
 package resolver
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 func alwaysGood(asked) reply { return reply{ttl: 3600} }
@@ -51,26 +57,46 @@ func TestView_AsksItsOwn(t *testing.T) {
 
 // TestView_Refused: what may not be asked is not asked, and the book is told why, of the names that come later too.
 func TestView_Refused(t *testing.T) {
+	blocks := func(list ...string) []netip.Prefix {
+		out := []netip.Prefix{}
+		for _, s := range list {
+			out = append(out, netip.MustParsePrefix(s))
+		}
+		return out
+	}
+	const write = "write an IP address and a port, such as 10.96.0.10:53"
 	for name, tc := range map[string]struct {
 		upstream string
 		allowed  []netip.Prefix
 		reason   string // empty: it is asked
 	}{
-		"public":                    {upstream: "192.0.2.98:53"},
-		"private":                   {upstream: "10.0.0.53:53"},
-		"this machine":              {upstream: "127.0.0.1:53", reason: ReasonNotAllowed},
-		"this machine, mapped":      {upstream: "[::ffff:127.0.0.1]:53", reason: ReasonNotAllowed},
-		"metadata":                  {upstream: "169.254.169.254:80", reason: ReasonNotAllowed},
-		"link-local IPv6":           {upstream: "[fe80::1]:53", reason: ReasonNotAllowed},
-		"inside the allowed blocks": {upstream: "127.0.0.1:53", allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		"outside of them":           {upstream: "192.0.2.98:53", allowed: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, reason: ReasonNotAllowed},
-		"nothing is allowed":        {upstream: "192.0.2.98:53", allowed: []netip.Prefix{}, reason: ReasonNotAllowed},
-		"no address":                {upstream: "999.1.2.3:53", reason: ReasonNotUpstream},
-		"port 0":                    {upstream: "192.0.2.98:0", reason: ReasonNotUpstream},
+		"public":                             {upstream: "192.0.2.98:53"},
+		"private":                            {upstream: "10.0.0.53:53"},
+		"this machine":                       {upstream: "127.0.0.1:53", reason: ReasonNeverAsked},
+		"this machine, mapped":               {upstream: "[::ffff:127.0.0.1]:53", reason: ReasonNeverAsked},
+		"metadata":                           {upstream: "169.254.169.254:80", reason: ReasonNeverAsked},
+		"link-local IPv6":                    {upstream: "[fe80::1]:53", reason: ReasonNeverAsked},
+		"a Service":                          {upstream: "tcp://10.96.0.1:443", reason: ReasonNeverAsked},
+		"a Service, everything is allowed":   {upstream: "tcp://10.96.0.1:443", allowed: blocks("0.0.0.0/0"), reason: ReasonNeverAsked},
+		"a Service that is allowed":          {upstream: "10.96.0.1:443", allowed: blocks("10.96.0.1/32"), reason: ReasonNeverAsked},
+		"this machine, which is allowed":     {upstream: "127.0.0.1:53", allowed: blocks("127.0.0.0/8"), reason: ReasonNeverAsked},
+		"inside the allowed blocks":          {upstream: "10.20.0.53:53", allowed: blocks("10.20.0.0/16")},
+		"outside of them":                    {upstream: "192.0.2.98:53", allowed: blocks("10.0.0.0/8"), reason: ReasonNotAllowed},
+		"nothing is allowed":                 {upstream: "192.0.2.98:53", allowed: blocks(), reason: ReasonNotAllowed},
+		"no address":                         {upstream: "999.1.2.3:53", reason: write},
+		"neither an address nor a port":      {upstream: "999.1.1.1:99999", reason: write},
+		"port 0":                             {upstream: "192.0.2.98:0", reason: "DNS is port 53"},
+		"unspecified":                        {upstream: "0.0.0.0:53", reason: "not the address of one server"},
+		"multicast":                          {upstream: "tls://[ff02::1]:853", reason: "not the address of one server"},
+		"another scheme":                     {upstream: "https://192.0.2.98", reason: howToWrite},
+		"a name that is none, and very long": {upstream: "tls://192.0.2.98#" + strings.Repeat("x", 5000), reason: "the name after #"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := onlyIPv4
 			o.ViewUpstreams = tc.allowed
+			o.NeverAsk = func(ctx context.Context, a netip.Addr) bool {
+				return neverAsk(ctx, a) || netip.MustParsePrefix("10.96.0.0/12").Contains(a)
+			}
 			bubble(t, o, []string{"a.example.com by " + tc.upstream}, []string{up1}, alwaysGood, func(w *world) {
 				w.want("a.example.com by "+tc.upstream, "b.example.com by "+tc.upstream)
 				w.at(time.Minute)
@@ -79,6 +105,53 @@ func TestView_Refused(t *testing.T) {
 					if asked != (tc.reason == "") || failed != (tc.reason != "") {
 						t.Errorf("%s: asked %v, told %q, want %q", host, asked, w.told(host), tc.reason)
 					}
+				}
+			})
+		})
+	}
+}
+
+// TestView_MessagesFit: whatever three upstreams a policy names, what the status says of them fits into its schema.
+func TestView_MessagesFit(t *testing.T) {
+	long := func(i int) string {
+		return fmt.Sprintf("tls://192.0.2.%d:853#%sexample.net", i, strings.Repeat("long.", 47))
+	}
+	for title, tc := range map[string]struct {
+		upstreams []string
+		allowed   []netip.Prefix
+		respond   func(asked) reply
+		want      string
+	}{
+		"not allowed":        {[]string{long(1), long(2), long(3)}, []netip.Prefix{}, alwaysGood, ReasonNotAllowed},
+		"no upstream":        {[]string{strings.Repeat("1", 250), strings.Repeat("x", 250) + "://1.1.1.1", "tls://1.1.1.1#" + strings.Repeat("y", 250)}, nil, alwaysGood, "the name after #"},
+		"they do not answer": {[]string{long(1), long(2), long(3)}, nil, always(reply{err: &Error{Reason: ReasonCertificate}}), ReasonCertificate + " for A and AAAA from tls://192.0.2.3:853#long."},
+	} {
+		t.Run(title, func(t *testing.T) {
+			oneProcessor(t)
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{t: t, start: time.Now(), reply: tc.respond}
+				book := addressbook.New(addressbook.Options{})
+				owner := addressbook.Owner{Kind: "FQDNEgressPolicy", Namespace: "shop", Name: "web"}
+				pattern, err := fqdn.ParsePattern("www.example.com")
+				if err != nil {
+					t.Fatal(err)
+				}
+				book.Want(owner, addressbook.Wants{View: addressbook.ViewOf(tc.upstreams), Patterns: []fqdn.Pattern{pattern}}, time.Now())
+				r, err := New(book, Static(), Options{ViewUpstreams: tc.allowed, Exchanger: w})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error)
+				go func() { ended <- r.Start(ctx) }()
+				time.Sleep(time.Minute)
+				message := book.Snapshot(owner, time.Now()).Entries[0].Message
+				if len(message) > 1024 || strings.Count(message, "; ") < 2 || !strings.Contains(message, tc.want) {
+					t.Errorf("a message of %d bytes: %s", len(message), message)
+				}
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
 				}
 			})
 		})

@@ -115,7 +115,7 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 			"host:port (UDP, TCP when truncated), tcp://host:port or tls://host:port#name (DNS over TLS; the certificate must be for "+
 			"name, without #name for the address). Default: cluster in a cluster, else system.")
 	fs.StringVar(&o.policyUpstreams, "policy-upstreams", policyUpstreamsNone,
-		"Which DNS servers policies may name in spec.upstreams: none, any (but loopback and link-local addresses), or "+
+		"Which DNS servers policies may name in spec.upstreams: none, any (but what the guard never opens), or "+
 			"comma-separated blocks. The controller asks them from its own place in the network.")
 	durationVar(fs, &o.minTTL, "min-ttl", time.Second,
 		"A name is not asked more often than this, whatever its TTL; only a new answer of one that rotates is confirmed at once.")

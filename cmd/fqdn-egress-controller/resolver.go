@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 	"github.com/fqdn-egress/fqdn-egress/resolver"
 )
 
@@ -33,7 +35,9 @@ const (
 
 const resolvConf = "/etc/resolv.conf"
 
-func addResolver(mgr ctrl.Manager, o *options, book *addressbook.Book, follower *clusterdns.Follower) error {
+func addResolver(
+	mgr ctrl.Manager, o *options, book *addressbook.Book, follower *clusterdns.Follower, guard guardOf,
+) error {
 	log := mgr.GetLogger().WithName("resolver")
 	sources, err := o.parsed.upstreams.sources(follower, log)
 	if err != nil {
@@ -41,8 +45,8 @@ func addResolver(mgr ctrl.Manager, o *options, book *addressbook.Book, follower 
 	}
 	r, err := resolver.New(book, resolver.Merge(sources...), resolver.Options{
 		MinTTL: o.minTTL, MaxTTL: o.maxTTL, MaxQPS: o.maxQPS,
-		ViewUpstreams: o.parsed.policyUpstreams,
-		Registerer:    metrics.Registry, Log: log,
+		ViewUpstreams: o.parsed.policyUpstreams, NeverAsk: guard.refuses,
+		Registerer: metrics.Registry, Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the resolver: %w", err)
@@ -51,6 +55,21 @@ func addResolver(mgr ctrl.Manager, o *options, book *addressbook.Book, follower 
 		return fmt.Errorf("adding the resolver: %w", err)
 	}
 	return nil
+}
+
+// guardOf returns the guard of all policies.
+type guardOf func(context.Context) (netpol.Guard, error)
+
+// refuses tells whether no policy may open an address, whatever private space it allows. Then none may have it asked
+// either: the status would tell which ports of the cluster answer. While nobody knows, none may.
+func (g guardOf) refuses(ctx context.Context, addr netip.Addr) bool {
+	guard, err := g(ctx)
+	if err != nil {
+		return true
+	}
+	guard.AllowedPrivate = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+	_, refused := guard.Judge(addr)
+	return refused != ""
 }
 
 // upstreams is --upstreams, read.

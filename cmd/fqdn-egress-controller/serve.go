@@ -63,10 +63,14 @@ func serve(ctx context.Context, o *options) error {
 	if err := mgr.Add(follower); err != nil {
 		return fmt.Errorf("adding the cluster DNS follower: %w", err)
 	}
-	if err := addResolver(mgr, o, book, follower); err != nil {
+	reconciler, err := newReconciler(mgr, o, book, follower)
+	if err != nil {
 		return err
 	}
-	if err := addController(ctx, mgr, o, book, follower); err != nil {
+	if err := addResolver(mgr, o, book, follower, reconciler.Guard); err != nil {
+		return err
+	}
+	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
 		return err
 	}
 	if err := addFamilies(mgr, o, self, book, follower); err != nil {
@@ -109,12 +113,12 @@ func newManager(o *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-func addController(
-	ctx context.Context, mgr ctrl.Manager, o *options, book *addressbook.Book, follower *clusterdns.Follower,
-) error {
+func newReconciler(
+	mgr ctrl.Manager, o *options, book *addressbook.Book, follower *clusterdns.Follower,
+) (*controllers.PolicyReconciler, error) {
 	serviceCIDRs, err := serves(mgr, networkingv1.SchemeGroupVersion.WithKind("ServiceCIDR"))
 	if err != nil {
-		return fmt.Errorf("asking the API server for ServiceCIDR: %w", err)
+		return nil, fmt.Errorf("asking the API server for ServiceCIDR: %w", err)
 	}
 	reconciler := &controllers.PolicyReconciler{
 		Client:     mgr.GetClient(),
@@ -137,10 +141,10 @@ func addController(
 	if o.leaderElect {
 		reconciler.Pulse = &controllers.Pulse{Clock: clock.RealClock{}}
 		if err := mgr.Add(reconciler.Pulse); err != nil {
-			return fmt.Errorf("adding the pulse: %w", err)
+			return nil, fmt.Errorf("adding the pulse: %w", err)
 		}
 	}
-	return reconciler.SetupWithManager(ctx, mgr)
+	return reconciler, nil
 }
 
 // firstFamilies is what is asked until the cluster's DNS Service is known.

@@ -18,15 +18,16 @@ import (
 // proves to be somebody else is not, and no plain question is sent in its place.
 func TestDNSOverTLS(t *testing.T) {
 	ca := dnstest.NewCA(t)
-	w := newWorld(t, dnstest.TLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue("dns.example.net")}}))
+	w := newWorld(t)
+	secure := startElsewhere(t, dnstest.TLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue("dns.example.net")}}))
 	roots := filepath.Join(t.TempDir(), "ca.crt")
 	if err := os.WriteFile(roots, ca.PEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("SSL_CERT_FILE", roots)
-	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
-	server := fmt.Sprintf("tls://%s#", w.dns.TLSAddr())
-	start(t, w.server.Kubeconfig, append(loopbackToo, "--upstreams", server+"dns.example.net")...).ready()
+	secure.Set("www.example.com", shortTTL, "192.0.2.1")
+	server := fmt.Sprintf("tls://%s#", secure.TLSAddr())
+	start(t, w.server.Kubeconfig, append(anyUpstream, "--upstreams", server+"dns.example.net")...).ready()
 
 	w.create("web", nil, rule(443, "www.example.com"))
 	w.create("right", func(s *v1alpha1.FQDNEgressPolicySpec) {
@@ -46,7 +47,7 @@ func TestDNSOverTLS(t *testing.T) {
 	if got := w.allowed(9443); len(got) > 0 {
 		t.Errorf("allowed by a server that is somebody else: %v", got)
 	}
-	if n := w.dns.CountNet("udp", "") + w.dns.CountNet("tcp", ""); n > 0 {
+	if n := secure.CountNet("udp", "") + secure.CountNet("tcp", ""); n > 0 {
 		t.Errorf("%d questions in plain text", n)
 	}
 }

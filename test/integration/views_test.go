@@ -5,6 +5,8 @@ package integration
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -17,8 +19,31 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
 
-// loopbackToo lets policies name the servers of these tests.
-var loopbackToo = []string{"--policy-upstreams", "127.0.0.0/8"}
+// anyUpstream lets policies name servers outside of the cluster.
+var anyUpstream = []string{"--policy-upstreams", "any"}
+
+// startElsewhere starts a server that a policy may name: at an address of this machine that is not loopback.
+func startElsewhere(t *testing.T, options ...dnstest.Option) *dnstest.Server {
+	t.Helper()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		block, err := netip.ParsePrefix(a.String())
+		if err != nil || block.Addr().IsLoopback() || block.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		s, err := dnstest.New(netip.AddrPortFrom(block.Addr(), 0).String(), options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	t.Fatalf("this machine has only %v: these tests need an address beside loopback, which no policy may name (ip addr add 192.0.2.2/32 dev lo)", addrs)
+	return nil
+}
 
 // asking sets spec.upstreams.
 func asking(servers ...*dnstest.Server) func(*v1alpha1.FQDNEgressPolicySpec) {
@@ -34,10 +59,10 @@ func asking(servers ...*dnstest.Server) func(*v1alpha1.FQDNEgressPolicySpec) {
 // what the other one does, which may be a tenant's.
 func TestSplitHorizon(t *testing.T) {
 	w := newWorld(t)
-	inside := dnstest.Start(t)
+	inside := startElsewhere(t)
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
 	inside.Set("www.example.com", shortTTL, "198.51.100.1")
-	w.start(loopbackToo...)
+	w.start(anyUpstream...)
 	stop := w.watchAlways(func(nps []networkingv1.NetworkPolicy) error {
 		if outer, inner := allowedBy(nps, 443), allowedBy(nps, 8443); slices.ContainsFunc(outer, isInside) ||
 			slices.ContainsFunc(inner, func(a string) bool { return !isInside(a) }) {
@@ -66,10 +91,10 @@ func isInside(addr string) bool { return strings.HasPrefix(addr, "198.51.100.") 
 // answered and retention is over, as at a restart.
 func TestOwnUpstreams_ChangeTakesNothingAwayEarly(t *testing.T) {
 	w := newWorld(t)
-	silent := dnstest.Start(t)
+	silent := startElsewhere(t)
 	silent.Break("", dnstest.Drop())
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
-	w.start(append(loopbackToo, "--retention", "2s")...)
+	w.start(append(anyUpstream, "--retention", "2s")...)
 	w.create("web", nil, rule(443, "www.example.com"))
 	w.wantAllowed(443, "192.0.2.1")
 
@@ -86,10 +111,10 @@ func TestOwnUpstreams_ChangeTakesNothingAwayEarly(t *testing.T) {
 	w.wantAllowed(443, "198.51.100.1", "198.51.100.2")
 }
 
-// TestOwnUpstreams_Refused: servers of this machine are not asked unless the flag says so, and the status says it.
+// TestOwnUpstreams_Refused: no server is asked unless the flag says so, and the status says it.
 func TestOwnUpstreams_Refused(t *testing.T) {
 	w := newWorld(t)
-	inside := dnstest.Start(t)
+	inside := startElsewhere(t)
 	inside.Set("www.example.com", shortTTL, "198.51.100.1")
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
 	w.start()
@@ -97,12 +122,41 @@ func TestOwnUpstreams_Refused(t *testing.T) {
 	w.create("web", nil, rule(443, "www.example.com"))
 	w.wantAllowed(443, "192.0.2.1")
 	status := w.wantState("intranet", "www.example.com", v1alpha1.FQDNFailing)
-	if want := "not allowed by --policy-upstreams for A and AAAA from " + inside.Addr().String(); status.Message != want {
+	if want := "not allowed by --policy-upstreams (ask whoever runs the controller, or leave upstreams out) for A and AAAA from " +
+		inside.Addr().String(); status.Message != want {
 		t.Errorf("message %q, want %q", status.Message, want)
 	}
 	w.wantCondition("intranet", v1alpha1.ConditionResolved, metav1.ConditionFalse, v1alpha1.ReasonResolutionFailed)
 	w.wantCondition("intranet", v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonDNSUnavailable)
 	if got := w.allowed(8443); len(got) > 0 || inside.CountNet("udp", "")+inside.CountNet("tcp", "") > 0 {
 		t.Errorf("allowed %v, asked %d times", got, inside.CountNet("udp", ""))
+	}
+}
+
+// TestOwnUpstreams_NeverTheCluster: whatever the flag allows, no policy has the controller look which ports of the cluster,
+// or of the controller itself, answer. What it may name is asked.
+func TestOwnUpstreams_NeverTheCluster(t *testing.T) {
+	w := newWorld(t)
+	inside := startElsewhere(t)
+	inside.Set("www.example.com", shortTTL, "198.51.100.1")
+	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
+	w.start("--policy-upstreams", "0.0.0.0/0,::/0")
+	refused := []string{
+		"tcp://10.0.0.1:443", // the API server: envtest's Service range is 10.0.0.0/24
+		w.dns.Addr().String(), "169.254.169.254:80",
+	}
+	for i, upstream := range refused {
+		name := fmt.Sprintf("probe-%d", i)
+		w.create(name, func(s *v1alpha1.FQDNEgressPolicySpec) { s.Upstreams = []v1alpha1.Upstream{v1alpha1.Upstream(upstream)} },
+			rule(8443, "www.example.com"))
+		status := w.wantState(name, "www.example.com", v1alpha1.FQDNFailing)
+		if !strings.HasPrefix(status.Message, "not asked for any policy (") || !strings.HasSuffix(status.Message, " for A and AAAA from "+upstream) {
+			t.Errorf("%s: message %q", upstream, status.Message)
+		}
+	}
+	w.create("intranet", asking(inside), rule(9443, "www.example.com"))
+	w.wantAllowed(9443, "198.51.100.1")
+	if got := w.allowed(8443); len(got) > 0 || w.dns.Count("") > 0 {
+		t.Errorf("allowed %v, asked %d times", got, w.dns.Count(""))
 	}
 }
