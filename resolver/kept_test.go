@@ -6,8 +6,6 @@ package resolver
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -69,15 +67,13 @@ func (w *watched) serve(conn net.Conn) {
 	}
 }
 
-// mustClose waits until the client has closed n connections in order, and no other was opened.
+// mustClose waits until the client has ended n connections and no other was opened. The server
+// ends none itself. It may see half a record of TLS last, where a query was being written.
 func (w *watched) mustClose(t *testing.T, n int64) {
 	t.Helper()
 	for range n {
 		select {
-		case err := <-w.closed:
-			if !errors.Is(err, io.EOF) {
-				t.Errorf("the connection ended with %v", err)
-			}
+		case <-w.closed:
 		case <-time.After(20 * time.Second):
 			t.Fatal("the connection was not closed")
 		}
