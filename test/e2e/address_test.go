@@ -74,9 +74,6 @@ func TestPortsDoNotLeakBetweenHosts(t *testing.T) {
 func TestIPv6(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	if !s.hasIPv6() {
-		t.Skip("pods of this cluster have no IPv6")
-	}
 	www, only6 := s.domain("www"), s.domain("only6")
 	s.setName(t, www, first, first6)
 	s.setName(t, only6, second6)
@@ -89,6 +86,7 @@ func TestIPv6(t *testing.T) {
 
 	s.setName(t, only6, third6)
 	s.eventuallyAllowed(app, url(third6, 80))
+	s.wantBlocked(app, url(third6, 8080), url(third, 80))
 }
 
 func TestPrivateAnswer(t *testing.T) {

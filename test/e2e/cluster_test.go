@@ -96,12 +96,38 @@ func (c *cluster) prepare(ctx context.Context) error {
 	if err := c.forwardToOurDNS(ctx); err != nil {
 		return err
 	}
+	if err := c.findFree(ctx); err != nil {
+		return err
+	}
+	if err := c.dnsAnswers(ctx); err != nil {
+		return err
+	}
+	return c.rolledOut(ctx, controllerNamespace, controllerName)
+}
+
+func (c *cluster) findFree(ctx context.Context) error {
 	pods := &corev1.PodList{}
 	if err := c.client.List(ctx, pods, client.InNamespace(worldNamespace), client.MatchingLabels{"app": "free"}); err != nil {
 		return err
 	}
+	if ips := pods.Items[0].Status.PodIPs; len(ips) < 2 {
+		return fmt.Errorf("pods have the addresses %v: the tests need a cluster with IPv4 and IPv6", ips)
+	}
 	c.free = pod{cluster: c, namespace: worldNamespace, name: pods.Items[0].Name}
-	return c.rolledOut(ctx, controllerNamespace, controllerName)
+	return nil
+}
+
+// dnsAnswers waits until a pod's lookups are answered, many in a row: after the Deployment is rolled out, nodes can send
+// lookups to the former pods for a moment.
+func (c *cluster) dnsAnswers(ctx context.Context) error {
+	return c.until(ctx, func(ctx context.Context) error {
+		for range 20 {
+			if err := c.free.exec(ctx, nil, io.Discard, "getent", "hosts", "kubernetes.default.svc.cluster.local"); err != nil {
+				return fmt.Errorf("a pod's lookups: %w", err)
+			}
+		}
+		return nil
+	})
 }
 
 // restore leaves the cluster as it was, unless KEEP says that somebody wants to look around.

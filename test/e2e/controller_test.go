@@ -14,7 +14,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,27 +33,33 @@ func controllerGoesAway(t *testing.T) {
 	s.eventuallyAllowed(app, url(moving, 80))
 
 	for i, how := range []struct {
-		name string
-		away func(*scene)
+		name    string
+		away    func(*scene)
+		atMost  time.Duration // without a leader
+		because string
 	}{
-		{"leader crashed, standby takes over", func(s *scene) { s.crash(s.leader()) }},
-		{"all crashed at once", func(s *scene) { s.crash(s.controllers()...) }},
-		{"rolled", func(s *scene) { s.restart(controllerNamespace, controllerName) }},
+		{
+			"leader crashed, standby takes over", func(s *scene) { s.crash(s.leader()) },
+			leaseDuration + 2*leaseRetry + slack, "the lease runs out, seen late by a retry, and is taken by the next",
+		},
+		{
+			"all crashed at once", func(s *scene) { s.crash(s.controllers()...) },
+			restartDelay + leaseDuration + leaseRetry + slack, "who starts anew waits for the whole lease",
+		},
+		{
+			"rolled", func(s *scene) { s.restart(controllerNamespace, controllerName) },
+			leaseRetry + slack, "the lease was released, not left to run out",
+		},
 	} {
-		before := s.lease()
-		streams := []*stream{s.traffic(app, www+".", "80"), s.traffic(app, "-keep", "-every=50ms", www+".", "80")}
-		if s.hasIPv6() {
-			streams = append(streams, s.traffic(app, "-network=ip6", "-every=50ms", www+".", "80"))
+		streams := []*stream{
+			s.traffic(app, www+".", "80"),
+			s.open(app, www+".", "80"),
+			s.traffic(app, "-network=ip6", "-every=50ms", www+".", "80"),
 		}
-		start := time.Now()
-		how.away(s)
-		s.eventually(func(context.Context) error {
-			if now := s.lease(); now == before || now == "" {
-				return fmt.Errorf("%q leads, as before", now)
-			}
-			return nil
-		})
-		t.Logf("%s: there is a new leader after %s", how.name, time.Since(start).Round(100*time.Millisecond))
+		nobody := s.handover(func() { how.away(s) })
+		if t.Logf("%s: nobody led for %s", how.name, nobody); nobody > how.atMost {
+			t.Errorf("%s: nobody led for %s, want at most %s: %s", how.name, nobody, how.atMost, how.because)
+		}
 		s.wantBlocked(app, url(third, 80))
 		next := fmt.Sprintf("203.0.113.%d", 10+i)
 		s.setName(t, moving, next)
@@ -100,8 +105,8 @@ func TestTheTestsSeeABlockAndALeak(t *testing.T) {
 	app := s.appThatMayCall(www, first)
 	s.wantBlocked(app, url(second, 80))
 
-	s.scaleController(0)
-	t.Cleanup(func() { s.scaleController(2) })
+	s.scale(controllerNamespace, controllerName, 0)
+	t.Cleanup(func() { s.scale(controllerNamespace, controllerName, 2) })
 	np := &networkingv1.NetworkPolicy{}
 	s.get("app-fqdn", np)
 	s.editNetworkPolicy("app-fqdn", func(spec *networkingv1.NetworkPolicySpec) { spec.Egress = nil })
@@ -111,7 +116,7 @@ func TestTheTestsSeeABlockAndALeak(t *testing.T) {
 	})
 	s.eventuallySeen(errReaches, func(ctx context.Context) error { return app.blocked(ctx, url(second, 80)) })
 
-	s.scaleController(2)
+	s.scale(controllerNamespace, controllerName, 2)
 	s.eventuallyBlocked(app, url(second, 80))
 	s.wantAllowed(app, url(first, 80))
 }
@@ -127,25 +132,6 @@ func (s *scene) eventuallySeen(that error, check func(context.Context) error) {
 		}
 		return fmt.Errorf("not seen that it is %q, but: %w", that.Error(), err)
 	})
-}
-
-// lease is who holds the Lease: the name of a pod, "_" and what is different for each process.
-func (s *scene) lease() string {
-	s.t.Helper()
-	leases := &coordinationv1.LeaseList{}
-	if err := s.client.List(s.t.Context(), leases, client.InNamespace(controllerNamespace)); err != nil {
-		s.t.Fatal(err)
-	}
-	if len(leases.Items) != 1 || leases.Items[0].Spec.HolderIdentity == nil {
-		s.t.Fatalf("want one Lease: %+v", leases.Items)
-	}
-	return *leases.Items[0].Spec.HolderIdentity
-}
-
-func (s *scene) leader() string {
-	s.t.Helper()
-	pod, _, _ := strings.Cut(s.lease(), "_")
-	return pod
 }
 
 func (s *scene) controllers() []string {
@@ -206,17 +192,17 @@ func (s *scene) restart(namespace, name string) {
 	}
 }
 
-// scaleController waits until so many are there. It is called after the test's context ended, too.
-func (s *scene) scaleController(replicas int) {
+// scale waits until so many are there. It is called after the test's context ended, too.
+func (s *scene) scale(namespace, name string, replicas int) {
 	s.t.Helper()
 	ctx := context.WithoutCancel(s.t.Context())
 	d := &appsv1.Deployment{}
-	d.Namespace, d.Name = controllerNamespace, controllerName
+	d.Namespace, d.Name = namespace, name
 	patch := fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas)
 	if err := s.client.Patch(ctx, d, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.rolledOut(ctx, controllerNamespace, controllerName); err != nil {
+	if err := s.rolledOut(ctx, namespace, name); err != nil {
 		s.t.Fatal(err)
 	}
 }

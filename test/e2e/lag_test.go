@@ -57,7 +57,9 @@ func lags(t *testing.T, number, rotations int) (sinceMoved, sinceTold []time.Dur
 	defer flow.stop()
 	for rotation := 1; rotation <= rotations; rotation++ {
 		next := address(rotation)
-		s.wantBlocked(app, url(next, 80))
+		if err := app.blocked(t.Context(), url(next, 80)); err != nil {
+			t.Fatal(err)
+		}
 		s.setName(t, www, next)
 		moved := time.Now()
 		told := flow.next(func(e traffic.Event) bool { return e.Address.String() == next })

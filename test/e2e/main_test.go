@@ -6,7 +6,8 @@
 // Package e2e shows by packets what the controller does in a cluster: what a policy says passes, and all else does not.
 //
 // It runs against the cluster that KUBECONFIG names, which has the controller (config/default), the image of
-// test/e2e/Dockerfile on its nodes, a network plugin that enforces NetworkPolicy, and CoreDNS for its DNS. That CoreDNS
+// test/e2e/Dockerfile on its nodes, IPv4 and IPv6, a network plugin that enforces NetworkPolicy, and CoreDNS for its DNS.
+// The plugin may take some seconds for it, leave a new pod open until then, and drop or reject what it blocks. That CoreDNS
 // is made to forward to a DNS server of the tests, and privileged pods give each node an internet: use a cluster that
 // can be thrown away. `make e2e` and `make e2e-offline` make one.
 package e2e

@@ -50,6 +50,10 @@ func dnsGoesAway(t *testing.T, failure dnstest.Failure) {
 	s.apply(policy("healthy", "app", rule(80, healthy))) // nobody else waits
 	s.eventuallyAllowed(app, url(healthy, 80))
 	flow.next(func(e traffic.Event) bool { return e.Error != "" || e.Told.Sub(broken) > outage })
+	// What is taken away goes along with any other change of the rule.
+	s.edit("app", func(spec *v1alpha1.FQDNEgressPolicySpec) { spec.Egress = append(spec.Egress, rule(8080, healthy)) })
+	s.eventuallyAllowed(app, url(second, 8080))
+	s.wantBlocked(app, url(first, 8080))
 	flow.wantNoneDropped()
 
 	s.setName(t, www, third)

@@ -66,10 +66,10 @@ func noConnection(err error) bool {
 }
 
 // curl requests a page and says who answered.
-func (p pod) curl(ctx context.Context, timeout, url string) (answer string, err error) {
+func (p pod) curl(ctx context.Context, timeout, url string, flags ...string) (answer string, err error) {
 	var stdout bytes.Buffer
-	err = p.exec(ctx, nil, &stdout, "curl", "--silent", "--show-error", "--globoff", "--fail", "--connect-timeout", timeout,
-		"--max-time", timeout, url)
+	command := []string{"curl", "--silent", "--show-error", "--globoff", "--fail", "--connect-timeout", timeout, "--max-time", timeout}
+	err = p.exec(ctx, nil, &stdout, append(append(command, flags...), url)...)
 	return strings.TrimSpace(stdout.String()), err
 }
 
@@ -86,8 +86,15 @@ func (p pod) allowed(ctx context.Context, url string) error {
 }
 
 // notReached says how it can be that the pod gets a page, or gets none for another reason than that there was no connection.
-func (p pod) notReached(ctx context.Context, url string) error {
-	answer, err := p.curl(ctx, "1", url)
+func (p pod) notReached(ctx context.Context, url string) error { return p.reachesNot(ctx, url) }
+
+// staysNotReached is notReached with three tries in 3 to 5 seconds.
+func (p pod) staysNotReached(ctx context.Context, url string) error {
+	return p.reachesNot(ctx, url, "--retry", "2", "--retry-delay", "1", "--retry-all-errors")
+}
+
+func (p pod) reachesNot(ctx context.Context, url string, flags ...string) error {
+	answer, err := p.curl(ctx, "1", url, flags...)
 	if err == nil {
 		return fmt.Errorf("%s/%s %w %s: %q", p.namespace, p.name, errReaches, url, answer)
 	}
@@ -100,7 +107,16 @@ func (p pod) notReached(ctx context.Context, url string) error {
 // blocked is notReached for what a pod that no policy selects must reach at the same time: else it is not blocked but
 // broken.
 func (p pod) blocked(ctx context.Context, url string) error {
-	if err := p.notReached(ctx, url); err != nil {
+	return p.blockedAlone(ctx, url, p.notReached)
+}
+
+// staysBlocked is blocked with the tries of staysNotReached.
+func (p pod) staysBlocked(ctx context.Context, url string) error {
+	return p.blockedAlone(ctx, url, p.staysNotReached)
+}
+
+func (p pod) blockedAlone(ctx context.Context, url string, notReached func(context.Context, string) error) error {
+	if err := notReached(ctx, url); err != nil {
 		return err
 	}
 	if _, err := p.cluster.free.curl(ctx, "5", url); err != nil {

@@ -37,16 +37,15 @@ func TestPolicyForRunningPodsCutsNoConnection(t *testing.T) {
 	s.setName(t, listed, first)
 	s.setName(t, unlisted, second)
 	app := s.pod("app")
-	open := s.traffic(app, "-keep", "-every=50ms", listed+".", "80")
-	openElsewhere := s.traffic(app, "-keep", "-every=50ms", unlisted+".", "80")
+	open, openElsewhere := s.open(app, listed+".", "80"), s.open(app, unlisted+".", "80")
 	fresh := s.traffic(app, listed+".", "80")
 
 	s.apply(policy("app", "app", rule(80, listed)))
 	s.eventuallyBlocked(app, url(second, 80))
 	s.wantAllowed(app, url(first, 80))
 
-	open.wantNoneDropped()
-	openElsewhere.wantNoneDropped()
+	open.wantAnswered()
+	openElsewhere.wantAnswered()
 	fresh.wantNoneDropped()
 }
 
@@ -100,8 +99,9 @@ func TestDriftIsRepaired(t *testing.T) {
 			}
 			return nil
 		})
-		s.eventuallyAllowed(app, url(first, 80))
-		s.eventuallyBlocked(app, url(second, 80))
+		s.caughtUp(app) // it may have seen the damage
+		s.wantAllowed(app, url(first, 80))
+		s.wantBlocked(app, url(second, 80))
 	}
 }
 
@@ -119,4 +119,17 @@ func TestUnknownNameOpensNothing(t *testing.T) {
 
 	s.setName(t, nowhere, second)
 	s.eventuallyAllowed(app, url(second, 8080))
+	s.wantBlocked(app, url(third, 8080), url(second, 80))
+}
+
+// A name that nobody knows does not make a policy unready: what waits for Ready, as `kubectl wait` and Helm do, goes on.
+func TestDeadHostIsReady(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	www := s.domain("www")
+	s.setName(t, www, first)
+	app := s.pod("app")
+	s.apply(policy("app", "app", rule(80, www, s.domain("nowhere"))))
+	s.eventuallyAllowed(app, url(www, 80))
+	s.wantBlocked(app, url(second, 80))
 }

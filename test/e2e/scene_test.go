@@ -8,7 +8,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -29,6 +28,7 @@ type scene struct {
 
 	t         *testing.T
 	namespace string
+	closed    bool // pods reach nothing that no policy allows
 }
 
 // newScene makes a namespace in which pods reach nothing until something allows it: the pairing that the docs advise.
@@ -65,6 +65,7 @@ func (s *scene) denyAll() {
 		ObjectMeta: metav1.ObjectMeta{Name: "default-deny"},
 		Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{"Egress", "Ingress"}},
 	})
+	s.closed = true
 }
 
 // domain is a name below one that no other test uses.
@@ -81,7 +82,8 @@ func (s *scene) create(object client.Object) {
 }
 
 // pod starts one, with the label app=name, and waits until it is ready. Without a command it does nothing; with one it is
-// `world web PORT...`, and ready when it listens.
+// `world web PORT...`, and ready when it listens. Many network plugins leave a new pod open until they have seen it, so in a
+// closed scene it waits for that too: from then on what is blocked must stay so, and what is allowed is so by a policy.
 func (s *scene) pod(name string, command ...string) pod {
 	s.t.Helper()
 	container := corev1.Container{Name: name, Image: image, ImagePullPolicy: corev1.PullIfNotPresent, Command: command}
@@ -110,7 +112,11 @@ func (s *scene) pod(name string, command ...string) pod {
 		}
 		return fmt.Errorf("pod %s/%s is not ready", s.namespace, name)
 	})
-	return pod{cluster: s.cluster, namespace: s.namespace, name: name}
+	p := pod{cluster: s.cluster, namespace: s.namespace, name: name}
+	if s.closed {
+		s.eventually(func(ctx context.Context) error { return p.blocked(ctx, url(nobodys, 80)) })
+	}
+	return p
 }
 
 // address of a pod of the scene, of the cluster's first family.
@@ -123,61 +129,12 @@ func (s *scene) address(p pod) string {
 	return object.Status.PodIP
 }
 
-// hasIPv6: pods of the cluster have addresses of it too.
-func (s *scene) hasIPv6() bool {
-	s.t.Helper()
-	free := &corev1.Pod{}
-	if err := s.client.Get(s.t.Context(), client.ObjectKey{Namespace: s.free.namespace, Name: s.free.name}, free); err != nil {
-		s.t.Fatal(err)
-	}
-	return slices.ContainsFunc(free.Status.PodIPs, func(ip corev1.PodIP) bool { return strings.Contains(ip.IP, ":") })
-}
-
 // eventually waits for what takes the cluster a moment.
 func (s *scene) eventually(check func(context.Context) error) {
 	s.t.Helper()
 	if err := s.until(s.t.Context(), check); err != nil {
 		s.t.Fatal(err)
 	}
-}
-
-// wantAllowed and wantBlocked are about now.
-func (s *scene) wantAllowed(p pod, urls ...string) {
-	s.t.Helper()
-	for _, url := range urls {
-		if err := p.allowed(s.t.Context(), url); err != nil {
-			s.t.Error(err)
-		}
-	}
-}
-
-func (s *scene) wantBlocked(p pod, urls ...string) {
-	s.t.Helper()
-	for _, url := range urls {
-		if err := p.blocked(s.t.Context(), url); err != nil {
-			s.t.Error(err)
-		}
-	}
-}
-
-// wantNotReached is for addresses in the scene that no other pod reaches either, so that none can show that they work.
-func (s *scene) wantNotReached(p pod, urls ...string) {
-	s.t.Helper()
-	for _, url := range urls {
-		if err := p.notReached(s.t.Context(), url); err != nil {
-			s.t.Error(err)
-		}
-	}
-}
-
-func (s *scene) eventuallyAllowed(p pod, url string) {
-	s.t.Helper()
-	s.eventually(func(ctx context.Context) error { return p.allowed(ctx, url) })
-}
-
-func (s *scene) eventuallyBlocked(p pod, url string) {
-	s.t.Helper()
-	s.eventually(func(ctx context.Context) error { return p.blocked(ctx, url) })
 }
 
 // rule allows the names on a TCP port.
@@ -290,14 +247,6 @@ func (s *scene) editNetworkPolicy(name string, change func(*networkingv1.Network
 		change(&np.Spec)
 		return s.client.Update(ctx, np)
 	})
-}
-
-// url of an address, or a name, and a port.
-func url(host string, port int) string {
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return fmt.Sprintf("http://%s:%d/", host, port)
 }
 
 // absent waits until an object is gone.

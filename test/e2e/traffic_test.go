@@ -61,6 +61,21 @@ func (s *scene) traffic(p pod, flags ...string) *stream {
 	return st
 }
 
+// open makes the pod request pages over one connection. A connection that is cut answers nothing any more, so a request may
+// take long: a client gives a slow one up by closing the connection itself, and on a busy machine an answer can take a second.
+func (s *scene) open(p pod, name, port string) *stream {
+	s.t.Helper()
+	return s.traffic(p, "-keep", "-every=50ms", "-timeout=30s", name, port)
+}
+
+// wantAnswered waits until a request that is made from now on was answered, and wants none to have been dropped until then.
+func (st *stream) wantAnswered() {
+	st.t.Helper()
+	now := time.Now()
+	st.next(func(e traffic.Event) bool { return e.Error != "" || e.Told.After(now) })
+	st.wantNoneDropped()
+}
+
 func (st *stream) record(lines io.Reader) {
 	scanner := bufio.NewScanner(lines)
 	for scanner.Scan() {
