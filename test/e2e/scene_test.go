@@ -228,7 +228,7 @@ func (s *scene) status(name, fqdn, want string, is func(v1alpha1.FQDNStatus) boo
 			return err
 		}
 		for _, f := range p.Status.FQDNs {
-			if string(f.FQDN) == fqdn && is(f) {
+			if f.FQDN == fqdn && is(f) {
 				return nil
 			}
 		}
