@@ -83,7 +83,9 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 	list, changed := r.source.Upstreams()
 	now := r.options.Clock.Now()
 	kept := map[laneKey]bool{}
-	for _, u := range distinct(slices.Clone(list)) {
+	asked, left := sample(distinct(slices.Clone(list)), maxClusterUpstreams)
+	r.noteUnasked(left)
+	for _, u := range asked {
 		key := laneKey{upstream: u.identity()}
 		kept[key] = true
 		if l, ok := r.lanes[key]; ok {
@@ -122,6 +124,7 @@ func (r *Resolver) end(key laneKey, l *lane) {
 	}
 	r.queries -= len(l.queries)
 	r.noteLost(l, -l.lost)
+	r.noteDown(l, -rank(l.health.down))
 	r.viewLanes -= rank(key.view != "")
 	delete(r.lanes, key)
 }
@@ -149,6 +152,7 @@ func (r *Resolver) drop(l *lane, s addressbook.Subject, families []addressbook.F
 		if q := l.queries[question]; q != nil {
 			r.due.drop(q)
 			r.noteLost(l, -rank(q.phase.lost()))
+			l.good -= rank(q.good)
 			delete(l.queries, question)
 			r.queries--
 		}

@@ -37,6 +37,7 @@ type lane struct {
 	reported              bool // that has been logged
 	lost                  int  // queries of which it cannot be told when their entries end
 	lostReported          bool // that has been logged
+	good                  int  // queries whose last answer was good
 	health                health
 }
 

@@ -22,6 +22,8 @@ type metrics struct {
 	names       prometheus.Gauge
 	questions   prometheus.Gauge
 	upstreams   prometheus.Gauge
+	down        prometheus.Gauge
+	unasked     prometheus.Gauge
 	named       prometheus.Gauge
 	lost        prometheus.Gauge
 	crowded     prometheus.Gauge
@@ -56,6 +58,8 @@ func newMetrics() *metrics {
 		names:       gauge("resolver_names", "Names that are asked for."),
 		questions:   gauge("resolver_questions", "Questions that are kept fresh: names times families times upstreams."),
 		upstreams:   gauge("resolver_upstreams", "DNS servers that are asked. 0: nothing can be resolved."),
+		down:        gauge("resolver_upstreams_down", "Those of them that give no good answer to anything."),
+		unasked:     gauge("resolver_cluster_endpoints_unasked", "Endpoints of the cluster's DNS that are not asked, because there are more than 64."),
 		named:       gauge("resolver_policy_upstreams", "DNS servers that are asked beside these, because policies name them."),
 		lost:        gauge("resolver_questions_unlocked", "Questions whose answers rotate while their upstream does not count TTLs down, so that what pods are told next may be seen late."),
 		crowded:     gauge("resolver_cluster_cache_crowded", "1 while more names are asked through the cluster's DNS than its cache has room for beside the pods'."),
@@ -78,7 +82,7 @@ func counter(name, help string) prometheus.Counter {
 
 func (m *metrics) register(r prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
-		m.resolutions, m.duration, m.lag, m.names, m.questions, m.upstreams, m.named, m.lost, m.crowded, m.budgetWaits, m.discarded,
+		m.resolutions, m.duration, m.lag, m.names, m.questions, m.upstreams, m.down, m.unasked, m.named, m.lost, m.crowded, m.budgetWaits, m.discarded,
 	} {
 		if err := r.Register(c); err != nil {
 			return fmt.Errorf("registering resolver metrics: %w", err)

@@ -32,7 +32,7 @@ func TestMetrics_AreClean(t *testing.T) {
 	if err != nil || len(problems) != 0 {
 		t.Errorf("promlint: %v, %v", problems, err)
 	}
-	if n, err := testutil.GatherAndCount(registry); err != nil || n != len(outcomes())+10 {
+	if n, err := testutil.GatherAndCount(registry); err != nil || n != len(outcomes())+12 {
 		t.Errorf("%d series, %v", n, err)
 	}
 	if _, err := New(&world{t: t}, Static(), o); err == nil {

@@ -53,7 +53,7 @@ type Resolver struct {
 }
 
 // noted is what has been logged and would be logged again on each round otherwise.
-type noted struct{ noUpstream, crowded bool }
+type noted struct{ noUpstream, crowded, unasked bool }
 
 // result is what a worker brings back.
 type result struct {
@@ -203,14 +203,25 @@ func (r *Resolver) ask(ctx context.Context, question Question, upstream Upstream
 	return read(question, m)
 }
 
-// noteHealth reports an upstream that gives no good answer to anything, once, and its recovery.
-func (r *Resolver) noteHealth(l *lane, res result) {
+// noteHealth reports an upstream that gives no good answer to anything, once, and its recovery. err is the failure of q; nil:
+// q was answered.
+func (r *Resolver) noteHealth(q *query, answered time.Time, err error) {
+	l := q.lane
+	was := l.health.down
 	switch {
-	case res.err == nil && l.health.answered():
-		r.options.Log.Info("An upstream answers again", "upstream", l.upstream.String())
-	case res.err != nil && l.health.failed(res.answered):
+	case err == nil && l.health.answered(answered):
+		r.options.Log.Info("An upstream answers again", "upstream", l.upstream.String(), "for", calm.String())
+	case err != nil && l.health.failed(answered, q.failures == 1, l.good):
 		r.options.Log.Info("An upstream gives no good answer; what it said before is kept",
-			"upstream", l.upstream.String(), "reason", explain(res.err), "for", silence.String())
+			"upstream", l.upstream.String(), "reason", explain(err), "for", silence.String())
+	}
+	r.noteDown(l, rank(l.health.down)-rank(was))
+}
+
+// noteDown counts the process's own upstreams that are down. A server that a policy names is its author's concern.
+func (r *Resolver) noteDown(l *lane, change int) {
+	if l.key.view == "" {
+		r.metrics.down.Add(float64(change))
 	}
 }
 

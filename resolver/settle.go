@@ -41,14 +41,14 @@ func (r *Resolver) take(q *query, res result, other *query) {
 	switch {
 	case res.err == nil && res.unproven != nil:
 		q.doubt(res)
-		q.fail(r.options.Clock.Now(), r.options.Rand()) // unless it is proven
+		r.fail(q) // unless it is proven
 		r.judgeAbsence(q, other)
 		if q.absence != nil {
 			res.err = q.absence.unproven
 		}
 	case res.err != nil:
 		q.absence = nil
-		q.fail(r.options.Clock.Now(), r.options.Rand())
+		r.fail(q)
 		r.noteFailure(q, res.answered, res.err)
 	default:
 		q.absence = nil
@@ -56,6 +56,12 @@ func (r *Resolver) take(q *query, res result, other *query) {
 		r.noteSuccess(q, res.reading, res.sent, res.answered)
 	}
 	r.metrics.observe(res)
+}
+
+// fail has q asked again after a while.
+func (r *Resolver) fail(q *query) {
+	q.lane.good -= rank(q.good)
+	q.fail(r.options.Clock.Now(), r.options.Rand())
 }
 
 // judgeAbsence says of q's absence what there is to say by now.
@@ -79,15 +85,16 @@ func (r *Resolver) judgeAbsence(q, other *query) {
 
 // noteFailure tells the book of a failed question.
 func (r *Resolver) noteFailure(q *query, answered time.Time, err error) {
-	r.noteHealth(q.lane, result{query: q, answered: answered, err: err})
+	r.noteHealth(q, answered, err)
 	r.book.Fail(q.key(), q.explanation(err), r.options.Clock.Now())
 }
 
 // noteSuccess tells the book of a good answer, and q when it is due again.
 func (r *Resolver) noteSuccess(q *query, said reading, sent, answered time.Time) {
-	r.noteHealth(q.lane, result{query: q, answered: answered})
+	r.noteHealth(q, answered, nil)
 	r.book.Record(q.key(), said.answer, r.options.Clock.Now())
 	before := q.phase.lost()
+	q.lane.good += rank(!q.good)
 	q.succeed(said.answer, sent, answered, &r.options)
 	q.path, q.told = nil, ""
 	if len(said.path) > 1 { // a name without an alias needs none kept

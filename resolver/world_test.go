@@ -296,13 +296,16 @@ func newChanging(t *testing.T, upstreams ...string) *changing {
 	return c
 }
 
+// parse reads upstreams; one of the cluster's has "cluster " in front.
 func (c *changing) parse(upstreams []string) []Upstream {
 	var us []Upstream
 	for _, s := range upstreams {
+		s, isCluster := strings.CutPrefix(s, "cluster ")
 		u, err := ParseUpstream(s)
 		if err != nil {
 			c.t.Fatal(err)
 		}
+		u.cluster = isCluster
 		us = append(us, u)
 	}
 	return us
