@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -19,9 +20,15 @@ const (
 	pulseLimit = 5 * time.Second
 )
 
+// errStopped means that nothing was written, as the Pulse missed a beat.
+var errStopped = errors.New("the process was stopped, and another may be the leader now")
+
 // Pulse notices that the process of a leader was stopped (a frozen machine, SIGSTOP) for so long that another may lead by
 // now. Its watches catch up before it learns that, and then its old book would undo what the other wrote; so
-// nothing is reconciled any more, and the process ends. It is safe for concurrent use.
+// nothing is written any more, and the process ends. It is safe for concurrent use.
+//
+// A writer asks it after it has read what it is about to change. A stop before that question is answered by the Pulse, and
+// after one that comes later the API server refuses the write: another wrote meanwhile, and the resourceVersion is old.
 type Pulse struct {
 	Clock clock.WithTicker
 

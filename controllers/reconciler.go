@@ -47,9 +47,6 @@ type PolicyReconciler struct {
 // asks to be called again when time alone would change the decision.
 func (r *PolicyReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	now := r.Clock.Now()
-	if !r.Pulse.steady(now) {
-		return ctrl.Result{RequeueAfter: pulseInterval}, nil // the process is about to end
-	}
 	policy := &v1alpha1.FQDNEgressPolicy{}
 	err := r.Client.Get(ctx, req.NamespacedName, policy)
 	if apierrors.IsNotFound(err) || (err == nil && !policy.DeletionTimestamp.IsZero()) {
@@ -68,7 +65,11 @@ func (r *PolicyReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	}
 	done := r.program(ctx, &in, now)
 	next, err := r.report(ctx, in, done, now)
-	if err = errors.Join(done.err, err); err != nil {
+	err = errors.Join(done.err, err)
+	if errors.Is(err, errStopped) {
+		return ctrl.Result{RequeueAfter: pulseInterval}, nil // the process is about to end
+	}
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	return requeueAt(now, snapshot.Next, done.plan.Next, done.retryAt, next), nil

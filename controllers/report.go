@@ -21,6 +21,9 @@ import (
 // when a status that has to wait is due, or changes by itself; zero: never.
 func (r *PolicyReconciler) report(ctx context.Context, in observation, done programmed, now time.Time) (time.Time, error) {
 	contested := in.memory.contest.on()
+	if !r.Pulse.steady(r.Clock.Now()) {
+		return time.Time{}, errStopped
+	}
 	if done.vanishes || done.held && !contested {
 		return time.Time{}, nil // the status goes with the policy, or with the write that waits
 	}

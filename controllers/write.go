@@ -58,6 +58,9 @@ func differenceOf(step netpol.Step, answer *networkingv1.NetworkPolicy) string {
 // write does one step and returns what the API server answered: what it has now, or what it deleted.
 func (r *PolicyReconciler) write(ctx context.Context, in *observation, step netpol.Step) (*networkingv1.NetworkPolicy, error) {
 	np, sent := step.Object.DeepCopy(), fingerprintOf(step.Object)
+	if !r.Pulse.steady(r.Clock.Now()) {
+		return nil, errStopped
+	}
 	var err error
 	switch step.Verb {
 	case netpol.Create:
