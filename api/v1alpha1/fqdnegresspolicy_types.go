@@ -19,7 +19,7 @@ const Kind = "FQDNEgressPolicy"
 // +kubebuilder:resource:shortName=fep
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the NetworkPolicies are true to the spec and to what DNS says now"
 // +kubebuilder:printcolumn:name="FQDNs",type=integer,JSONPath=`.status.fqdnCount`,description="Distinct names and patterns of the spec"
-// +kubebuilder:printcolumn:name="Unresolved",type=integer,JSONPath=`.status.unresolvedCount`,description="How many of them have no address now that may be allowed"
+// +kubebuilder:printcolumn:name="Unresolved",type=integer,JSONPath=`.status.unresolvedCount`,description="How many of them have no allowed address"
 // +kubebuilder:printcolumn:name="Addresses",type=integer,JSONPath=`.status.addressCount`,description="Distinct addresses that the NetworkPolicies in the API allow for the names"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What to know or to do"
@@ -40,7 +40,7 @@ type FQDNEgressPolicy struct {
 	//
 	// +optional
 	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "The controller has not looked at this policy yet", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
-	Status FQDNEgressPolicyStatus `json:"status,omitempty,omitzero"`
+	Status FQDNEgressPolicyStatus `json:"status,omitempty"`
 }
 
 // FQDNEgressPolicyList is a list of FQDNEgressPolicy.

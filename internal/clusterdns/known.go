@@ -42,9 +42,8 @@ type known struct {
 //	gone, 5 m; never        stand-ins                        stand-ins
 //
 // Whatever comes back takes over at once.
-func (k known) next(o objects, around Options, now time.Time) known {
-	before := k
-	k = known{
+func (before known) next(o objects, around Options, now time.Time) known {
+	k := known{
 		service: read(o, before.service), serviceGone: goneSince(o.service != nil, before.serviceGone, now),
 		endpoints: endpoints(o),
 	}
@@ -55,7 +54,8 @@ func (k known) next(o objects, around Options, now time.Time) known {
 	if len(before.endpoints) > 0 && len(k.endpoints) == 0 && now.Before(k.endpointsGone.Add(endpointsKept)) {
 		k.endpoints, k.due = before.endpoints, k.endpointsGone.Add(endpointsKept) // the earlier of the two
 	}
-	return k.conclude(o.nodeLocal, around)
+	k.conclude(o.nodeLocal, around)
+	return k
 }
 
 func goneSince(there bool, before, now time.Time) time.Time {
@@ -68,8 +68,8 @@ func goneSince(there bool, before, now time.Time) time.Time {
 	return before
 }
 
-// conclude returns k with the facts and upstreams that follow from the rest.
-func (k known) conclude(nodeLocal bool, around Options) known {
+// conclude sets facts and upstreams from the rest.
+func (k *known) conclude(nodeLocal bool, around Options) {
 	k.facts = k.service
 	k.facts.NodeLocalDNS = nodeLocal
 	standIns := around.standIns()
@@ -81,15 +81,14 @@ func (k known) conclude(nodeLocal bool, around Options) known {
 		for _, addr := range standIns {
 			k.upstreams = append(k.upstreams, netip.AddrPortFrom(addr, dnsPort))
 		}
-		return k
+		return
 	}
 	if k.facts.Found {
 		k.facts.OtherServers = k.otherServers(around)
 	}
-	return k
 }
 
-func (k known) otherServers(around Options) []netip.Addr {
+func (k *known) otherServers(around Options) []netip.Addr {
 	known := slices.Concat(k.facts.ClusterIPs, around.Extra)
 	for _, endpoint := range k.endpoints {
 		known = append(known, endpoint.Addr())

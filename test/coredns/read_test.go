@@ -190,9 +190,7 @@ func TestLostName(t *testing.T) {
 			}))
 			w.await(addressbook.Stale)
 			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-				copied := false
-				for !copied { // the second of two questions gets the copy
-					copied = w.coredns.Ask(name, qtype).Authoritative
+				for !w.coredns.Ask(name, qtype).Authoritative { // the second of two questions gets the copy
 				}
 			}
 			w.forwarded(1, name, dns.TypeA) // the copy lasted five seconds: it was met, and has expired

@@ -4,18 +4,15 @@
 package integration
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -248,56 +245,4 @@ func TestInvariant4_PortsEditedWhileNoControllerRuns(t *testing.T) {
 	w.start()
 	w.wantAllowed(8443, "192.0.2.1")
 	stop()
-}
-
-// The former leader is stopped while a first write waits for an answer, so that a write is due the moment it goes on. Its
-// knowledge is old by then: another pod selector, and no address.
-func TestInvariant6_PausedFormerLeaderUndoesNothing(t *testing.T) {
-	w := newWorld(t)
-	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
-	elect := []string{"--leader-elect", "--leader-election-namespace", w.namespace}
-	leader := w.start(elect...)
-	w.create("web", nil, rule(443, "www.example.com"))
-	w.wantAllowed(443, "192.0.2.1")
-	standby := w.start(elect...)
-	w.dns.Break("slow.example.com", dnstest.Drop())
-	w.create("slow", nil, rule(8443, "slow.example.com"))
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := w.dns.WaitFor(ctx, 2, "slow.example.com"); err != nil { // A and AAAA: the first write waits for them now
-		t.Fatal(err)
-	}
-	leader.signal(syscall.SIGSTOP)
-	if np := w.networkPolicy("slow-fqdn"); np != nil {
-		t.Fatalf("the leader wrote before it was stopped: %+v", np.Spec)
-	}
-	w.dns.Set("slow.example.com", shortTTL, "192.0.2.8")
-	w.dns.Heal("slow.example.com")
-	w.dns.Set("www.example.com", shortTTL, "192.0.2.2")
-	leads := w.within(leaseDuration + 3*time.Second + margin) // the lease, the pause between two tries to get it
-	leads.wantAllowed(443, "192.0.2.1", "192.0.2.2")
-	w.wantAllowed(8443, "192.0.2.8")
-	w.forceWrite("slow")
-	w.dns.Set("www.example.com", shortTTL, "192.0.2.3")
-	w.wantAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3")
-	want := w.networkPolicy("slow-fqdn").Spec
-	stop := w.alwaysAllowed(443, "192.0.2.1", "192.0.2.2", "192.0.2.3")
-	stopSlow := w.watchAlways(func(nps []networkingv1.NetworkPolicy) error {
-		for _, np := range nps {
-			if np.Name == "slow-fqdn" && !equality.Semantic.DeepEqual(np.Spec, want) {
-				return fmt.Errorf("the former leader wrote slow-fqdn: %+v", np.Spec)
-			}
-		}
-		return nil
-	})
-	leader.signal(syscall.SIGCONT)
-	if code := leader.exit(); code == 0 {
-		t.Error("the former leader ended as if all were well")
-	}
-	if err := standby.process.Failure(); err != nil {
-		t.Fatal(err)
-	}
-	w.forceWrite("web") // the new leader leads, and the watches saw all up to this write
-	stop()
-	stopSlow()
 }
