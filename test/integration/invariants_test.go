@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -51,68 +50,6 @@ func TestInvariant1_FailsClosedWhenNothingResolves(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-func TestInvariant2_NeverShrinksOnError(t *testing.T) {
-	for name, faults := range map[string][]dnstest.Fault{
-		"SERVFAIL":              {dnstest.Rcode(dns.RcodeServerFailure)},
-		"REFUSED":               {dnstest.Rcode(dns.RcodeRefused)},
-		"timeout":               {dnstest.Drop()},
-		"truncated without TCP": {dnstest.Truncate(0), dnstest.HangUp()},
-		"garbage":               {dnstest.GarbageAfterHeader([]byte("nonsense"))},
-		"wrong question":        {dnstest.WrongQuestion("other.example.org")},
-		"one family fails":      {dnstest.Only(dns.TypeA, dnstest.Rcode(dns.RcodeServerFailure))},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.dns.Set("www.example.com", shortTTL, "192.0.2.1", "2001:db8::1")
-			w.dns.Set("api.example.com", shortTTL, "192.0.2.2")
-			w.start("--retention", "1s")
-			w.create("web", nil, rule(443, "www.example.com", "api.example.com"))
-			w.wantAllowed(443, "192.0.2.1", "192.0.2.2", "2001:db8::1")
-			stop := w.alwaysAllowed(443, "192.0.2.1", "2001:db8::1")
-			w.dns.Break("www.example.com", faults...)
-			status := w.wantState("web", "www.example.com", v1alpha1.FQDNStale)
-			if !strings.Contains(status.Message, w.dns.Addr().String()) || len(status.Addresses) != 2 {
-				t.Errorf("status of a failing name: %+v", status)
-			}
-			w.waitForQueries(4, "api.example.com", dns.TypeA) // a TTL apart each: retention is over, and it goes on failing
-			w.forceWrite("web")
-			stop()
-			w.wantAllowed(443, "192.0.2.1", "192.0.2.2", "2001:db8::1")
-
-			w.dns.Heal("www.example.com")
-			w.wantState("web", "www.example.com", v1alpha1.FQDNResolved)
-		})
-	}
-}
-
-// A name that is gone is knowledge, not an error: its addresses go after retention. Shown beside the errors above, which
-// keep them for as long as --max-stale.
-func TestInvariant2_GoodAnswersAgeAnAddressOut(t *testing.T) {
-	w := newWorld(t)
-	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
-	w.dns.Set("api.example.com", shortTTL, "192.0.2.2")
-	w.start("--retention", "1s")
-	w.create("web", nil, rule(443, "www.example.com", "api.example.com"))
-	w.wantAllowed(443, "192.0.2.1", "192.0.2.2")
-	w.dns.Remove("www.example.com")
-	w.wantState("web", "www.example.com", v1alpha1.FQDNNotFound)
-	w.waitForQueries(4, "api.example.com", dns.TypeA) // a TTL apart each: retention is over
-	w.dns.Set("api.example.com", shortTTL, "192.0.2.3")
-	w.wantAllowed(443, "192.0.2.2", "192.0.2.3") // what is due goes with the next write
-}
-
-func TestInvariant2_MaxStaleBoundsErrors(t *testing.T) {
-	w := newWorld(t)
-	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
-	w.start("--max-stale", "2s")
-	w.create("web", nil, rule(443, "www.example.com"))
-	w.wantAllowed(443, "192.0.2.1")
-	w.dns.Break("", dnstest.Rcode(dns.RcodeServerFailure))
-	w.wantState("web", "www.example.com", v1alpha1.FQDNFailing)
-	w.forceWrite("web") // what is due goes with any write
-	w.wantAllowed(443)
 }
 
 func TestInvariant3_AddsBeforeItRemoves(t *testing.T) {
