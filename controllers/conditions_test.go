@@ -111,6 +111,9 @@ func TestConditionsOfEachState(t *testing.T) {
 			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"addresses of a name left out for a minute": {both(since(time.Minute, "LimitReached"),
 			func(f *facts) { f.snapshot.Entries[0].Limited = true }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"audit of a policy that was contested": {func(f *facts) {
+			f.policy.Spec.Mode, f.contested, f.altered = v1alpha1.ModeAudit, true, "egress has a peer more"
+		}, "True/Ready", "True/Resolved", "True/Audit", 0},
 		"audit": {func(f *facts) { f.policy.Spec.Mode = v1alpha1.ModeAudit }, "True/Ready", "True/Resolved", "True/Audit", 0},
 		"a failed write hides no failing name in Resolved": {func(f *facts) {
 			f.done.err = errors.New("quota exceeded")

@@ -24,7 +24,7 @@ func (c bookCollector) Collect(ch chan<- prometheus.Metric) {
 		value      float64
 	}{
 		{"book_owners", "Policies that want names.", prometheus.GaugeValue, float64(s.Owners)},
-		{"book_patterns", "Distinct names and patterns that policies list.", prometheus.GaugeValue, float64(s.Patterns)},
+		{"book_patterns", "Names and patterns that policies list; one that two policies list counts twice.", prometheus.GaugeValue, float64(s.Patterns)},
 		{"book_names", "Distinct names that are known.", prometheus.GaugeValue, float64(s.Names)},
 		{"book_questions", "Questions (name, family, upstream) that are known.", prometheus.GaugeValue, float64(s.Questions)},
 		{"book_addresses", "Addresses that are kept, summed over the names.", prometheus.GaugeValue, float64(s.Addresses)},

@@ -28,7 +28,7 @@ func conflicting(v view) (verdict, bool) {
 }
 
 func altered(v view) (verdict, bool) {
-	if v.altered == "" {
+	if v.altered == "" || v.isAudit() {
 		return verdict{}, false
 	}
 	return isFalse(v1alpha1.ReasonContested, fmt.Sprintf("The API server stores something else than what is written to it: %s. A mutating "+
@@ -37,7 +37,7 @@ func altered(v view) (verdict, bool) {
 }
 
 func undone(v view) (verdict, bool) {
-	if !v.contested {
+	if !v.contested || v.isAudit() {
 		return verdict{}, false
 	}
 	return isFalse(v1alpha1.ReasonContested, fmt.Sprintf("Somebody keeps changing %s (another controller?); repaired every %s",

@@ -126,7 +126,7 @@ func (b *Book) fail(k Key, reason string, now time.Time) []Owner {
 		return nil
 	}
 	if q := n.question(k); q != nil && q.failed && q.reason == reason {
-		q.trouble.heard = at
+		q.trouble.hears(at)
 		return nil
 	}
 	return b.change(n, at, func() { n.fail(k, reason, at) })

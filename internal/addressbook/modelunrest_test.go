@@ -23,6 +23,7 @@ type modelTrouble struct {
 	failed, capped                  bool
 	reason                          string
 	heard, since, noted, flip, kind time.Time
+	another, alternates             time.Time
 }
 
 // calmly is when it is over if nothing changes again after an answer with that TTL.
@@ -110,7 +111,25 @@ func (m *model) noteGood(e event, ttl time.Duration) {
 
 func (m *model) noteFail(e event) {
 	_, t := m.trouble(e.key)
-	if !t.failed && !e.at.Before(t.noted) || t.reason == e.reason || !e.at.Before(t.heard.Add(10*time.Minute)) {
+	fresh, back := !t.failed && !e.at.Before(t.noted), t.reason == e.reason
+	over := false
+	switch {
+	case fresh || back:
+		if !t.another.IsZero() {
+			t.alternates, t.another = e.at.Add(10*time.Minute), time.Time{}
+		}
+	default:
+		if t.another.IsZero() {
+			t.another = e.at
+		}
+		if over = !e.at.Before(t.another.Add(20 * time.Second)); e.at.Before(t.alternates) {
+			over = !e.at.Before(t.heard.Add(10 * time.Minute))
+		}
+		if over {
+			t.alternates, t.another = e.at.Add(10*time.Minute), time.Time{}
+		}
+	}
+	if fresh || back || over {
 		t.reason, t.heard = e.reason, e.at
 	}
 	if !t.failed {

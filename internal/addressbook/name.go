@@ -90,7 +90,7 @@ func (n *name) age(q *question, at instant) {
 	q.age(at)
 }
 
-// fail enters a failure. A reason that alternates with another one is not told each time.
+// fail enters a failure.
 func (n *name) fail(k Key, reason string, at instant) {
 	q := n.ask(k)
 	_, t := n.unsettle(q)
@@ -98,8 +98,9 @@ func (n *name) fail(k Key, reason string, at instant) {
 		q.retired = never // its family is asked again
 	}
 	told := q.failed || at < t.noted
-	if !told || q.reason == reason || t.heard.plus(calmAfter) <= at {
-		q.reason, t.heard = reason, at
+	if !told || q.reason == reason || t.turns(at) {
+		q.reason = reason
+		t.hears(at)
 	}
 	if !q.failed {
 		q.failed, t.since = true, at

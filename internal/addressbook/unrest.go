@@ -13,6 +13,8 @@ import "time"
 //	answers, fails            Stale, if no other upstream answers
 //	answers, fails, twice     "the upstreams fail at times", until none did so for calmAfter
 //	fails for lasting         "timeout from ... while others answer", until it answered for calmAfter
+//	SERVFAIL, then timeouts   SERVFAIL for reasonKept, then timeout
+//	SERVFAIL, timeout, again  the one that is told, until it has not come for calmAfter
 //
 // Meanwhile the state is the better one of the two as long as addresses are kept.
 const (
@@ -22,6 +24,8 @@ const (
 	calmTTLs  = 4
 	// lasting is how long an upstream must fail while others answer for a person to be told.
 	lasting = time.Minute
+	// reasonKept is how long another reason of a failure must come alone to be told, if the two did not alternate of late.
+	reasonKept = 20 * time.Second
 )
 
 // calmFor is how long an answer with that TTL must stay the same to count as the last change.
@@ -44,7 +48,9 @@ type outage struct {
 
 // trouble is what goes back and forth in what one source says.
 type trouble struct {
-	heard instant // when the reason of its failures came last
+	heard instant // when the reason of its failures that is told came last
+	other instant // since when only another reason has come; never: the last one was the one that is told
+	mixed instant // until when the two count as alternating
 	since instant // when the first failure after its last good answer came
 	noted instant // until when a failure that lasted is told of
 	flip  instant // until when a change between addresses and none comes soon after another one
@@ -57,7 +63,7 @@ func newUnrest() *unrest {
 }
 
 func newTrouble() *trouble {
-	return &trouble{heard: never, since: never, noted: never, flip: never, kind: never}
+	return &trouble{heard: never, other: never, mixed: never, since: never, noted: never, flip: never, kind: never}
 }
 
 // unsettle returns what is restless in a name and a question of it, made if need be.
@@ -98,6 +104,25 @@ func (n *name) recover(q *question, at, expires instant) {
 		t.noted = at.plus(calmFor(time.Duration(expires - at)))
 	}
 	t.since = never
+}
+
+// hears takes note that the reason that is told came. After another one that is an alternation.
+func (t *trouble) hears(at instant) {
+	if t.other != never {
+		t.mixed = at.plus(calmAfter)
+	}
+	t.heard, t.other = at, never
+}
+
+// turns takes note that another reason came, and tells whether it is the one to be told from now on.
+func (t *trouble) turns(at instant) bool {
+	if t.other == never {
+		t.other = at
+	}
+	if at < t.mixed {
+		return t.heard.plus(calmAfter) <= at
+	}
+	return t.other.plus(reasonKept) <= at
 }
 
 // lasts tells whether q has failed for long while others answered.

@@ -6,6 +6,7 @@ package addressbook
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -271,5 +272,40 @@ func TestUnrest_TheReasonFollows(t *testing.T) {
 		}
 		w.expectState(Failing, want+" for A and AAAA from 10.96.0.10:53")
 		w.pass(time.Minute)
+	}
+}
+
+// An outage that turns from one kind into another says so soon; two kinds that alternate are said as one.
+func TestUnrest_ReasonOfAFailureFollowsWhatLasts(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		reason func(i int) string // of the failure in second 5i
+		want   int                // changes of what is said in half an hour, after the first failure
+	}{
+		{"turns once", func(i int) string { return [...]string{"SERVFAIL", "timeout"}[min(i/60, 1)] }, 1},
+		{"alternates each time", func(i int) string { return [...]string{"SERVFAIL", "timeout"}[i%2] }, 0},
+		{"alternates each minute", func(i int) string { return [...]string{"SERVFAIL", "timeout"}[i/12%2] }, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, Options{})
+			said := make([]string, 360)
+			for i := range 360 {
+				w.fails(upstream, IPv4, tt.reason(i))
+				said[i] = w.entry().Message
+				w.pass(5 * time.Second)
+			}
+			changes := 0
+			for i := 1; i < 360; i++ {
+				if said[i] != said[i-1] {
+					changes++
+				}
+			}
+			if changes != tt.want {
+				t.Errorf("%d changes, want %d; at the end: %q", changes, tt.want, said[359])
+			}
+			if tt.name == "turns once" && !strings.Contains(said[60+5], "timeout") {
+				t.Errorf("25 s after the failures turned into timeouts: %q", said[60+5])
+			}
+		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -116,6 +117,20 @@ func (w *world) prepareCluster(ctx context.Context) error {
 	}
 	if err := c.Create(ctx, service); err != nil {
 		return fmt.Errorf("creating the DNS Service: %w", err)
+	}
+	endpoints := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: metav1.NamespaceSystem, Name: "kube-dns-demo", Labels: map[string]string{discoveryv1.LabelServiceName: "kube-dns"},
+		},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{"10.244.0.10"}}},
+		Ports: []discoveryv1.EndpointPort{
+			{Name: new("dns"), Protocol: new(corev1.ProtocolUDP), Port: new(int32(53))},
+			{Name: new("dns-tcp"), Protocol: new(corev1.ProtocolTCP), Port: new(int32(53))},
+		},
+	}
+	if err := c.Create(ctx, endpoints); err != nil {
+		return fmt.Errorf("creating the endpoints of the DNS Service: %w", err)
 	}
 	return nil
 }

@@ -261,6 +261,7 @@ func TestInvariant5_FlappingReplicasWriteNoStatusEachTime(t *testing.T) {
 			p := start(t, w.server.Kubeconfig, "--upstreams", w.dns.Addr().String()+","+other.Addr().String()).ready()
 			w.create("web", nil, rule(443, "www.example.com"))
 			w.wantCondition("web", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+			ask(t, other, 2) // both servers have answered both families, and the status says it
 			before := p.metric("fqdn_egress_writes_total", `resource="fqdnegresspolicies/status"`, `outcome="ok"`)
 			const flaps = 6
 			for range flaps {

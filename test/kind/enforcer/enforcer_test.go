@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,7 +64,7 @@ func TestRun(t *testing.T) {
 // TestSync: a change that comes while a ruleset is being loaded waits for the next, as with a plugin that is slow.
 func TestSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const sync = 3 * time.Second
+		const round = 3 * time.Second
 		began := time.Now()
 		type loaded struct {
 			At       time.Duration
@@ -74,22 +75,32 @@ func TestSync(t *testing.T) {
 			loads = append(loads, loaded{time.Since(began), strings.Count(ruleset, "chain policy/shop/")})
 			return nil
 		})
-		e.sync = sync
+		e.sync = round
 		s := readState(t, "testdata/cluster.yaml", "testdata/deny-all.yaml")
+		var mu sync.Mutex
+		set := func(policies []*networkingv1.NetworkPolicy) {
+			mu.Lock()
+			defer mu.Unlock()
+			s.policies = policies
+		}
 		policies := s.policies
-		s.policies = nil
+		set(nil)
 		ctx, stop := context.WithCancel(t.Context())
-		go e.run(ctx, func() (state, error) { return s, nil })
+		go e.run(ctx, func() (state, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return s, nil
+		})
 		time.Sleep(time.Second) // the first sync is under way and knows no policy
-		s.policies = policies
+		set(policies)
 		e.wake()
 		time.Sleep(9 * time.Second)
-		s.policies = nil
+		set(nil)
 		e.wake()
-		time.Sleep(sync - time.Millisecond)
+		time.Sleep(round - time.Millisecond)
 		stop() // a sync that is cut off loads nothing
 		synctest.Wait()
-		want := []loaded{{sync, 0}, {2 * sync, 2}}
+		want := []loaded{{round, 0}, {2 * round, 2}}
 		if diff := cmp.Diff(want, loads); diff != "" {
 			t.Errorf("loads (-want +got):\n%s", diff)
 		}
