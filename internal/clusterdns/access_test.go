@@ -5,7 +5,10 @@ package clusterdns
 
 import (
 	"context"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +105,31 @@ func TestFollower_GivesUpWithoutAnAPIServer(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q in: %v", want, err)
 		}
+	}
+}
+
+// The API server grants everything and fails to list: the error of the start says how it failed.
+func TestFollower_GivesUpWhereListsFail(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusCreated)
+			_, _ = io.WriteString(w, `{"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":true}}`)
+			return
+		}
+		http.Error(w, "etcd has no leader", http.StatusInternalServerError)
+	}))
+	t.Cleanup(server.Close)
+	f, err := New(&rest.Config{Host: server.URL}, types.NamespacedName{Namespace: "kube-system", Name: "kube-dns"}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.syncTimeout = time.Second
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	err = f.Start(ctx)
+	if err == nil || !strings.Contains(err.Error(), "caches not synced within 1s") || !strings.Contains(err.Error(), "etcd has no leader") {
+		t.Errorf("the error does not say how it failed: %v", err)
 	}
 }
 
