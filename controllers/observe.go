@@ -52,7 +52,7 @@ func (r *PolicyReconciler) observe(
 	if snapshot.Served > 0 && memory.servedAt.IsZero() {
 		memory.servedAt = now
 	}
-	memory.look(viewOf(policy), func() netpol.Carried { return netpol.CarriedFrom(ownedBy(policy, live), dns, now) })
+	memory.look(viewOf(policy), func() netpol.Carried { return netpol.CarriedFrom(policy, ownedBy(policy, live), dns, now) })
 	return observation{
 		policy: policy, snapshot: snapshot, live: live, memory: memory, dns: facts,
 		input: netpol.Input{

@@ -41,16 +41,18 @@ func (r CarriedRule) len() int {
 	return n
 }
 
-// CarriedFrom reads what each rule of the live objects carries: only /32 and /128 blocks, and never the DNS rule's. Of
-// live it reads the objects that have a name that we generate and our label or controller owner reference; the caller
+// CarriedFrom reads what each rule of the policy's live objects carries: only /32 and /128 blocks, and never the DNS rule's.
+// Of live it reads the objects that have a name that we generate and our label or controller owner reference; the caller
 // passes those that are Ours or Adoptable for the policy. dns is what is known of the cluster DNS now (see withoutDNS).
 //
-// The peers say what is carried; the annotation only says for whom. What it says of an address that is no peer counts for
-// nothing, and so does an address that only the spec listed. Where there is no annotation, single addresses that the spec
-// lists as ipBlocks are among Unknown; Compile does not count these while the spec lists them in the same rule.
-func CarriedFrom(live []networkingv1.NetworkPolicy, dns DNS, now time.Time) Carried {
+// The peers say what is carried; the annotation and the status only say for whom. What they say of an address that is no
+// peer counts for nothing, and so does an address that only the spec listed. Where there is no annotation, single addresses
+// that the spec lists as ipBlocks are among Unknown; Compile does not count these while the spec lists them in the same rule.
+//
+// The status adds to the annotation, which is not written when a name gets an address that the rule has already.
+func CarriedFrom(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkPolicy, dns DNS, now time.Time) Carried {
 	c := Carried{Since: now, Rules: map[RuleKey]CarriedRule{}}
-	today := dns.rules()
+	today, told := dns.rules(), ownersTold(policy)
 	for i := range live {
 		_, index, ok := parseObjectName(live[i].Name)
 		if !ok || !isMarked(&live[i]) {
@@ -58,7 +60,7 @@ func CarriedFrom(live []networkingv1.NetworkPolicy, dns DNS, now time.Time) Carr
 		}
 		owners := ownersFrom(&live[i])
 		for _, r := range specRules(&live[i], index, today) {
-			c.take(&r, owners)
+			c.take(&r, owners, told)
 		}
 	}
 	for key, r := range c.Rules {
@@ -71,12 +73,38 @@ func CarriedFrom(live []networkingv1.NetworkPolicy, dns DNS, now time.Time) Carr
 	return c
 }
 
-func (c *Carried) take(r *networkingv1.NetworkPolicyEgressRule, owners addressOwners) {
+// ownersTold returns for whom each rule of the spec has addresses as the status says: the first ones of each name.
+func ownersTold(policy *v1alpha1.FQDNEgressPolicy) addressOwners {
+	told := make(map[fqdn.Pattern][]string, len(policy.Status.FQDNs))
+	for i := range policy.Status.FQDNs {
+		if p, err := fqdn.ParsePattern(policy.Status.FQDNs[i].FQDN); err == nil {
+			told[p] = policy.Status.FQDNs[i].Addresses
+		}
+	}
+	owners := addressOwners{}
+	for _, r := range rulesOf(policy.Spec.Egress) {
+		of := map[netip.Addr][]addressOwner{}
+		for _, p := range r.patterns {
+			for _, s := range told[p] {
+				if a, err := netip.ParseAddr(s); err == nil {
+					of[a] = append(of[a], addressOwner{pattern: p})
+				}
+			}
+		}
+		owners[r.key] = of
+	}
+	return owners
+}
+
+func (c *Carried) take(r *networkingv1.NetworkPolicyEgressRule, owners, told addressOwners) {
 	_, key := canonicalPorts(r.Ports)
 	carried := c.Rules[key]
 	for i := range r.To {
 		if a, ok := singleAddress(&r.To[i]); ok {
 			carried.add(a, owners.of(key, a))
+			if names := told.of(key, a); len(names) > 0 {
+				carried.add(a, names)
+			}
 		}
 	}
 	if carried.len() > 0 {

@@ -66,7 +66,7 @@ func TestCarriedFromSkipsTheDNSRule(t *testing.T) {
 			if tt.now != nil {
 				tt.now(&now)
 			}
-			if diff := cmp.Diff(want, carriedText(CarriedFrom(objects.list(), now, start()))); diff != "" {
+			if diff := cmp.Diff(want, carriedText(CarriedFrom(in.Policy, objects.list(), now, start()))); diff != "" {
 				t.Errorf("carried (-want +got):\n%s", diff)
 			}
 		})
@@ -87,7 +87,7 @@ func TestCarriedFromSkipsTheDNSRuleWhereNoOtherHasItsPorts(t *testing.T) {
 			if changed {
 				in.DNS.ClusterIPs = addrs("10.96.0.99")
 			}
-			if diff := cmp.Diff(want, carriedText(CarriedFrom(objects.list(), in.DNS, start()))); diff != "" {
+			if diff := cmp.Diff(want, carriedText(CarriedFrom(in.Policy, objects.list(), in.DNS, start()))); diff != "" {
 				t.Errorf("carried (-want +got):\n%s", diff)
 			}
 		})
@@ -116,7 +116,7 @@ func TestCarriedFromTakesSingleAddressesOfMarkedObjectsOnly(t *testing.T) {
 	stray.Name = "copy"
 	foreign.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.1/32"
 	stray.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.2/32"
-	got := CarriedFrom([]networkingv1.NetworkPolicy{*foreign, *stray, *np}, DNS{}, start())
+	got := CarriedFrom(policy(), []networkingv1.NetworkPolicy{*foreign, *stray, *np}, DNS{}, start())
 	want := Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"": {Unknown: addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1")}}}
 	if diff := cmp.Diff(want, got, addrComparer()); diff != "" {
 		t.Errorf("carried (-want +got):\n%s", diff)
@@ -168,7 +168,7 @@ func TestCarriedStaysInItsRuleOnly(t *testing.T) {
 	objects := cluster{}
 	objects.run(t, input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")})), start())
 	in := input(policy(on(to("a.example.com"), tcp(80))), nil) // the ports were edited while no process ran
-	in.Carried = CarriedFrom(objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
 	plan := objects.run(t, in, start())
 	if len(plan.Carried) != 0 || len(objects.peersOf("TCP/80", in.DNS)) != 0 || len(objects.peersOf(https, in.DNS)) != 0 {
 		t.Errorf("carried %v into another rule: %v", plan.Carried, objects)
@@ -179,7 +179,7 @@ func TestCarriedThatIsOverStaysOver(t *testing.T) {
 	p := policy(on(to("a.example.com"), tcp(443)), on(to("b.example.com"), tcp(22)))
 	objects := cluster{}
 	objects.run(t, input(p, namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1"), "b.example.com": answered("192.0.2.2")})), start())
-	carried := CarriedFrom(objects.list(), DNS{}, start())
+	carried := CarriedFrom(p, objects.list(), DNS{}, start())
 
 	in := input(p, namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.7"), "b.example.com": {}}))
 	in.Carried, in.Live = carried, objects.list()
@@ -226,7 +226,7 @@ func TestIPBlocksOfTheSpecAreNotCarried(t *testing.T) {
 	in := input(policy(r), nil)
 	objects := cluster{}
 	objects.run(t, in, start())
-	in.Carried = CarriedFrom(objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
 	in.Live = objects.list()
 	plan := Compile(in, start())
 	if len(plan.Steps) > 0 || len(plan.Carried) > 0 || plan.AddressCount != 0 || !plan.Next.IsZero() {

@@ -177,7 +177,7 @@ func TestEdge30_GuardJudgesRetainedAndCarriedAddressesToo(t *testing.T) {
 	retained := answered("10.1.0.1")
 	retained.Addresses[0] = Address{Addr: addrs("10.1.0.1")[0], Until: start().Add(time.Hour)}
 	in := input(p, namesOf(t, map[string]Name{"a.example.com": retained}))
-	in.Carried = CarriedFrom(objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
 	objects.run(t, in, start())
 	if diff := cmp.Diff([]string{"192.0.2.1"}, objects.peersOf(https, in.DNS)); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)

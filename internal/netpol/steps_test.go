@@ -127,7 +127,7 @@ func TestCompileChangesNoInput(t *testing.T) {
 	in, objects := spread(t, tcp(443))
 	in.Names = namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.9", "127.0.0.1", "192.0.2.2")})
 	in.Live = objects.list()
-	in.Carried = CarriedFrom(in.Live, in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, in.Live, in.DNS, start())
 	policyBefore, liveBefore, namesBefore := in.Policy.DeepCopy(), objects.list(), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.9", "127.0.0.1", "192.0.2.2")})
 	for _, s := range Compile(in, start()).Steps {
 		scribble(s.Object)

@@ -66,6 +66,33 @@ func TestInvariant5_RestartWritesNothing(t *testing.T) {
 	}
 }
 
+// A name that gets an address which the rule has for another name causes no write. That other name is taken out while no
+// controller runs, and the first one does not answer.
+func TestInvariant4_RestartKeepsAnAddressThatTwoNamesHave(t *testing.T) {
+	w := newWorld(t)
+	w.dns.Set("first.example.com", shortTTL, "192.0.2.1", "192.0.2.2")
+	w.dns.Break("late.example.com", dnstest.Rcode(dns.RcodeServerFailure))
+	before := w.start()
+	w.create("web", nil, rule(443, "first.example.com", "late.example.com"))
+	w.wantAllowed(443, "192.0.2.1", "192.0.2.2")
+	w.dns.Set("late.example.com", shortTTL, "192.0.2.1")
+	w.dns.Heal("late.example.com")
+	w.wantState("web", "late.example.com", v1alpha1.FQDNResolved)
+	before.kill()
+
+	w.dns.Break("", dnstest.Drop())
+	w.edit("web", func(s *v1alpha1.FQDNEgressPolicySpec) {
+		s.Egress = []v1alpha1.EgressRule{rule(443, "late.example.com")}
+	})
+	stop := w.alwaysAllowed(443, "192.0.2.1")
+	w.start("--retention", "1s")
+	w.within(atOnce).wantAllowed(443, "192.0.2.1") // what only the other name had goes at once
+	w.waitForQueries(4, "late.example.com", dns.TypeA)
+	w.forceWrite("web")
+	w.wantAllowed(443, "192.0.2.1")
+	stop()
+}
+
 func TestInvariant4_CarriedAddressesGoOnceTheNamesAnsweredAndRetentionPassed(t *testing.T) {
 	w := newWorld(t)
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
