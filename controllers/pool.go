@@ -12,11 +12,11 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
-// poolFor says how much of the pool that a name rotates through is known; nil: it does not rotate. As long as addresses are
-// carried over a restart, the pool of before is known better than what was learned since.
-func poolFor(e addressbook.Entry, seen, carried int, before *v1alpha1.PoolStatus) *v1alpha1.PoolStatus {
+// poolFor says how much of the pool that a name rotates through is known; nil: it does not rotate. As long as what was
+// carried over a restart counts, the pool of before is known better than what was learned since.
+func poolFor(e addressbook.Entry, seen int, carried bool, before *v1alpha1.PoolStatus) *v1alpha1.PoolStatus {
 	switch {
-	case before != nil && carried > 0:
+	case before != nil && carried:
 		return &v1alpha1.PoolStatus{Seen: int32(seen), Estimated: max(before.Estimated, int32(seen))}
 	case !e.Rotation.Rotates:
 		return nil

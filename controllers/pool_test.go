@@ -13,6 +13,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
 func TestPoolInStatus(t *testing.T) {
@@ -21,6 +22,7 @@ func TestPoolInStatus(t *testing.T) {
 		rotation addressbook.Rotation
 		allowed  int // addresses that the book knows
 		carried  int // more that were carried over a restart
+		answered int // of the known ones, were carried too
 		before   *v1alpha1.PoolStatus
 		want     *v1alpha1.PoolStatus
 	}{
@@ -36,6 +38,8 @@ func TestPoolInStatus(t *testing.T) {
 			want: &v1alpha1.PoolStatus{Seen: 40, Estimated: 41}},
 		"after a restart, and the pool grew": {allowed: 20, carried: 28, before: &v1alpha1.PoolStatus{Seen: 40, Estimated: 41},
 			want: &v1alpha1.PoolStatus{Seen: 48, Estimated: 48}},
+		"after a restart, and all were answered before it is known to rotate": {allowed: 40, answered: 40,
+			before: &v1alpha1.PoolStatus{Seen: 40, Estimated: 41}, want: &v1alpha1.PoolStatus{Seen: 40, Estimated: 41}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := aFact(t, nil)
@@ -43,6 +47,9 @@ func TestPoolInStatus(t *testing.T) {
 			known, carried := block(0, tc.allowed), block(tc.allowed, tc.carried)
 			f.snapshot.Entries[0].Rotation = tc.rotation
 			f.done.plan.CarriedFor = map[fqdn.Pattern][]netip.Addr{www: carried}
+			f.done.plan.Left.Rules = map[netpol.RuleKey]netpol.CarriedRule{
+				"TCP/443": {Of: map[fqdn.Pattern][]netip.Addr{www: append(block(0, tc.answered), carried...)}},
+			}
 			f.live.For[www] = append(known, carried...)
 			f.policy.Status.FQDNs = []v1alpha1.FQDNStatus{{FQDN: "www.example.com", State: v1alpha1.FQDNResolved, Pool: tc.before}}
 			if d := cmp.Diff(tc.want, statusFor(f, testNow).FQDNs[0].Pool); d != "" {

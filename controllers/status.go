@@ -116,9 +116,9 @@ func chanceUntil(e addressbook.Entry) time.Time {
 // fqdnStatus says what is known of one name.
 func (f facts) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alpha1.FQDNStatus {
 	plan := f.done.plan
-	addresses, carried := f.live.For[e.Pattern], len(plan.CarriedFor[e.Pattern])
+	addresses, carried := f.live.For[e.Pattern], plan.Left.Has(e.Pattern)
 	if f.isAudit() {
-		addresses, carried = plan.Allowed[e.Pattern], 0
+		addresses, carried = plan.Allowed[e.Pattern], false
 	}
 	status := v1alpha1.FQDNStatus{
 		FQDN:         e.Pattern.String(),

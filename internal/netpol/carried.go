@@ -155,6 +155,16 @@ func (c Carried) Covers(spec *v1alpha1.FQDNEgressPolicySpec) bool {
 	})
 }
 
+// Has tells whether something was carried for p, answered since or not.
+func (c Carried) Has(p fqdn.Pattern) bool {
+	for _, r := range c.Rules {
+		if len(r.Of[p]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // carriedLeft returns what was carried for rules and patterns that the spec has and is not over. What is due but lingers is
 // not over as long as nothing is written.
 func (c *compilation) carriedLeft(nothingWritten bool) Carried {
