@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 // readyChecks: whether the rules are true to what DNS says now. A name that does not resolve is told by Resolved alone: it
@@ -66,15 +67,18 @@ func ready(v view) (verdict, bool) {
 
 // isDeaf tells whether no DNS server has answered anything although a name had its first chance.
 func (v view) isDeaf() bool {
-	if v.snapshot.Heard && v.snapshot.Served > 0 {
-		return false
+	return slices.ContainsFunc(v.snapshot.Entries, func(e addressbook.Entry) bool {
+		at := v.deafFrom(e)
+		return !at.IsZero() && !at.After(v.now)
+	})
+}
+
+// deafFrom returns from when a name that is asked of nobody, or of servers that never answer, tells so; zero: it does not.
+func (f facts) deafFrom(e addressbook.Entry) time.Time {
+	if _, exact := e.Pattern.Exact(); !exact || f.snapshot.Heard && f.snapshot.Served > 0 {
+		return time.Time{}
 	}
-	for _, e := range v.snapshot.Entries {
-		if _, exact := e.Pattern.Exact(); exact && !e.Wanted.Add(firstWriteWait).After(v.now) {
-			return true
-		}
-	}
-	return false
+	return e.Wanted.Add(firstWriteWait)
 }
 
 func (v view) deafMessage() string {

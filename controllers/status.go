@@ -96,7 +96,7 @@ func (f facts) next(status v1alpha1.FQDNEgressPolicyStatus, now time.Time) time.
 	before := statusByName(f.policy.Status)
 	var next time.Time
 	for _, e := range f.snapshot.Entries {
-		for _, at := range []time.Time{chanceUntil(e), f.keepUntil(e, before[e.Pattern.String()])} {
+		for _, at := range []time.Time{chanceUntil(e), f.keepUntil(e, before[e.Pattern.String()]), f.deafFrom(e)} {
 			if at.After(now) {
 				next = earliest(next, at)
 			}

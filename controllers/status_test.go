@@ -210,6 +210,23 @@ func TestInvariant4_StatusAfterAStart(t *testing.T) {
 	}
 }
 
+// A new policy whose names the book knows of others is ready at once. That there is nobody to ask it says in its turn, too,
+// although nothing happens.
+func TestStatusOfAnsweredNamesTellsThatThereIsNobodyToAsk(t *testing.T) {
+	f := aFact(t, func(f *facts) { f.snapshot.Served, f.snapshot.Entries[0].Wanted = 0, testNow })
+	f.policy.Status = statusFor(f, testNow)
+	if ready := f.policy.Status.Conditions[0]; ready.Status != metav1.ConditionTrue {
+		t.Fatalf("at first: %+v", ready)
+	}
+	end := testNow.Add(firstWriteWait)
+	if next := f.next(f.policy.Status, testNow); !next.Equal(end) {
+		t.Errorf("looked at again at %s, want %s", next, end)
+	}
+	if ready := statusFor(f, end).Conditions[0]; ready.Reason != v1alpha1.ReasonDNSUnavailable {
+		t.Errorf("then: %+v", ready)
+	}
+}
+
 func TestInvariant5_AuditSaysAfterAStartWhatItSaid(t *testing.T) {
 	f := aFact(t, func(f *facts) { f.policy.Spec.Mode, f.live = v1alpha1.ModeAudit, netpol.Liveness{} })
 	f.policy.Status = statusFor(f, testNow)
