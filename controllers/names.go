@@ -107,6 +107,14 @@ func of(n, all int) string {
 	return fmt.Sprintf("%d of %d names have", n, all)
 }
 
+// countOf says how many there are of something.
+func countOf(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 func lowerFirst(s string) string {
 	if s == "" {
 		return s

@@ -132,9 +132,9 @@ func (f facts) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alp
 	case len(refused) > 0:
 		status.State, status.Message = v1alpha1.FQDNRefused, refusedMessage(refused, len(addresses))
 	case e.State == addressbook.Failing && len(addresses) > 0:
-		// The book does not know of what was carried over a restart.
+		// The book does not know of what was carried over a restart. In its words, since they may stand there already.
 		status.State = v1alpha1.FQDNStale
-		status.Message += fmt.Sprintf(", keeping %d from before the restart", len(addresses))
+		status.Message += ", keeping " + countOf(len(addresses), "address", "addresses")
 	case status.Message == "":
 		status.Message = uncoveredMessage(e, f.policy.Spec.RetentionSeconds)
 	}

@@ -205,7 +205,7 @@ func TestInvariant4_StatusAfterAStart(t *testing.T) {
 	// It fails, and something is still allowed: that is stale.
 	f.snapshot.Entries[0].State, f.snapshot.Entries[0].Message = addressbook.Failing, "SERVFAIL"
 	says(end, "True/Ready", v1alpha1.FQDNStale, "192.0.2.1")
-	if got, want := statusFor(f, end).FQDNs[0].Message, "SERVFAIL, keeping 1 from before the restart"; got != want {
+	if got, want := statusFor(f, end).FQDNs[0].Message, "SERVFAIL, keeping 1 address"; got != want { // as the book has it
 		t.Errorf("message %q, want %q", got, want)
 	}
 }
