@@ -146,9 +146,15 @@ func (t tracer) cameFor(b tracedBlock) tracedGroup {
 	if !single {
 		return tracedGroup{Why: whySpec}
 	}
-	var names, sources []string
+	var names, carriedFor, sources []string
 	for _, e := range t.in.snapshot.Entries {
-		if !contains(t.plan.Allowed[e.Pattern], addr) || !t.listed(e.Pattern, b.ports) {
+		if !t.listed(e.Pattern, b.ports) {
+			continue
+		}
+		if contains(t.plan.CarriedFor[e.Pattern], addr) {
+			carriedFor = append(carriedFor, e.Pattern.String())
+		}
+		if !contains(t.plan.Allowed[e.Pattern], addr) {
 			continue
 		}
 		names = append(names, e.Pattern.String())
@@ -163,6 +169,8 @@ func (t tracer) cameFor(b tracedBlock) tracedGroup {
 		return tracedGroup{Why: whyAnswers, Names: firstFew(names), Sources: firstFew(sources)}
 	case t.isDNS(addr):
 		return tracedGroup{Why: whyDNSRule}
+	case len(carriedFor) > 0:
+		return tracedGroup{Why: whyCarried, Names: firstFew(carriedFor)}
 	case contains(t.plan.Carried, addr):
 		return tracedGroup{Why: whyCarried}
 	}

@@ -6,6 +6,7 @@ package controllers
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
@@ -104,6 +106,21 @@ func TestTrace_SaysWhichAddressCameAndWentForWhichName(t *testing.T) {
 	w.wantTraced(tracedLine{Verb: "update", Why: whySpec, Added: 1, Removed: 3,
 		Came: []tracedGroup{{Why: whySpec, Ports: "*", Addresses: []string{"203.0.113.0/24"}}},
 		Went: []tracedGroup{{Why: whySpec, Ports: "*", Names: []string{"www.example.com"}, Addresses: []string{"192.0.2.2", "192.0.2.3", "192.0.2.4"}}}})
+}
+
+// Somebody deletes the object after a restart, before the name was answered again.
+func TestTrace_SaysForWhichNameAnAddressIsCarried(t *testing.T) {
+	f := aFact(t, nil)
+	www := f.snapshot.Entries[0].Pattern
+	f.policy.Spec.Egress = []v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{{FQDN: "www.example.com"}}}}
+	tr := tracer{
+		in:   &observation{policy: f.policy, snapshot: f.snapshot},
+		plan: &netpol.Plan{CarriedFor: map[fqdn.Pattern][]netip.Addr{www: addrs("192.0.2.9")}},
+	}
+	want := tracedGroup{Why: whyCarried, Names: []string{"www.example.com"}}
+	if diff := cmp.Diff(want, tr.cameFor(tracedBlock{cidr: "192.0.2.9/32"})); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // A line fits into what a container runtime keeps together, however much is written; the counts are right all the same.
