@@ -103,6 +103,21 @@ func TestCarriedListsOnlyWhatNoNameHas(t *testing.T) {
 	}
 }
 
+// A policy that turns to mode Audit while no process runs reports what was answered, and is enforced again with what it had.
+func TestCarriedIsNotReportedByAudit(t *testing.T) {
+	in := input(policy(on(to("a.example.com"), tcp(443))), nil)
+	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {Of: map[fqdn.Pattern][]netip.Addr{pattern(t, "a.example.com"): addrs("192.0.2.1")}}}}
+	in.Policy.Spec.Mode = v1alpha1.ModeAudit
+	plan := Compile(in, start())
+	if plan.AddressCount != 0 || len(plan.CarriedFor) > 0 {
+		t.Errorf("AddressCount = %d, CarriedFor %v, want none", plan.AddressCount, plan.CarriedFor)
+	}
+	in.Policy.Spec.Mode, in.Carried = v1alpha1.ModeEnforce, plan.Left
+	if plan := Compile(in, start()); plan.AddressCount != 1 {
+		t.Errorf("enforced again: AddressCount = %d, want 1", plan.AddressCount)
+	}
+}
+
 func TestCarriedFromTakesSingleAddressesOfMarkedObjectsOnly(t *testing.T) {
 	np := owned("web-fqdn-1")
 	np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -72,11 +73,11 @@ func (c *compilation) claims(w *wanted, i int) []claim {
 }
 
 // carriedClaims lists what a rule holds because it was carried. Where nothing says for which pattern, an ipBlock of the spec
-// may be all that the address was there for.
+// may be all that the address was there for. In mode Audit nothing is carried: no answer has said it, so it is not reported.
 func (c *compilation) carriedClaims(w *wanted, i int) []claim {
 	r := &c.rules[i]
 	carried, ok := c.in.Carried.Rules[r.key]
-	if !ok {
+	if !ok || c.in.Policy.Spec.Mode == v1alpha1.ModeAudit {
 		return nil
 	}
 	var claims []claim
