@@ -53,6 +53,11 @@ func (c *contest) answered(name, difference string, now time.Time) {
 	c.altered[name], c.alteredAt = difference, now
 }
 
+// only forgets what the API server altered in objects that are not wanted any more: they go, whatever is in them.
+func (c *contest) only(wanted []string) {
+	maps.DeleteFunc(c.altered, func(name, _ string) bool { return !slices.Contains(wanted, name) })
+}
+
 // asWanted ends what the API server altered: every object is as it should be.
 func (c *contest) asWanted() { c.altered = nil }
 

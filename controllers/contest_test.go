@@ -72,6 +72,18 @@ func TestContestWithWhatTheAPIServerAlters(t *testing.T) {
 	}
 }
 
+func TestContestOverAnObjectThatIsNotWantedAnyMore(t *testing.T) {
+	var c contest
+	c.answered("web-fqdn", "podSelector is {}", testNow)
+	c.answered("web-fqdn-1", "podSelector is {}", testNow)
+	if c.only([]string{"web-fqdn"}); !c.on() || c.differences() != "web-fqdn: podSelector is {}" {
+		t.Errorf("on=%v, it says %q", c.on(), c.differences())
+	}
+	if c.only(nil); c.on() {
+		t.Error("no object is wanted, and it goes on")
+	}
+}
+
 func TestContestWithBothLooksAgainForWhatComesFirst(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }

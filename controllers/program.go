@@ -37,6 +37,7 @@ func (r *PolicyReconciler) program(ctx context.Context, in *observation, now tim
 		done.waits, done.retryAt = true, at
 		return done
 	}
+	in.memory.contest.only(done.plan.Objects)
 	if at := in.memory.paceOf(*in, done.plan.Steps, now); at.After(now) {
 		done.held, done.retryAt = true, at
 		r.Metrics.limitHit(limitWriteBudget)

@@ -127,3 +127,21 @@ func TestInvariant7_AnAdmissionPolicyThatAltersWhatIsWritten(t *testing.T) {
 	})
 	w.wantAllowed(443, "192.0.2.1")
 }
+
+// Mode Audit takes the NetworkPolicy away, altered as it is: nothing takes its place that would have to be true first.
+func TestInvariant7_AuditEndsWhatAnAdmissionPolicyAlters(t *testing.T) {
+	w := newWorld(t)
+	w.dns.Set("www.example.com", dnstest.TTL(time.Hour), "192.0.2.1")
+	w.openEverything()
+	w.start()
+	w.create("web", nil, rule(443, "www.example.com"))
+	w.wantCondition("web", v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonContested)
+	w.edit("web", func(s *v1alpha1.FQDNEgressPolicySpec) { s.Mode = v1alpha1.ModeAudit })
+	w.eventually(func() error {
+		if np := w.networkPolicy("web-fqdn"); np != nil {
+			return fmt.Errorf("it is still there: %+v", np.Spec)
+		}
+		return nil
+	})
+	w.wantCondition("web", v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonAudit)
+}
