@@ -5,7 +5,6 @@ package clusterdns
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -108,16 +107,15 @@ func TestFollower_GivesUpWithoutAnAPIServer(t *testing.T) {
 	}
 }
 
-// The API server grants everything and fails to list: the error of the start says how it failed.
+// The API server is starting when access is tried, and fails otherwise when the informers list: the error of the start says
+// what kept them last.
 func TestFollower_GivesUpWhereListsFail(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/selfsubjectaccessreviews") {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusCreated)
-			_, _ = io.WriteString(w, `{"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":true}}`)
-			return
+		message := "etcd has no leader"
+		if r.URL.Query().Get("limit") == "1" { // the one object that checkAccess asks for
+			message = "the server is starting"
 		}
-		http.Error(w, "etcd has no leader", http.StatusInternalServerError)
+		http.Error(w, message, http.StatusInternalServerError)
 	}))
 	t.Cleanup(server.Close)
 	f, err := New(&rest.Config{Host: server.URL}, types.NamespacedName{Namespace: "kube-system", Name: "kube-dns"}, Options{})
