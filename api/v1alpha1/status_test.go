@@ -4,14 +4,17 @@
 package v1alpha1_test
 
 import (
+	"context"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
@@ -215,6 +218,7 @@ func TestKubectl_NotInCategoryAll(t *testing.T) {
 
 // kubectl explain tells what a field is for and what it may be.
 func TestKubectl_Explain(t *testing.T) {
+	awaitOpenAPI(t)
 	for field, want := range map[string]string{
 		"spec.egress.to.fqdn":      "never example.com itself",
 		"spec.allowedPrivateCIDRs": "172.16.0.0/12",
@@ -227,5 +231,23 @@ func TestKubectl_Explain(t *testing.T) {
 		if !strings.Contains(strings.Join(strings.Fields(string(out)), " "), want) {
 			t.Errorf("%s: no %q in:\n%s", field, want, out)
 		}
+	}
+}
+
+// awaitOpenAPI waits until the API server has published the schema of the kind, which it does some time after the CRD is
+// established.
+func awaitOpenAPI(t *testing.T) {
+	t.Helper()
+	const document = "apis/fqdnegress.dev/v1alpha1"
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		out, err := plane.Server(t).Kubectl(ctx, "get", "--raw", "/openapi/v3")
+		if err != nil || !strings.Contains(string(out), document) {
+			return false, err
+		}
+		out, err = plane.Server(t).Kubectl(ctx, "get", "--raw", "/openapi/v3/"+document)
+		return strings.Contains(string(out), "FQDNEgressPolicy"), err
+	})
+	if err != nil {
+		t.Fatalf("waiting for the schema: %v", err)
 	}
 }
