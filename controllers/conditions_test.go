@@ -178,7 +178,7 @@ func TestResolvedListsTheWorstNamesFirst(t *testing.T) {
 	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionResolved); c.Message != want {
 		t.Errorf("Resolved says %q, want %q", c.Message, want)
 	}
-	want = "2 of 3 names have no allowed address: " + want + "; the NetworkPolicies are written"
+	want = "2 of 3 names do not resolve to an address that may be allowed: " + want + "; the NetworkPolicies are written"
 	if c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); c.Message != want {
 		t.Errorf("Ready says %q, want %q", c.Message, want)
 	}

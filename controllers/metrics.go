@@ -152,7 +152,7 @@ func newPolicyGauges() *policyGauges {
 	return &policyGauges{
 		policies: desc("policies", "Policies that were reconciled."),
 		notReady: desc("policies_not_ready", "Policies whose condition Ready is not True."),
-		unresolved: desc("unresolved_names", "Names and patterns of policies that have no allowed address, by the reason that condition "+
+		unresolved: desc("unresolved_names", "Names and patterns of policies that do not resolve to an address that may be allowed, by the reason that condition "+
 			"Resolved gives (ResolutionFailed, AddressRefused, NameNotFound, Pending, WildcardsUnobserved). One that two policies list "+
 			"counts twice.", "reason"),
 		refused: desc("refused_addresses", "Addresses of current answers that the guard keeps out, summed over the policies."),

@@ -12,7 +12,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
-// unresolvedReasons are the reasons why a name has no allowed address, the worst first.
+// unresolvedReasons are the reasons why a name does not resolve to an address that may be allowed, the worst first.
 func unresolvedReasons() []string {
 	return []string{
 		v1alpha1.ReasonResolutionFailed,
@@ -23,7 +23,7 @@ func unresolvedReasons() []string {
 	}
 }
 
-// unresolvedReason is the one of them that a name has; "" if it has an address.
+// unresolvedReason is the one of them that a name has; "" if it resolves. What is allowed of an earlier answer does not count.
 func unresolvedReason(s v1alpha1.FQDNStatus) string {
 	switch s.State {
 	case v1alpha1.FQDNFailing:
@@ -99,12 +99,12 @@ func listed(parts []string) string {
 	return text
 }
 
-// of says how many of how many names have something.
+// of says of how many of how many names something is told that they do.
 func of(n, all int) string {
 	if n == 1 {
-		return fmt.Sprintf("1 of %d names has", all)
+		return fmt.Sprintf("1 of %d names does", all)
 	}
-	return fmt.Sprintf("%d of %d names have", n, all)
+	return fmt.Sprintf("%d of %d names do", n, all)
 }
 
 // countOf says how many there are of something.

@@ -60,7 +60,7 @@ func notAnsweredYet(v view) (verdict, bool) {
 func ready(v view) (verdict, bool) {
 	words := v.resolved.message
 	if n := len(filter(v.names, isUnresolved)); n > 0 {
-		words = fmt.Sprintf("%s no allowed address: %s", of(n, len(v.names)), words)
+		words = fmt.Sprintf("%s not resolve to an address that may be allowed: %s", of(n, len(v.names)), words)
 	}
 	return isTrue(v1alpha1.ReasonReady, words+"; "+lowerFirst(v.programmed.message))
 }

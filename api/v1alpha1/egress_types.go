@@ -14,7 +14,7 @@ import (
 // rules. More of either would exceed the cost that an API server allows to the rules of a CRD.
 //
 // +kubebuilder:validation:XValidation:rule=`self.to.size() > 0`,message="an empty list would mean anywhere: write at least one peer; to allow every address, write ipBlock {cidr: 0.0.0.0/0} and ipBlock {cidr: '::/0'}",fieldPath=`.to`,reason=FieldValueRequired
-// +kubebuilder:validation:XValidation:rule=`!has(self.ports) || !self.ports.exists(p, has(p.port) && type(p.port) == string) || !self.to.exists(p, has(p.fqdn))`,message="a named port means a port of a pod and nothing outside the cluster: write the port's number in a rule with an fqdn, and put pods with named ports in a rule of their own",fieldPath=`.ports`,reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule=`!has(self.ports) || !self.ports.exists(p, has(p.port) && type(p.port) == string && p.port.matches('[a-z]')) || !self.to.exists(p, has(p.fqdn))`,message="a named port means a port of a pod and nothing outside the cluster: write the port's number in a rule with an fqdn, and put pods with named ports in a rule of their own",fieldPath=`.ports`,reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule=`self.to.size() <= 500`,messageExpression=`'a rule holds at most 500 peers, and this one has %d: write several rules with the same ports, they add up'.format([self.to.size()])`,fieldPath=`.to`,reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule=`!has(self.ports) || self.ports.size() <= 100`,messageExpression=`'a rule holds at most 100 ports, and this one has %d: write ranges (port and endPort), or several rules with the same peers'.format([self.ports.size()])`,fieldPath=`.ports`,reason=FieldValueInvalid
 type EgressRule struct {

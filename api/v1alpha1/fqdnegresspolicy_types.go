@@ -19,7 +19,7 @@ const Kind = "FQDNEgressPolicy"
 // +kubebuilder:resource:shortName=fep
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether the NetworkPolicies are true to the spec and to what DNS says now"
 // +kubebuilder:printcolumn:name="FQDNs",type=integer,JSONPath=`.status.fqdnCount`,description="Distinct names and patterns of the spec"
-// +kubebuilder:printcolumn:name="Unresolved",type=integer,JSONPath=`.status.unresolvedCount`,description="How many of them have no allowed address"
+// +kubebuilder:printcolumn:name="Unresolved",type=integer,JSONPath=`.status.unresolvedCount`,description="How many of them do not resolve to an address that may be allowed"
 // +kubebuilder:printcolumn:name="Addresses",type=integer,JSONPath=`.status.addressCount`,description="Distinct addresses that the NetworkPolicies in the API allow for the names"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,description="What to know or to do"

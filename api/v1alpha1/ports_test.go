@@ -13,6 +13,14 @@ func portGroups() []group {
 			},
 		},
 		{
+			name: "port beside an fqdn",
+			spec: "{podSelector: {}, egress: [{to: [{fqdn: www.example.com}], ports: [%s]}]}",
+			rows: []row{
+				{"number with a blank behind", "{port: '443 '}", "{port: 443}", "egress[0].ports[0].port", "write port: 443, without quotes and blanks"},
+				{"range in quotes", "{port: '80-90'}", "{port: 80, endPort: 90}", "egress[0].ports[0].port", "write its lower end in port and its upper end in endPort"},
+			},
+		},
+		{
 			name: "port",
 			spec: "{podSelector: {}, egress: [{to: [{podSelector: {}}], ports: [%s]}]}",
 			rows: []row{

@@ -29,7 +29,7 @@ type FQDNEgressPolicyStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	FQDNCount int32 `json:"fqdnCount"`
 
-	// unresolvedCount is how many of them have no allowed address.
+	// unresolvedCount is how many of them are neither Resolved nor Stale: DNS has no address for them now that may be allowed.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
