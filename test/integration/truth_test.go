@@ -254,6 +254,7 @@ func TestInvariant5_FlappingReplicasWriteNoStatusEachTime(t *testing.T) {
 		"NXDOMAIN":  func(s *dnstest.Server) { s.Break("www.example.com", dnstest.Rcode(dns.RcodeNameError)) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for TTLs most of the time
 			w := *w
 			w.t, w.namespace = t, w.newNamespace("flap")
 			other := dnstest.Start(t)
