@@ -254,9 +254,9 @@ func TestInvariant5_FlappingReplicasWriteNoStatusEachTime(t *testing.T) {
 		"NXDOMAIN":  func(s *dnstest.Server) { s.Break("www.example.com", dnstest.Rcode(dns.RcodeNameError)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // each waits for TTLs most of the time
 			w := *w
-			w.t, w.namespace = t, w.newNamespace("flap")
+			w.t = t // first, so that the namespace goes with the subtest: the next process would write this policy's status too
+			w.namespace = w.newNamespace("flap")
 			other := dnstest.Start(t)
 			other.Set("www.example.com", shortTTL, "192.0.2.1")
 			p := start(t, w.server.Kubeconfig, "--upstreams", w.dns.Addr().String()+","+other.Addr().String()).ready()
