@@ -43,7 +43,8 @@ func TestInvariant7_DriftIsRepairedInFull(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := *w
-			w.t, w.namespace = t, w.newNamespace("drift")
+			w.t = t // first, so that the namespace goes with the subtest
+			w.namespace = w.newNamespace("drift")
 			w.create("web", nil, rule(443, "www.example.com"))
 			w.wantAllowed(443, "192.0.2.1")
 			want := w.networkPolicy("web-fqdn")

@@ -264,7 +264,7 @@ func TestInvariant5_FlappingReplicasWriteNoStatusEachTime(t *testing.T) {
 			w.wantCondition("web", v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 			ask(t, other, 2) // both servers have answered both families, and the status says it
 			before := p.metric("fqdn_egress_writes_total", `resource="fqdnegresspolicies/status"`, `outcome="ok"`)
-			const flaps = 6
+			const flaps = 4
 			for range flaps {
 				flap(other)
 				ask(t, other, 2)
