@@ -83,7 +83,7 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 	list, changed := r.source.Upstreams()
 	now := r.options.Clock.Now()
 	kept := map[laneKey]bool{}
-	asked, left := sample(distinct(slices.Clone(list)), maxClusterUpstreams)
+	asked, left := sample(distinct(slices.Clone(list)))
 	r.noteUnasked(left)
 	for _, u := range asked {
 		key := laneKey{upstream: u.identity()}

@@ -73,7 +73,8 @@ func (w *watched) mustClose(t *testing.T, n int64) {
 	t.Helper()
 	for range n {
 		select {
-		case <-w.closed:
+		case err := <-w.closed:
+			t.Logf("the connection ended: %v", err)
 		case <-time.After(20 * time.Second):
 			t.Fatal("the connection was not closed")
 		}

@@ -14,10 +14,10 @@ import (
 // endpoint costs 67 questions a second.
 const maxClusterUpstreams = 64
 
-// sample leaves out endpoints of the cluster's DNS beyond most, and returns how many it left out. Those with the lowest hash
+// sample leaves out endpoints of the cluster's DNS beyond maxClusterUpstreams, and returns how many it left out. Those with the lowest hash
 // stay, so an endpoint that comes or goes changes at most one other (rendezvous hashing), and a new leader asks the same
 // ones. Servers that are named on their own all stay.
-func sample(us []Upstream, most int) (asked []Upstream, left int) {
+func sample(us []Upstream) (asked []Upstream, left int) {
 	type ranked struct {
 		hash uint64
 		at   int
@@ -28,12 +28,12 @@ func sample(us []Upstream, most int) (asked []Upstream, left int) {
 			endpoints = append(endpoints, ranked{hashOf(u), i})
 		}
 	}
-	if len(endpoints) <= most {
+	if len(endpoints) <= maxClusterUpstreams {
 		return us, 0
 	}
 	slices.SortFunc(endpoints, func(a, b ranked) int { return cmp.Compare(a.hash, b.hash) })
-	out := make(map[int]bool, len(endpoints)-most)
-	for _, e := range endpoints[most:] {
+	out := make(map[int]bool, len(endpoints)-maxClusterUpstreams)
+	for _, e := range endpoints[maxClusterUpstreams:] {
 		out[e.at] = true
 	}
 	for i, u := range us {

@@ -25,14 +25,14 @@ func endpoints(n int) []Upstream {
 
 func TestSample_AsksAllOfFew(t *testing.T) {
 	us := endpoints(maxClusterUpstreams)
-	if asked, left := sample(us, maxClusterUpstreams); len(asked) != len(us) || left != 0 {
+	if asked, left := sample(us); len(asked) != len(us) || left != 0 {
 		t.Errorf("%d asked and %d left out of %d", len(asked), left, len(us))
 	}
 }
 
 func TestInvariant12_SampleOfManyEndpoints(t *testing.T) {
 	us := endpoints(400)
-	asked, left := sample(us, maxClusterUpstreams)
+	asked, left := sample(us)
 	if len(asked) != maxClusterUpstreams+1 || left != 400-maxClusterUpstreams {
 		t.Fatalf("%d asked, %d left out", len(asked), left)
 	}
@@ -41,13 +41,13 @@ func TestInvariant12_SampleOfManyEndpoints(t *testing.T) {
 	}
 	reversed := slices.Clone(us)
 	slices.Reverse(reversed)
-	again, _ := sample(reversed, maxClusterUpstreams)
+	again, _ := sample(reversed)
 	slices.Reverse(again)
 	if !slices.Equal(asked, again) {
 		t.Error("the sample depends on the order")
 	}
 	for i := range us { // each endpoint leaves in turn
-		rest, _ := sample(slices.Delete(slices.Clone(us), i, i+1), maxClusterUpstreams)
+		rest, _ := sample(slices.Delete(slices.Clone(us), i, i+1))
 		changed := 0
 		for _, u := range asked {
 			changed += rank(!slices.Contains(rest, u))
@@ -60,7 +60,7 @@ func TestInvariant12_SampleOfManyEndpoints(t *testing.T) {
 
 // The sample must not be a stretch of neighbours, which may be nodes of one zone or one pool.
 func TestSample_SpreadsOverNeighbours(t *testing.T) {
-	asked, _ := sample(endpoints(400), maxClusterUpstreams)
+	asked, _ := sample(endpoints(400))
 	low := 0
 	for _, u := range asked[1:] {
 		low += rank(u.addr.Addr().Compare(netip.MustParseAddr("10.0.0.201")) < 0)

@@ -40,7 +40,7 @@ type FQDNEgressPolicy struct {
 	//
 	// +optional
 	// +kubebuilder:default={conditions: {{type: "Ready", status: "Unknown", reason: "Pending", message: "The controller has not looked at this policy yet", lastTransitionTime: "1970-01-01T00:00:00Z"}}}
-	Status FQDNEgressPolicyStatus `json:"status,omitempty"`
+	Status FQDNEgressPolicyStatus `json:"status,omitempty,omitzero"`
 }
 
 // FQDNEgressPolicyList is a list of FQDNEgressPolicy.

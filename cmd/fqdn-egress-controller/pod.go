@@ -32,6 +32,7 @@ func ownPod() (p pod, err error) {
 
 // public returns the addresses of the pod and its node that the guard would take for the internet.
 func (p pod) public() []string {
+	sharedSpace := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598; EKS gives it to pods
 	var public []string
 	for _, addrs := range [][]netip.Addr{p.podIPs, p.hostIPs} {
 		for _, a := range addrs {
@@ -42,6 +43,3 @@ func (p pod) public() []string {
 	}
 	return public
 }
-
-// sharedSpace is RFC 6598; EKS gives it to pods.
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-logr/logr"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -39,10 +40,7 @@ func serve(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	if public := self.public(); len(public) > 0 && len(o.parsed.clusterCIDRs) == 0 {
-		log.Info("Pods or nodes have public addresses, and --cluster-cidrs is empty: an answer could open them. "+
-			"Set it to the ranges of pods and nodes", "addresses", public)
-	}
+	warnOfPublicAddresses(log, o, self)
 	mgr, err := newManager(o)
 	if err != nil {
 		return err
@@ -80,6 +78,13 @@ func serve(ctx context.Context, o *options) error {
 		return err
 	}
 	return mgr.Start(ctx)
+}
+
+func warnOfPublicAddresses(log logr.Logger, o *options, self pod) {
+	if public := self.public(); len(public) > 0 && len(o.parsed.clusterCIDRs) == 0 {
+		log.Info("Pods or nodes have public addresses, and --cluster-cidrs is empty: an answer could open them. "+
+			"Set it to the ranges of pods and nodes", "addresses", public)
+	}
 }
 
 func newManager(o *options) (ctrl.Manager, error) {

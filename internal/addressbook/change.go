@@ -24,7 +24,7 @@ func (b *Book) take(n *name, k Key, outcome Outcome, addrs []netip.Addr, at, exp
 		n.answered[k.Family] = at
 	}
 	n.succeed(k.Family, at)
-	b.noteLimit(n, left+b.evict(n), at, expires)
+	b.noteLimit(n, left+b.evict(n), expires)
 }
 
 // view is what an owner sees of a name, but for the addresses. It differs between owners by their terms only, and there

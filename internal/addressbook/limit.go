@@ -70,7 +70,7 @@ func (n *name) holdings() int {
 }
 
 // noteLimit remembers that an answer brought too many addresses, until it expires.
-func (b *Book) noteLimit(n *name, count int, at, expires instant) {
+func (b *Book) noteLimit(n *name, count int, expires instant) {
 	if count == 0 {
 		return
 	}

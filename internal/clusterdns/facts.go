@@ -63,11 +63,11 @@ type Facts struct {
 type Asked int
 
 const (
-	// AskedNobody: the Service has no endpoint, and nobody stands in.
+	// AskedNobody says that the Service has no endpoint, and nobody stands in.
 	AskedNobody Asked = iota
-	// AskedEndpoints: the endpoints of the Service, or the last ones that it had, at most thirty seconds ago.
+	// AskedEndpoints says that these are the endpoints of the Service, or the last ones that it had, at most thirty seconds ago.
 	AskedEndpoints
-	// AskedStandIns: servers that are known otherwise, as the Service is not there or has no endpoint.
+	// AskedStandIns says that these are servers that are known otherwise, as the Service is not there or has no endpoint.
 	AskedStandIns
 )
 

@@ -42,8 +42,9 @@ type known struct {
 //	gone, 5 m; never        stand-ins                        stand-ins
 //
 // Whatever comes back takes over at once.
-func (before known) next(o objects, around Options, now time.Time) known {
-	k := known{
+func (k known) next(o objects, around Options, now time.Time) known {
+	before := k
+	k = known{
 		service: read(o, before.service), serviceGone: goneSince(o.service != nil, before.serviceGone, now),
 		endpoints: endpoints(o),
 	}
@@ -54,8 +55,7 @@ func (before known) next(o objects, around Options, now time.Time) known {
 	if len(before.endpoints) > 0 && len(k.endpoints) == 0 && now.Before(k.endpointsGone.Add(endpointsKept)) {
 		k.endpoints, k.due = before.endpoints, k.endpointsGone.Add(endpointsKept) // the earlier of the two
 	}
-	k.conclude(o.nodeLocal, around)
-	return k
+	return k.conclude(o.nodeLocal, around)
 }
 
 func goneSince(there bool, before, now time.Time) time.Time {
@@ -68,8 +68,8 @@ func goneSince(there bool, before, now time.Time) time.Time {
 	return before
 }
 
-// conclude sets facts and upstreams from the rest.
-func (k *known) conclude(nodeLocal bool, around Options) {
+// conclude returns k with the facts and upstreams that follow from the rest.
+func (k known) conclude(nodeLocal bool, around Options) known {
 	k.facts = k.service
 	k.facts.NodeLocalDNS = nodeLocal
 	standIns := around.standIns()
@@ -81,14 +81,15 @@ func (k *known) conclude(nodeLocal bool, around Options) {
 		for _, addr := range standIns {
 			k.upstreams = append(k.upstreams, netip.AddrPortFrom(addr, dnsPort))
 		}
-		return
+		return k
 	}
 	if k.facts.Found {
 		k.facts.OtherServers = k.otherServers(around)
 	}
+	return k
 }
 
-func (k *known) otherServers(around Options) []netip.Addr {
+func (k known) otherServers(around Options) []netip.Addr {
 	known := slices.Concat(k.facts.ClusterIPs, around.Extra)
 	for _, endpoint := range k.endpoints {
 		known = append(known, endpoint.Addr())

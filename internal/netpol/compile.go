@@ -126,17 +126,7 @@ func (c *compilation) report(plan *Plan, peers []peer) {
 			}
 		}
 	}
-	for pattern, addrs := range plan.Allowed {
-		plan.Allowed[pattern] = sortedAddrs(addrs)
-	}
-	for pattern, addrs := range plan.CarriedFor {
-		if addrs = lacking(sortedAddrs(addrs), plan.Allowed[pattern]); len(addrs) > 0 {
-			plan.CarriedFor[pattern] = addrs
-		} else {
-			delete(plan.CarriedFor, pattern)
-		}
-	}
-	plan.Carried = sortedAddrs(plan.Carried)
+	plan.settleClaims()
 	plan.AddressCount = len(sortedAddrs(written))
 	plan.Refused = map[fqdn.Pattern][]Refusal{}
 	for pattern, j := range c.judged {
@@ -144,6 +134,21 @@ func (c *compilation) report(plan *Plan, peers []peer) {
 			plan.Refused[pattern] = j.refused
 		}
 	}
+}
+
+// settleClaims sorts what is allowed and carried. What a name has by an answer counts as allowed alone.
+func (p *Plan) settleClaims() {
+	for pattern, addrs := range p.Allowed {
+		p.Allowed[pattern] = sortedAddrs(addrs)
+	}
+	for pattern, addrs := range p.CarriedFor {
+		if addrs = lacking(sortedAddrs(addrs), p.Allowed[pattern]); len(addrs) > 0 {
+			p.CarriedFor[pattern] = addrs
+		} else {
+			delete(p.CarriedFor, pattern)
+		}
+	}
+	p.Carried = sortedAddrs(p.Carried)
 }
 
 // lacking takes out of addrs, in place, what sorted has.

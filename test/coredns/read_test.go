@@ -190,7 +190,9 @@ func TestLostName(t *testing.T) {
 			}))
 			w.await(addressbook.Stale)
 			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-				for !w.coredns.Ask(name, qtype).Authoritative { // the second of two questions gets the copy
+				copied := false
+				for !copied { // the second of two questions gets the copy
+					copied = w.coredns.Ask(name, qtype).Authoritative
 				}
 			}
 			w.forwarded(1, name, dns.TypeA) // the copy lasted five seconds: it was met, and has expired
