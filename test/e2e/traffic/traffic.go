@@ -6,8 +6,6 @@ package traffic
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -39,8 +37,9 @@ const lookupTimeout = 6 * time.Second
 // Run makes requests until ctx ends, which is no error, or until tell returns one.
 func Run(ctx context.Context, o Options, tell func(Event) error) error {
 	c := &client{Options: o}
-	c.http = &http.Client{Transport: c.transport()}
+	c.http = &http.Client{Transport: &http.Transport{DialContext: c.dial, DisableKeepAlives: true}}
 	defer c.http.CloseIdleConnections()
+	defer c.close()
 	tick := time.NewTicker(o.Every)
 	defer tick.Stop()
 	for {
@@ -65,6 +64,12 @@ type client struct {
 	http    *http.Client
 	address netip.Addr // of the latest lookup
 	kept    *connection
+}
+
+func (c *client) close() {
+	if c.kept != nil {
+		_ = c.kept.conn.Close()
+	}
 }
 
 // once asks DNS what the name is now and requests a page from the first address that it is told.
@@ -96,35 +101,21 @@ func (c *client) lookup(ctx context.Context) error {
 	return nil
 }
 
-func (c *client) transport() *http.Transport {
-	t := &http.Transport{DialContext: c.dial, DisableKeepAlives: !c.Keep}
-	if c.Keep {
-		t.MaxConnsPerHost = 1 // wait for the connection, which is put back a moment after its last answer
-	}
-	return t
-}
-
+// dial connects to the address, whatever the name is by now.
 func (c *client) dial(ctx context.Context, network, _ string) (net.Conn, error) {
-	if c.kept != nil {
-		return nil, fmt.Errorf("the first connection is gone: %w", c.kept.end())
-	}
 	// A request that is given up does not give up its connection: without a limit of its own that would go on to knock, and
 	// get through a second later.
-	conn, err := (&net.Dialer{Timeout: c.Timeout}).DialContext(ctx, network, net.JoinHostPort(c.address.String(), c.Port))
-	if !c.Keep {
-		return conn, err
-	}
-	c.kept = &connection{Conn: conn, ended: err}
-	if err != nil {
-		return nil, err
-	}
-	return c.kept, nil
+	return (&net.Dialer{Timeout: c.Timeout}).DialContext(ctx, network, net.JoinHostPort(c.address.String(), c.Port))
 }
 
 func (c *client) request(ctx context.Context) error {
+	url := "http://" + net.JoinHostPort(c.Name, c.Port)
+	if c.Keep {
+		return c.requestKept(ctx, url)
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(c.Name, c.Port), http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -132,12 +123,20 @@ func (c *client) request(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
-	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+	return read(response)
+}
+
+func (c *client) requestKept(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
 		return err
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("HTTP status %s", response.Status)
+	if c.kept == nil {
+		conn, err := c.dial(ctx, "tcp", "")
+		if err != nil {
+			return err
+		}
+		c.kept = keep(conn)
 	}
-	return nil
+	return c.kept.do(ctx, request, c.Timeout)
 }
