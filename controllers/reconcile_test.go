@@ -263,6 +263,41 @@ func TestReconcile_BehindTheCache(t *testing.T) {
 }
 
 // A namespace that is being deleted takes the policy along: no error, no status, no event.
+// The policy is deleted with --cascade=orphan: the cache has the object without its owner, and not the deletion yet.
+func TestReconcile_AnOrphanStaysOneWhileThePolicyGoes(t *testing.T) {
+	w := reconcilingWith(t, interceptor.Funcs{})
+	w.settled()
+	np := w.object()
+	np.OwnerReferences = nil
+	if err := w.api.Update(t.Context(), np); err != nil {
+		t.Fatal(err)
+	}
+	going := &v1alpha1.FQDNEgressPolicy{}
+	deleted := metav1.NewTime(testNow)
+	w.r.Live = interceptor.NewClient(w.api, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			err := c.Get(ctx, key, o, opts...)
+			if policy, ok := o.(*v1alpha1.FQDNEgressPolicy); ok {
+				policy.DeletionTimestamp = &deleted
+				going = policy
+			}
+			return err
+		},
+	})
+	result := w.settled()
+	if going.UID == "" || len(w.object().OwnerReferences) != 0 {
+		t.Errorf("policy %q was asked for, and the object has the owners %v", going.UID, w.object().OwnerReferences)
+	}
+	if result.RequeueAfter == 0 || result.RequeueAfter > 2*time.Second {
+		t.Errorf("again after %v", result.RequeueAfter)
+	}
+	w.r.Live = w.api
+	w.settled()
+	if len(w.object().OwnerReferences) != 1 {
+		t.Errorf("a policy that stays does not take back what lost its owner: %v", w.object().OwnerReferences)
+	}
+}
+
 func TestReconcile_NamespaceIsBeingDeleted(t *testing.T) {
 	resource := schema.GroupResource{Group: "networking.k8s.io", Resource: "networkpolicies"}
 	terminating := apierrors.NewForbidden(resource, testObject, errors.New("namespace shop is being terminated"))

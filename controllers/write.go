@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
@@ -61,6 +62,9 @@ func (r *PolicyReconciler) write(ctx context.Context, in *observation, step netp
 	if !r.Pulse.steady(r.Clock.Now()) {
 		return nil, errStopped
 	}
+	if err := r.mayAdopt(ctx, in, step); err != nil {
+		return nil, err
+	}
 	var err error
 	switch step.Verb {
 	case netpol.Create:
@@ -86,6 +90,24 @@ func (r *PolicyReconciler) write(ctx context.Context, in *observation, step netp
 		in.memory.written[step.Object.Name] = sent
 	}
 	return np, nil
+}
+
+// mayAdopt asks the API server for the policy before its owner reference is put on a NetworkPolicy that has none, as
+// Kubernetes' own controllers do. A policy that is deleted with --cascade=orphan loses its objects first, and the cache may
+// show that before it shows the deletion: the reference to a policy that is going would have the object collected.
+func (r *PolicyReconciler) mayAdopt(ctx context.Context, in *observation, step netpol.Step) error {
+	before := in.find(step.Object.Name)
+	if step.Verb != netpol.Update || before == nil || netpol.OwnershipOf(before, in.policy) != netpol.Adoptable {
+		return nil
+	}
+	live := &v1alpha1.FQDNEgressPolicy{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(in.policy), live); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading the policy before NetworkPolicy %s becomes its own: %w", step.Object.Name, err)
+	}
+	if live.UID != in.policy.UID || !live.DeletionTimestamp.IsZero() {
+		return errStale
+	}
+	return nil
 }
 
 // lookBehindCache reads a NetworkPolicy that exists although the cache does not show it, and adds it to what was

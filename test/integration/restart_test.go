@@ -215,7 +215,11 @@ func TestEdge19_OrphanedNetworkPolicyIsAdoptedAgain(t *testing.T) {
 	stop := w.alwaysAllowed(443, "192.0.2.1")
 	p := w.create("web", nil, rule(443, "www.example.com"))
 	eventually(t, func() error {
-		owner := metav1.GetControllerOf(w.networkPolicy("web-fqdn"))
+		np := w.networkPolicy("web-fqdn")
+		if np == nil {
+			return errors.New("the NetworkPolicy is not there")
+		}
+		owner := metav1.GetControllerOf(np)
 		if owner == nil || owner.UID != p.UID {
 			return fmt.Errorf("owner %v, want UID %s", owner, p.UID)
 		}
