@@ -56,7 +56,8 @@ func TestInvariant11_FirstWriteAt(t *testing.T) {
 				if tc.edited {
 					policy.Spec.Egress[0].Ports = []v1alpha1.EgressPort{{}}
 				}
-				in.memory.carried = netpol.CarriedFrom(in.policy, in.live, netpol.DNS{}, testNow)
+				in.input.Policy = netpol.PolicyOf(policy)
+				in.memory.carried = netpol.CarriedFrom(in.input.Policy, nil, in.live, netpol.DNS{}, testNow)
 			}
 			if got := firstWriteAt(in); !got.Equal(at(tc.want)) {
 				t.Errorf("first write %s after the creation, want %d s", got.Sub(testNow), tc.want)

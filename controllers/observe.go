@@ -52,11 +52,14 @@ func (r *PolicyReconciler) observe(
 	if snapshot.Served > 0 && memory.servedAt.IsZero() {
 		memory.servedAt = now
 	}
-	memory.look(viewOf(policy), func() netpol.Carried { return netpol.CarriedFrom(policy, ownedBy(policy, live), dns, now) })
+	neutral := netpol.PolicyOf(policy)
+	memory.look(viewOf(policy), func() netpol.Carried {
+		return netpol.CarriedFrom(neutral, netpol.StatusAddresses(&policy.Status), live, dns, now)
+	})
 	return observation{
 		policy: policy, snapshot: snapshot, live: live, memory: memory, dns: facts,
 		input: netpol.Input{
-			Policy:   policy,
+			Policy:   neutral,
 			Names:    namesOf(snapshot),
 			Carried:  memory.carried,
 			MaxStale: r.Options.MaxStale,
@@ -78,7 +81,7 @@ func (r *PolicyReconciler) networkPolicies(
 		client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing NetworkPolicies: %w", err)
 	}
-	names := []string{netpol.ObjectName(policy.Name, 0)}
+	names := []string{netpol.IdentityOf(policy).ObjectName(0)}
 	for _, np := range list.Items {
 		names = append(names, np.Name)
 	}
@@ -126,7 +129,7 @@ func (r *PolicyReconciler) Guard(ctx context.Context) (netpol.Guard, error) {
 func ownedBy(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkPolicy) []networkingv1.NetworkPolicy {
 	var owned []networkingv1.NetworkPolicy
 	for _, np := range live {
-		if netpol.OwnershipOf(&np, policy) != netpol.Foreign {
+		if netpol.OwnershipOf(&np, netpol.IdentityOf(policy)) != netpol.Foreign {
 			owned = append(owned, np)
 		}
 	}
@@ -142,7 +145,7 @@ func ownedBy(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkPolic
 //	there is none                 until 30 s after the policy was created (a crash loop does not renew that), or the first
 //	                              name was wanted, if the API server's clock is ahead of ours
 func firstWriteAt(in observation) time.Time {
-	carries := in.memory.generation != 0 || in.memory.carried.Covers(&in.policy.Spec)
+	carries := in.memory.generation != 0 || in.memory.carried.Covers(in.input.Policy)
 	if len(ownedBy(in.policy, in.live)) > 0 && carries {
 		return time.Time{}
 	}

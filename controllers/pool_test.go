@@ -47,7 +47,7 @@ func TestPoolInStatus(t *testing.T) {
 			known, carried := block(0, tc.allowed), block(tc.allowed, tc.carried)
 			f.snapshot.Entries[0].Rotation = tc.rotation
 			f.done.plan.CarriedFor = map[fqdn.Pattern][]netip.Addr{www: carried}
-			f.done.plan.Left.Rules = map[netpol.RuleKey]netpol.CarriedRule{
+			f.done.plan.StillCarried.Rules = map[netpol.RuleKey]netpol.CarriedRule{
 				"TCP/443": {Of: map[fqdn.Pattern][]netip.Addr{www: append(block(0, tc.answered), carried...)}},
 			}
 			f.live.For[www] = append(known, carried...)

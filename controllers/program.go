@@ -72,7 +72,7 @@ func (m *memory) conclude(in *observation, done *programmed, now time.Time) {
 			m.contest.asWanted()
 		}
 		if len(m.contest.altered) == 0 {
-			m.carried = done.plan.Left
+			m.carried = done.plan.StillCarried
 		}
 		m.know(ownedBy(in.policy, in.live))
 		done.retryAt = m.contest.settle(now)

@@ -64,7 +64,7 @@ func (r *PolicyReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manage
 
 // policiesOf names the policies that a NetworkPolicy concerns: as theirs, or as a namesake that is in the way.
 func policiesOf(np client.Object) []string {
-	return netpol.PoliciesOf(np.(*networkingv1.NetworkPolicy))
+	return netpol.PoliciesOf(np.(*networkingv1.NetworkPolicy), netpol.NamespacedKind())
 }
 
 func requestsOf(_ context.Context, np client.Object) []reconcile.Request {

@@ -116,7 +116,7 @@ func chanceUntil(e addressbook.Entry) time.Time {
 // fqdnStatus says what is known of one name.
 func (f facts) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alpha1.FQDNStatus {
 	plan := f.done.plan
-	addresses, carried := f.live.For[e.Pattern], plan.Left.Has(e.Pattern)
+	addresses, carried := f.live.For[e.Pattern], plan.StillCarried.Has(e.Pattern)
 	if f.isAudit() {
 		addresses, carried = plan.Allowed[e.Pattern], false
 	}

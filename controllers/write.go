@@ -97,7 +97,7 @@ func (r *PolicyReconciler) write(ctx context.Context, in *observation, step netp
 // show that before it shows the deletion: the reference to a policy that is going would have the object collected.
 func (r *PolicyReconciler) mayAdopt(ctx context.Context, in *observation, step netpol.Step) error {
 	before := in.find(step.Object.Name)
-	if step.Verb != netpol.Update || before == nil || netpol.OwnershipOf(before, in.policy) != netpol.Adoptable {
+	if step.Verb != netpol.Update || before == nil || netpol.OwnershipOf(before, netpol.IdentityOf(in.policy)) != netpol.Adoptable {
 		return nil
 	}
 	live := &v1alpha1.FQDNEgressPolicy{}

@@ -68,7 +68,7 @@ func (g guardOf) refuses(ctx context.Context, addr netip.Addr) bool {
 		return true
 	}
 	guard.AllowedPrivate = []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
-	_, refused := guard.Judge(addr)
+	_, refused := guard.Admit(addr)
 	return refused != ""
 }
 

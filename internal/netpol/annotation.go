@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -27,7 +26,7 @@ import (
 //
 // A line without indentation names the ports of a rule (RuleKey). The lines below it name an owner and its addresses, in
 // order, and a long list goes on in lines indented further. An address is listed below all of its owners or below none.
-const AnnotationAddresses = v1alpha1.GroupName + "/addresses"
+const AnnotationAddresses = group + "/addresses"
 
 // The parts of the text.
 const (

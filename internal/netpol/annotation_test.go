@@ -88,7 +88,7 @@ func TestAnnotationIsBounded(t *testing.T) {
 		}
 	}
 	// What is not listed is carried for the rule as a whole.
-	carried := CarriedFrom(in.Policy, objects.list(), in.DNS, start()).Rules[https]
+	carried := CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start()).Rules[https]
 	if got := len(carried.Unknown); got != 400-len(listed) || got == 0 {
 		t.Errorf("%d unknown, %d listed of 400", got, len(listed))
 	}
@@ -195,7 +195,7 @@ func FuzzAnnotation(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		live := *np.DeepCopy()
 		live.Annotations = map[string]string{AnnotationAddresses: text}
-		carried := CarriedFrom(policy(), []networkingv1.NetworkPolicy{live}, DNS{}, start())
+		carried := CarriedFrom(policy(), nil, []networkingv1.NetworkPolicy{live}, DNS{}, start())
 		for key, r := range carried.Rules {
 			if key != https && key != "" {
 				t.Fatalf("carried in a rule that is not there: %q", key)

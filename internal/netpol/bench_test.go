@@ -15,30 +15,48 @@ import (
 // BenchmarkCompile is one policy with one rule: in the steady state, which is what nearly all calls see, and with one
 // address more than the live object has.
 func BenchmarkCompile(b *testing.B) {
-	for _, n := range []int{1, 100, 1000} {
+	for _, n := range []int{10, 1000, 5000} {
 		b.Run(fmt.Sprintf("steady/addresses=%d", n), func(b *testing.B) { benchmarkCompile(b, n, n, 0) })
 		b.Run(fmt.Sprintf("change/addresses=%d", n), func(b *testing.B) { benchmarkCompile(b, n, n+1, 1) })
 	}
 }
 
 func benchmarkCompile(b *testing.B, before, after, steps int) {
-	p, err := fqdn.ParsePattern("a.example.com")
-	if err != nil {
-		b.Fatal(err)
-	}
-	objects := cluster{}
-	in := input(policy(on(to("a.example.com"), tcp(443))), map[fqdn.Pattern]Name{p: many(before)})
-	for _, s := range Compile(in, start()).Steps {
-		objects.apply(b, s)
-	}
-	in.Live = objects.list()
-	in.Names = map[fqdn.Pattern]Name{p: many(after)}
+	in := settled(b, before)
+	in.Names = map[fqdn.Pattern]Name{pattern(b, "a.example.com"): many(after)}
 	b.ReportAllocs()
 	for b.Loop() {
 		if plan := Compile(in, start()); len(plan.Steps) != steps {
 			b.Fatalf("steps = %v", stepNames(plan.Steps))
 		}
 	}
+}
+
+// BenchmarkLive is what is read of the live objects after each Compile, in the steady state.
+func BenchmarkLive(b *testing.B) {
+	for _, n := range []int{10, 1000, 5000} {
+		b.Run(fmt.Sprintf("addresses=%d", n), func(b *testing.B) {
+			in := settled(b, n)
+			plan := Compile(in, start())
+			b.ReportAllocs()
+			for b.Loop() {
+				if l := Live(in, plan, in.Live); len(l.Addresses) != n {
+					b.Fatalf("%d addresses", len(l.Addresses))
+				}
+			}
+		})
+	}
+}
+
+// settled is a policy with one name of n addresses, all of them written.
+func settled(b *testing.B, n int) Input {
+	objects := cluster{}
+	in := input(policy(on(to("a.example.com"), tcp(443))), map[fqdn.Pattern]Name{pattern(b, "a.example.com"): many(n)})
+	for _, s := range Compile(in, start()).Steps {
+		objects.apply(b, s)
+	}
+	in.Live = objects.list()
+	return in
 }
 
 func many(n int) Name {

@@ -9,9 +9,7 @@ import (
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -42,25 +40,28 @@ func (r CarriedRule) len() int {
 }
 
 // CarriedFrom reads what each rule of the policy's live objects carries: only /32 and /128 blocks, and never the DNS rule's.
-// Of live it reads the objects that have a name that we generate and our label or controller owner reference; the caller
-// passes those that are Ours or Adoptable for the policy. dns is what is known of the cluster DNS now (see withoutDNS).
+// Of live it reads the objects that have a name that we generate and are Ours or Adoptable. dns is what is known of the
+// cluster DNS now (see withoutDNS).
 //
 // The peers say what is carried; the annotation and the status only say for whom. What they say of an address that is no
 // peer counts for nothing, and so does an address that only the spec listed. Where there is no annotation, single addresses
 // that the spec lists as ipBlocks are among Unknown; Compile does not count these while the spec lists them in the same rule.
 //
-// The status adds to the annotation, which is not written when a name gets an address that the rule has already.
-func CarriedFrom(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkPolicy, dns DNS, now time.Time) Carried {
+// reported has what the status says (StatusAddresses). It adds to the annotation, which is not written when a name gets an
+// address that the rule has already.
+func CarriedFrom(
+	policy Policy, reported map[fqdn.Pattern][]netip.Addr, live []networkingv1.NetworkPolicy, dns DNS, now time.Time,
+) Carried {
 	c := Carried{Since: now, Rules: map[RuleKey]CarriedRule{}}
-	today, told := dns.rules(), ownersTold(policy)
+	today, owned := dns.rules(), ownersIn(policy, reported)
 	for i := range live {
-		_, index, ok := parseObjectName(live[i].Name)
-		if !ok || !isMarked(&live[i]) {
+		index, ok := policy.indexOf(live[i].Name)
+		if !ok || OwnershipOf(&live[i], policy.Identity) == Foreign {
 			continue
 		}
 		owners := ownersFrom(&live[i])
 		for _, r := range specRules(&live[i], index, today) {
-			c.take(&r, owners, told)
+			c.take(&r, owners, owned)
 		}
 	}
 	for key, r := range c.Rules {
@@ -73,22 +74,14 @@ func CarriedFrom(policy *v1alpha1.FQDNEgressPolicy, live []networkingv1.NetworkP
 	return c
 }
 
-// ownersTold returns for whom each rule of the spec has addresses as the status says: the first ones of each name.
-func ownersTold(policy *v1alpha1.FQDNEgressPolicy) addressOwners {
-	told := make(map[fqdn.Pattern][]string, len(policy.Status.FQDNs))
-	for i := range policy.Status.FQDNs {
-		if p, err := fqdn.ParsePattern(policy.Status.FQDNs[i].FQDN); err == nil {
-			told[p] = policy.Status.FQDNs[i].Addresses
-		}
-	}
+// ownersIn returns for whom each rule has addresses, as the status reports it.
+func ownersIn(policy Policy, reported map[fqdn.Pattern][]netip.Addr) addressOwners {
 	owners := addressOwners{}
-	for _, r := range rulesOf(policy.Spec.Egress) {
+	for _, r := range mergeRules(policy.Rules) {
 		of := map[netip.Addr][]addressOwner{}
 		for _, p := range r.patterns {
-			for _, s := range told[p] {
-				if a, err := netip.ParseAddr(s); err == nil {
-					of[a] = append(of[a], addressOwner{pattern: p})
-				}
+			for _, a := range reported[p] {
+				of[a] = append(of[a], addressOwner{pattern: p})
 			}
 		}
 		owners[r.key] = of
@@ -96,13 +89,13 @@ func ownersTold(policy *v1alpha1.FQDNEgressPolicy) addressOwners {
 	return owners
 }
 
-func (c *Carried) take(r *networkingv1.NetworkPolicyEgressRule, owners, told addressOwners) {
+func (c *Carried) take(r *networkingv1.NetworkPolicyEgressRule, owners, reported addressOwners) {
 	_, key := canonicalPorts(r.Ports)
 	carried := c.Rules[key]
 	for i := range r.To {
 		if a, ok := singleAddress(&r.To[i]); ok {
 			carried.add(a, owners.of(key, a))
-			if names := told.of(key, a); len(names) > 0 {
+			if names := reported.of(key, a); len(names) > 0 {
 				carried.add(a, names)
 			}
 		}
@@ -130,15 +123,6 @@ func (r *CarriedRule) add(a netip.Addr, owners []addressOwner) {
 	}
 }
 
-// isMarked tells whether np says that it belongs to a policy.
-func isMarked(np *networkingv1.NetworkPolicy) bool {
-	controller := metav1.GetControllerOfNoCopy(np)
-	if controller == nil {
-		return np.Labels[LabelPolicy] != ""
-	}
-	return isPolicyRef(controller)
-}
-
 // specRules returns the egress rules of a live object without the DNS rules.
 func specRules(np *networkingv1.NetworkPolicy, index int, today []networkingv1.NetworkPolicyEgressRule) []networkingv1.NetworkPolicyEgressRule {
 	if index > 0 {
@@ -147,10 +131,10 @@ func specRules(np *networkingv1.NetworkPolicy, index int, today []networkingv1.N
 	return withoutDNS(np.Spec.Egress, today)
 }
 
-// Covers tells whether every rule of the spec that lists names carried something, so that writing before any of them has
+// Covers tells whether every rule of the policy that lists names carried something, so that writing before any of them has
 // answered takes nothing away.
-func (c Carried) Covers(spec *v1alpha1.FQDNEgressPolicySpec) bool {
-	return !slices.ContainsFunc(rulesOf(spec.Egress), func(r rule) bool {
+func (c Carried) Covers(p Policy) bool {
+	return !slices.ContainsFunc(mergeRules(p.Rules), func(r rule) bool {
 		return len(r.patterns) > 0 && c.Rules[r.key].len() == 0
 	})
 }
@@ -165,10 +149,10 @@ func (c Carried) Has(p fqdn.Pattern) bool {
 	return false
 }
 
-// carriedLeft returns what was carried for rules and patterns that the spec has and is not over. What is due but lingers is
+// stillCarried returns what was carried for rules and patterns that the spec has and is not over. What is due but lingers is
 // not over as long as nothing is written.
-func (c *compilation) carriedLeft(nothingWritten bool) Carried {
-	left := Carried{Since: c.in.Carried.Since, Rules: map[RuleKey]CarriedRule{}}
+func (c *compilation) stillCarried(nothingWritten bool) Carried {
+	all := Carried{Since: c.in.Carried.Since, Rules: map[RuleKey]CarriedRule{}}
 	counts := func(until time.Time) bool {
 		if nothingWritten {
 			until = until.Add(Linger)
@@ -194,10 +178,10 @@ func (c *compilation) carriedLeft(nothingWritten bool) Carried {
 			still.Unknown = carried.Unknown
 		}
 		if still.len() > 0 {
-			left.Rules[r.key] = still
+			all.Rules[r.key] = still
 		}
 	}
-	return left
+	return all
 }
 
 // untilFor returns when what was carried for p is due to go: once p had a good answer in each family and its retention has

@@ -53,9 +53,9 @@ func TestCarriedFromSkipsTheDNSRule(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			in := input(p.DeepCopy(), names)
+			in := input(p, names)
 			if tt.omit {
-				in.Policy.Spec.ClusterDNS = v1alpha1.ClusterDNSOmit
+				in.Policy.ClusterDNS = false
 			}
 			if tt.written != nil {
 				tt.written(&in.DNS)
@@ -66,7 +66,7 @@ func TestCarriedFromSkipsTheDNSRule(t *testing.T) {
 			if tt.now != nil {
 				tt.now(&now)
 			}
-			if diff := cmp.Diff(want, carriedText(CarriedFrom(in.Policy, objects.list(), now, start()))); diff != "" {
+			if diff := cmp.Diff(want, carriedText(CarriedFrom(in.Policy, nil, objects.list(), now, start()))); diff != "" {
 				t.Errorf("carried (-want +got):\n%s", diff)
 			}
 		})
@@ -87,7 +87,7 @@ func TestCarriedFromSkipsTheDNSRuleWhereNoOtherHasItsPorts(t *testing.T) {
 			if changed {
 				in.DNS.ClusterIPs = addrs("10.96.0.99")
 			}
-			if diff := cmp.Diff(want, carriedText(CarriedFrom(in.Policy, objects.list(), in.DNS, start()))); diff != "" {
+			if diff := cmp.Diff(want, carriedText(CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start()))); diff != "" {
 				t.Errorf("carried (-want +got):\n%s", diff)
 			}
 		})
@@ -107,12 +107,12 @@ func TestCarriedListsOnlyWhatNoNameHas(t *testing.T) {
 func TestCarriedIsNotReportedByAudit(t *testing.T) {
 	in := input(policy(on(to("a.example.com"), tcp(443))), nil)
 	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {Of: map[fqdn.Pattern][]netip.Addr{pattern(t, "a.example.com"): addrs("192.0.2.1")}}}}
-	in.Policy.Spec.Mode = v1alpha1.ModeAudit
+	in.Policy.Audit = true
 	plan := Compile(in, start())
 	if plan.AddressCount != 0 || len(plan.CarriedFor) > 0 {
 		t.Errorf("AddressCount = %d, CarriedFor %v, want none", plan.AddressCount, plan.CarriedFor)
 	}
-	in.Policy.Spec.Mode, in.Carried = v1alpha1.ModeEnforce, plan.Left
+	in.Policy.Audit, in.Carried = false, plan.StillCarried
 	if plan := Compile(in, start()); plan.AddressCount != 1 {
 		t.Errorf("enforced again: AddressCount = %d, want 1", plan.AddressCount)
 	}
@@ -131,7 +131,7 @@ func TestCarriedFromTakesSingleAddressesOfMarkedObjectsOnly(t *testing.T) {
 	stray.Name = "copy"
 	foreign.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.1/32"
 	stray.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.2/32"
-	got := CarriedFrom(policy(), []networkingv1.NetworkPolicy{*foreign, *stray, *np}, DNS{}, start())
+	got := CarriedFrom(policy(), nil, []networkingv1.NetworkPolicy{*foreign, *stray, *np}, DNS{}, start())
 	want := Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"": {Unknown: addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1")}}}
 	if diff := cmp.Diff(want, got, addrComparer()); diff != "" {
 		t.Errorf("carried (-want +got):\n%s", diff)
@@ -183,7 +183,7 @@ func TestCarriedStaysInItsRuleOnly(t *testing.T) {
 	objects := cluster{}
 	objects.run(t, input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")})), start())
 	in := input(policy(on(to("a.example.com"), tcp(80))), nil) // the ports were edited while no process ran
-	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	plan := objects.run(t, in, start())
 	if len(plan.Carried) != 0 || len(objects.peersOf("TCP/80", in.DNS)) != 0 || len(objects.peersOf(https, in.DNS)) != 0 {
 		t.Errorf("carried %v into another rule: %v", plan.Carried, objects)
@@ -194,23 +194,23 @@ func TestCarriedThatIsOverStaysOver(t *testing.T) {
 	p := policy(on(to("a.example.com"), tcp(443)), on(to("b.example.com"), tcp(22)))
 	objects := cluster{}
 	objects.run(t, input(p, namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1"), "b.example.com": answered("192.0.2.2")})), start())
-	carried := CarriedFrom(p, objects.list(), DNS{}, start())
+	carried := CarriedFrom(p, nil, objects.list(), DNS{}, start())
 
 	in := input(p, namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.7"), "b.example.com": {}}))
 	in.Carried, in.Live = carried, objects.list()
 	early := Compile(in, start())
-	if diff := cmp.Diff(carried, early.Left, addrComparer()); diff != "" {
+	if diff := cmp.Diff(carried, early.StillCarried, addrComparer()); diff != "" {
 		t.Errorf("before retention has passed all is left: %s", diff)
 	}
 	// Retention has passed for a, and a write takes along what was due; b never answered.
 	late := Compile(in, start().Add(6*time.Minute))
 	want := Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"TCP/22": {Of: map[fqdn.Pattern][]netip.Addr{pattern(t, "b.example.com"): addrs("192.0.2.2")}}}}
-	if diff := cmp.Diff(want, late.Left, addrComparer()); diff != "" {
+	if diff := cmp.Diff(want, late.StillCarried, addrComparer()); diff != "" {
 		t.Error(diff)
 	}
 	// A rule that the spec has no more is over at once.
 	in.Policy = policy(on(to("a.example.com"), tcp(443)))
-	if left, found := Compile(in, start()).Left.Rules["TCP/22"]; found {
+	if left, found := Compile(in, start()).StillCarried.Rules["TCP/22"]; found {
 		t.Errorf("left for a rule that is gone: %v", left)
 	}
 }
@@ -228,7 +228,7 @@ func TestCarriedCovers(t *testing.T) {
 		"one of two not covered": {[]v1alpha1.EgressRule{on(to("a.example.com"), tcp(443)), to("b.example.com")}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := c.Covers(&policy(tc.rules...).Spec); got != tc.want {
+			if got := c.Covers(policy(tc.rules...)); got != tc.want {
 				t.Errorf("Covers = %t, want %t", got, tc.want)
 			}
 		})
@@ -241,7 +241,7 @@ func TestIPBlocksOfTheSpecAreNotCarried(t *testing.T) {
 	in := input(policy(r), nil)
 	objects := cluster{}
 	objects.run(t, in, start())
-	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	in.Live = objects.list()
 	plan := Compile(in, start())
 	if len(plan.Steps) > 0 || len(plan.Carried) > 0 || plan.AddressCount != 0 || !plan.Next.IsZero() {

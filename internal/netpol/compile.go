@@ -10,7 +10,6 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -20,7 +19,7 @@ import (
 // policy with several objects therefore leaves, between its steps, pods that only some of them select.
 func Compile(in Input, now time.Time) Plan {
 	c := read(in.withDefaults(), now)
-	if in.Policy.Spec.Mode == v1alpha1.ModeAudit {
+	if in.Policy.Audit {
 		return c.plan(c.want(false))
 	}
 	w := c.want(true)
@@ -49,13 +48,13 @@ type judged struct {
 }
 
 func read(in Input, now time.Time) *compilation {
-	c := &compilation{in: in, now: now, rules: rulesOf(in.Policy.Spec.Egress)}
+	c := &compilation{in: in, now: now, rules: mergeRules(in.Policy.Rules)}
 	today := in.DNS.rules()
-	if in.Policy.Spec.ClusterDNS != v1alpha1.ClusterDNSOmit {
+	if in.Policy.ClusterDNS {
 		c.dns = today
 	}
 	c.live = readLive(&c.in, c.rules, today)
-	if in.Policy.Spec.Mode == v1alpha1.ModeAudit {
+	if in.Policy.Audit {
 		clear(c.live.foreign) // no name is needed
 	}
 	c.judged = map[fqdn.Pattern]judged{}
@@ -72,7 +71,7 @@ func read(in Input, now time.Time) *compilation {
 func judge(g Guard, addresses []Address) judged {
 	j := judged{addresses: make([]Address, 0, len(addresses))}
 	for _, a := range addresses {
-		peer, refused := g.Judge(a.Addr)
+		peer, refused := g.Admit(a.Addr)
 		if refused != "" {
 			j.refused = append(j.refused, Refusal{Addr: a.Addr, Reason: refused})
 			continue
@@ -91,7 +90,7 @@ func (c *compilation) plan(w *wanted) Plan {
 	specs := c.specs(w.peers)
 	plan.Steps = c.steps(specs, w.peers)
 	for i := range specs {
-		name := ObjectName(c.in.Policy.Name, i)
+		name := c.in.Policy.ObjectName(i)
 		switch {
 		case c.live.foreign[i] && (i == 0 || plan.LeftOut > 0):
 			plan.Conflicts = append(plan.Conflicts, name)
@@ -100,7 +99,7 @@ func (c *compilation) plan(w *wanted) Plan {
 		}
 	}
 	c.report(&plan, w.peers)
-	plan.Left = c.carriedLeft(len(plan.Steps) == 0)
+	plan.StillCarried = c.stillCarried(len(plan.Steps) == 0)
 	return plan
 }
 

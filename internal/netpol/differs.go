@@ -36,7 +36,7 @@ func Differs(sent, got *networkingv1.NetworkPolicy) string {
 }
 
 func differingMetadata(sent, got *networkingv1.NetworkPolicy) string {
-	for _, label := range []string{LabelManagedBy, LabelPolicy} {
+	for _, label := range []string{LabelManagedBy, LabelPolicy, LabelKind} {
 		value, found := got.Labels[label]
 		switch want := sent.Labels[label]; {
 		case !found && want != "":

@@ -71,7 +71,7 @@ func TestDiffers(t *testing.T) {
 			if words := Differs(plan.Steps[0].Object, &got); words != tt.want {
 				t.Errorf("Differs = %q, want %q", words, tt.want)
 			}
-			if OwnershipOf(&got, in.Policy) == Foreign {
+			if OwnershipOf(&got, in.Policy.Identity) == Foreign {
 				return // it is not ours to repair
 			}
 			// What differs is written again, and only that.

@@ -30,9 +30,9 @@ func drawInput(t *rapid.T, now time.Time) Input {
 		rules = append(rules, v1alpha1.EgressRule{To: rapid.SliceOfN(peers, 1, 4).Draw(t, "to"), Ports: ports.Draw(t, "ports")})
 	}
 	in := input(policy(rules...), map[fqdn.Pattern]Name{})
-	in.Policy.Spec.ClusterDNS = rapid.SampledFrom([]v1alpha1.ClusterDNS{"", "Omit"}).Draw(t, "dns")
+	in.Policy.ClusterDNS = rapid.Bool().Draw(t, "dns")
 	if rapid.IntRange(0, 9).Draw(t, "audit") == 0 {
-		in.Policy.Spec.Mode = v1alpha1.ModeAudit
+		in.Policy.Audit = true
 	}
 	for _, s := range []string{"a.example.com", "b.example.com", "c.example.com", "*.example.com"} {
 		in.Names[pattern(t, s)] = drawName(t, now)

@@ -4,6 +4,7 @@
 package netpol
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestEdge7_ZeroAddressesIsNoRule(t *testing.T) {
 func TestEdge8_PolicyTypesIsAlwaysEgress(t *testing.T) {
 	objects := cluster{}
 	in := input(policy(), nil)
-	in.Policy.Spec.ClusterDNS = v1alpha1.ClusterDNSOmit
+	in.Policy.ClusterDNS = false
 	objects.run(t, in, start())
 	spec := objects["web-fqdn"].Spec
 	if diff := cmp.Diff([]networkingv1.PolicyType{"Egress"}, spec.PolicyTypes); diff != "" || len(spec.Egress) > 0 {
@@ -47,18 +48,18 @@ func TestEdge9_DefaultsOfTheAPIServerAreNoDrift(t *testing.T) {
 		v1alpha1.EgressPeer{PodSelector: &v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{}}},
 		v1alpha1.EgressPeer{NamespaceSelector: &v1alpha1.LabelSelector{MatchExpressions: []v1alpha1.LabelSelectorRequirement{{Key: "x", Operator: "Exists", Values: []v1alpha1.LabelValue{}}}}},
 		v1alpha1.EgressPeer{IPBlock: &v1alpha1.IPBlock{CIDR: "192.0.2.0/24", Except: []string{}}})
-	in := input(policy(r), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")}))
-	in.Policy.Spec.PodSelector.MatchExpressions = []v1alpha1.LabelSelectorRequirement{}
-	in.Live = nil
+	p := apiPolicy(r)
+	p.Spec.PodSelector.MatchExpressions = []v1alpha1.LabelSelectorRequirement{}
+	in := input(PolicyOf(p), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")}))
 	objects := cluster{}
 	plan := objects.run(t, in, start()) // fails when the second plan is not empty
 	if diff := cmp.Diff(plan.Steps[0].Object.Spec, objects["web-fqdn"].Spec); diff != "" {
 		t.Errorf("the API server returns something else (-written +returned):\n%s", diff)
 	}
 	// nil and empty differ where it matters: a nil podSelector would be any pod of the namespaces.
-	p := objects["web-fqdn"]
-	p.Spec.Egress[1].To[0].PodSelector, p.Spec.Egress[1].To[0].NamespaceSelector = nil, p.Spec.Egress[1].To[0].PodSelector
-	in.Live = []networkingv1.NetworkPolicy{p}
+	np := objects["web-fqdn"]
+	np.Spec.Egress[1].To[0].PodSelector, np.Spec.Egress[1].To[0].NamespaceSelector = nil, np.Spec.Egress[1].To[0].PodSelector
+	in.Live = []networkingv1.NetworkPolicy{np}
 	onlyUpdate(t, Compile(in, start()))
 }
 
@@ -149,7 +150,7 @@ func TestEdge24_DNSStaysReachable(t *testing.T) {
 	if ports := objects["web-fqdn"].Spec.Egress[1].Ports; len(ports) != 1 || *ports[0].Port != intstr.FromInt32(5353) {
 		t.Errorf("ports of the pods: %v", ports)
 	}
-	in.Policy.Spec.ClusterDNS = v1alpha1.ClusterDNSOmit
+	in.Policy.ClusterDNS = false
 	objects.run(t, in, start())
 	if len(allowed(objects)) > 0 {
 		t.Error("clusterDNS Omit leaves the rule there")
@@ -170,14 +171,14 @@ func TestEdge26_MappedAddressesAreUnwrapped(t *testing.T) {
 
 func TestEdge30_GuardJudgesRetainedAndCarriedAddressesToo(t *testing.T) {
 	p := policy(on(to("a.example.com"), tcp(443)))
-	p.Spec.AllowedPrivateCIDRs = []v1alpha1.CIDR{"10.1.0.0/16"}
+	p.AllowedPrivate = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}
 	objects := cluster{}
 	objects.run(t, input(p, namesOf(t, map[string]Name{"a.example.com": answered("10.1.0.1", "10.1.0.2", "192.0.2.1")})), start())
-	p.Spec.AllowedPrivateCIDRs = nil
+	p.AllowedPrivate = nil
 	retained := answered("10.1.0.1")
 	retained.Addresses[0] = Address{Addr: addrs("10.1.0.1")[0], Until: start().Add(time.Hour)}
 	in := input(p, namesOf(t, map[string]Name{"a.example.com": retained}))
-	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	objects.run(t, in, start())
 	if diff := cmp.Diff([]string{"192.0.2.1"}, objects.peersOf(https, in.DNS)); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)

@@ -24,19 +24,19 @@ var update = flag.Bool("update", false, "write the golden files")
 
 // TestGolden shows what is written for typical policies. The golden files are also given to a real API server.
 func TestGolden(t *testing.T) {
-	tests := map[string]func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)){
-		"one-name": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+	tests := map[string]func() (Policy, map[string]Name, func(*Input)){
+		"one-name": func() (Policy, map[string]Name, func(*Input)) {
 			return policy(on(to("www.google.com"), tcp(443))),
 				map[string]Name{"www.google.com": answered("2a00:1450:400f:801::2004", "142.250.74.36")}, nil
 		},
-		"rules-with-equal-ports-become-one": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"rules-with-equal-ports-become-one": func() (Policy, map[string]Name, func(*Input)) {
 			return policy(
 					on(to("a.example.com"), tcp(443), tcp(80)),
 					on(to("b.example.com"), tcp(22)),
 					on(to("c.example.com", "a.example.com"), tcp(80), v1alpha1.EgressPort{Port: tcp(443).Port}, tcp(443))),
 				map[string]Name{"a.example.com": answered("192.0.2.2", "192.0.2.10"), "b.example.com": answered("192.0.2.2"), "c.example.com": answered("192.0.2.1")}, nil
 		},
-		"ordinary-peers-come-first": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"ordinary-peers-come-first": func() (Policy, map[string]Name, func(*Input)) {
 			r := on(to("a.example.com"), tcp(443))
 			namespaces := v1alpha1.EgressPeer{NamespaceSelector: &v1alpha1.LabelSelector{MatchExpressions: []v1alpha1.LabelSelectorRequirement{
 				{Key: "team", Operator: metav1.LabelSelectorOpIn, Values: []v1alpha1.LabelValue{"x", "y"}},
@@ -46,7 +46,7 @@ func TestGolden(t *testing.T) {
 			r.To = append(r.To, pods("db"), block("203.0.113.0/24", "203.0.113.128/25"), block("192.0.2.7/32"), namespaces, pods("db"), all)
 			return policy(r), map[string]Name{"a.example.com": answered("192.0.2.1", "192.0.2.7")}, nil
 		},
-		"ports-of-every-kind": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"ports-of-every-kind": func() (Policy, map[string]Name, func(*Input)) {
 			named := v1alpha1.EgressRule{To: []v1alpha1.EgressPeer{pods("db")}, Ports: []v1alpha1.EgressPort{{Port: npPort("", "postgres", 0).Port}}}
 			return policy(
 					to("all.example.com"),
@@ -55,32 +55,32 @@ func TestGolden(t *testing.T) {
 					named),
 				map[string]Name{"all.example.com": answered("192.0.2.1"), "range.example.com": answered("192.0.2.2"), "protocol.example.com": answered("192.0.2.3")}, nil
 		},
-		"nothing-resolves": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"nothing-resolves": func() (Policy, map[string]Name, func(*Input)) {
 			return policy(on(to("a.example.com", "*.example.org"), tcp(443))), nil, nil
 		},
-		"nothing-allowed": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"nothing-allowed": func() (Policy, map[string]Name, func(*Input)) {
 			p := policy()
-			p.Spec.PodSelector = v1alpha1.LabelSelector{}
-			p.Spec.ClusterDNS = v1alpha1.ClusterDNSOmit
+			p.PodSelector = metav1.LabelSelector{}
+			p.ClusterDNS = false
 			return p, nil, nil
 		},
-		"dns-by-convention": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"dns-by-convention": func() (Policy, map[string]Name, func(*Input)) {
 			return policy(), nil, func(in *Input) { in.DNS = DNS{Extra: addrs("169.254.20.10")} }
 		},
-		"dns-of-openshift": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"dns-of-openshift": func() (Policy, map[string]Name, func(*Input)) {
 			return policy(), nil, func(in *Input) {
 				in.DNS.Namespace, in.DNS.Selector = "openshift-dns", map[string]string{"dns.operator.openshift.io/daemonset-dns": "default"}
 				in.DNS.ClusterIPs = addrs("172.30.0.10", "fd02::a")
 				in.DNS.TargetPorts = []DNSPort{{"UDP", 5353}, {"TCP", 5353}}
 			}
 		},
-		"dns-without-selector": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"dns-without-selector": func() (Policy, map[string]Name, func(*Input)) {
 			return policy(), nil, func(in *Input) { in.DNS.Selector = nil; in.DNS.Extra = addrs("169.254.20.10", "10.96.0.10") }
 		},
-		"dns-rule-stands-apart": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"dns-rule-stands-apart": func() (Policy, map[string]Name, func(*Input)) {
 			return policy(on(to("dns.google"), udp(53), tcp(53))), map[string]Name{"dns.google": answered("8.8.8.8")}, nil
 		},
-		"several-objects": func() (*v1alpha1.FQDNEgressPolicy, map[string]Name, func(*Input)) {
+		"several-objects": func() (Policy, map[string]Name, func(*Input)) {
 			r := on(to("a.example.com"), tcp(443))
 			r.To = append(r.To, pods("db"))
 			return policy(r, on(to("b.example.com"), tcp(80))),

@@ -6,8 +6,6 @@ package netpol
 import (
 	"fmt"
 	"net/netip"
-
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
 // Guard says which addresses of answers may become peers. Whoever runs the zone of a listed name chooses its answers;
@@ -23,13 +21,13 @@ type Guard struct {
 	NAT64 []netip.Prefix
 }
 
-// Judge returns the address to write for an address of an answer, or why it is refused and what to write instead, in words for
+// Admit returns the address to write for an address of an answer, or why it is refused and what to write instead, in words for
 // a person, at most 256 bytes.
 //
 // An IPv4-mapped address is what it wraps: sockets send IPv4 packets to it, and it is written so. One that a gateway
 // translates to IPv4 (NAT64, 6to4, Teredo, SIIT) must pass in both forms and is written as it is, for so the pod's packets
 // carry it. Documentation and benchmarking ranges are ordinary.
-func (g Guard) Judge(a netip.Addr) (peer netip.Addr, refused string) {
+func (g Guard) Admit(a netip.Addr) (peer netip.Addr, refused string) {
 	if !a.IsValid() {
 		return netip.Addr{}, "not an address"
 	}
@@ -38,20 +36,20 @@ func (g Guard) Judge(a netip.Addr) (peer netip.Addr, refused string) {
 	}
 	peer = a.Unmap()
 	inside := g.embedded(peer)
-	if refused = g.judge(peer, peer, len(inside) > 0 && inside[0].own); refused != "" {
+	if refused = g.screen(peer, peer, len(inside) > 0 && inside[0].own); refused != "" {
 		return netip.Addr{}, refused
 	}
 	for _, in := range inside {
-		if refused = g.judge(in.addr, peer, false); refused != "" {
+		if refused = g.screen(in.addr, peer, false); refused != "" {
 			return netip.Addr{}, fmt.Sprintf("leads to %s by %s: %s", in.addr, in.mechanism, refused)
 		}
 	}
 	return peer, ""
 }
 
-// judge looks at one form of an address; written is the form that a peer has. The prefix of an own NAT64 gateway is not
+// screen looks at one form of an address; written is the form that a peer has. The prefix of an own NAT64 gateway is not
 // looked at for being private.
-func (g Guard) judge(a, written netip.Addr, ownNAT64 bool) (refused string) {
+func (g Guard) screen(a, written netip.Addr, ownNAT64 bool) (refused string) {
 	if refused = unusable(a); refused != "" {
 		return refused + ": correct the DNS record"
 	}
@@ -96,15 +94,4 @@ func anyContains(prefixes []netip.Prefix, a netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// prefixesOf leaves out what is no CIDR: the CRD refuses it, and nothing must open because of it.
-func prefixesOf(cidrs []v1alpha1.CIDR) []netip.Prefix {
-	prefixes := make([]netip.Prefix, 0, len(cidrs))
-	for _, c := range cidrs {
-		if p, err := netip.ParsePrefix(string(c)); err == nil {
-			prefixes = append(prefixes, p)
-		}
-	}
-	return prefixes
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestGuardJudge(t *testing.T) {
+func TestGuardAdmit(t *testing.T) {
 	cluster := []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12"), netip.MustParsePrefix("fd00:96::/108"), netip.MustParsePrefix("203.0.113.64/26")}
 	everything := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	tests := []struct {
@@ -112,26 +112,26 @@ func TestGuardJudge(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.addr, func(t *testing.T) {
 			g := Guard{Cluster: cluster, AllowedPrivate: tt.private}
-			if _, words := g.Judge(netip.MustParseAddr(tt.addr)); len(words) > 256 {
+			if _, words := g.Admit(netip.MustParseAddr(tt.addr)); len(words) > 256 {
 				t.Errorf("%d bytes: %s", len(words), words)
 			}
-			peer, refused := g.Judge(netip.MustParseAddr(tt.addr))
+			peer, refused := g.Admit(netip.MustParseAddr(tt.addr))
 			if tt.refused != "" {
 				if peer.IsValid() || !strings.Contains(refused, tt.refused) {
-					t.Fatalf("Judge = %v, %q; want a refusal with %q", peer, refused, tt.refused)
+					t.Fatalf("Admit = %v, %q; want a refusal with %q", peer, refused, tt.refused)
 				}
 				return
 			}
 			if peer.String() != tt.want || refused != "" {
-				t.Fatalf("Judge = %v, %q; want %s", peer, refused, tt.want)
+				t.Fatalf("Admit = %v, %q; want %s", peer, refused, tt.want)
 			}
 		})
 	}
 }
 
 func TestGuardRefusesTheZeroAddr(t *testing.T) {
-	if peer, refused := (Guard{}).Judge(netip.Addr{}); peer.IsValid() || refused == "" {
-		t.Fatalf("Judge = %v, %q; want a refusal", peer, refused)
+	if peer, refused := (Guard{}).Admit(netip.Addr{}); peer.IsValid() || refused == "" {
+		t.Fatalf("Admit = %v, %q; want a refusal", peer, refused)
 	}
 }
 
@@ -160,23 +160,23 @@ func TestGuardUnwrapsTheNetworksOwnNAT64(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.prefix, func(t *testing.T) {
 			g := Guard{NAT64: prefixes("2001:db8:ffff::/72", tt.prefix)} // the first is none, and passed over
-			if peer, refused := g.Judge(netip.MustParseAddr(tt.good)); refused != "" || peer != netip.MustParseAddr(tt.good) {
+			if peer, refused := g.Admit(netip.MustParseAddr(tt.good)); refused != "" || peer != netip.MustParseAddr(tt.good) {
 				t.Errorf("%s: %v, %q", tt.good, peer, refused)
 			}
 			for addr, want := range map[string]string{
 				tt.metadata: "leads to 169.254.169.254 by NAT64 (" + tt.prefix + "): link-local",
 				tt.private:  "leads to 10.0.0.1 by NAT64 (" + tt.prefix + "): private address: list 10.0.0.1/32",
 			} {
-				if _, refused := g.Judge(netip.MustParseAddr(addr)); !strings.Contains(refused, want) {
+				if _, refused := g.Admit(netip.MustParseAddr(addr)); !strings.Contains(refused, want) {
 					t.Errorf("%s: %q, want %q", addr, refused, want)
 				}
 			}
 			g.AllowedPrivate = prefixes("10.0.0.0/8")
-			if _, refused := g.Judge(netip.MustParseAddr(tt.private)); refused != "" {
+			if _, refused := g.Admit(netip.MustParseAddr(tt.private)); refused != "" {
 				t.Errorf("%s inside allowedPrivateCIDRs: %q", tt.private, refused)
 			}
 			g.Cluster = prefixes(tt.prefix)
-			if _, refused := g.Judge(netip.MustParseAddr(tt.good)); !strings.Contains(refused, "own range "+tt.prefix) {
+			if _, refused := g.Admit(netip.MustParseAddr(tt.good)); !strings.Contains(refused, "own range "+tt.prefix) {
 				t.Errorf("%s inside --cluster-cidrs: %q", tt.good, refused)
 			}
 		})
@@ -187,7 +187,7 @@ func TestGuardUnwrapsTheNetworksOwnNAT64(t *testing.T) {
 func TestGuardReadsMappedBlocks(t *testing.T) {
 	g := Guard{Cluster: prefixes("::ffff:10.1.0.0/112"), AllowedPrivate: prefixes("::ffff:10.0.0.0/104")}
 	for addr, want := range map[string]string{"10.0.0.1": "", "10.1.0.1": "inside the cluster's own range", "192.168.0.1": "private"} {
-		if _, refused := g.Judge(netip.MustParseAddr(addr)); !strings.HasPrefix(refused, want) || (refused == "") != (want == "") {
+		if _, refused := g.Admit(netip.MustParseAddr(addr)); !strings.HasPrefix(refused, want) || (refused == "") != (want == "") {
 			t.Errorf("%s: %q, want %q", addr, refused, want)
 		}
 	}
@@ -200,7 +200,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 		Cluster: prefixes("254.100.100.0/24", "2001:db8:ffff:ffff:ff:ffff:ffff:ffff/128"),
 	}
 	for _, s := range []string{"2001:db8:ffff:ffff:ff:ffff:fff0:ffff", "2001:db8:ffff:ffff:ff:ffff:a9fe:a9fe", "2001:db8:ffff:ffff:fe:64:6400:c8ff", "2001:db8:ffff:ffff:ff:ffff:ffff:ffff"} {
-		if _, refused := g.Judge(netip.MustParseAddr(s)); refused == "" || len(refused) > 256 {
+		if _, refused := g.Admit(netip.MustParseAddr(s)); refused == "" || len(refused) > 256 {
 			t.Errorf("%s: %d bytes: %s", s, len(refused), refused)
 		}
 	}
@@ -233,26 +233,26 @@ func FuzzGuard(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		a, _ := netip.AddrFromSlice(raw)
 		own := Guard{NAT64: prefixes("2001:db8:64::/96", "2001:db8:65::/48")}
-		if peer, refused := own.Judge(a); refused == "" && len(own.embedded(peer)) > 0 {
-			if _, refused := (Guard{}).Judge(own.embedded(peer)[0].addr); refused != "" {
+		if peer, refused := own.Admit(a); refused == "" && len(own.embedded(peer)) > 0 {
+			if _, refused := (Guard{}).Admit(own.embedded(peer)[0].addr); refused != "" {
 				t.Fatalf("%v leads to %v: %s", peer, own.embedded(peer)[0].addr, refused)
 			}
 		}
-		peer, refused := Guard{}.Judge(a)
+		peer, refused := Guard{}.Admit(a)
 		if len(refused) > 256 {
-			t.Fatalf("Judge(%v): %d bytes", a, len(refused))
+			t.Fatalf("Admit(%v): %d bytes", a, len(refused))
 		}
 		if (refused == "") != peer.IsValid() {
-			t.Fatalf("Judge(%v) = %v, %q", a, peer, refused)
+			t.Fatalf("Admit(%v) = %v, %q", a, peer, refused)
 		}
 		if refused != "" {
 			return
 		}
 		if peer != a.Unmap() {
-			t.Fatalf("Judge(%v) gives another address: %v", a, peer)
+			t.Fatalf("Admit(%v) gives another address: %v", a, peer)
 		}
 		if !peer.IsGlobalUnicast() || peer.IsPrivate() || peer.IsLinkLocalUnicast() || peer.Is4In6() {
-			t.Fatalf("Judge(%v) lets %v through", a, peer)
+			t.Fatalf("Admit(%v) lets %v through", a, peer)
 		}
 	})
 }

@@ -66,7 +66,9 @@ func namesOf(t failer, names map[string]Name) map[fqdn.Pattern]Name {
 	return out
 }
 
-func policy(rules ...v1alpha1.EgressRule) *v1alpha1.FQDNEgressPolicy {
+func policy(rules ...v1alpha1.EgressRule) Policy { return PolicyOf(apiPolicy(rules...)) }
+
+func apiPolicy(rules ...v1alpha1.EgressRule) *v1alpha1.FQDNEgressPolicy {
 	p := &v1alpha1.FQDNEgressPolicy{}
 	p.Name, p.Namespace, p.UID = "web", "shop", "uid-1"
 	p.Spec.PodSelector = v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{"app": "web"}}
@@ -105,7 +107,7 @@ func pods(app v1alpha1.LabelValue) v1alpha1.EgressPeer {
 }
 
 // input is an Input for p with the usual DNS facts and Service range.
-func input(p *v1alpha1.FQDNEgressPolicy, names map[fqdn.Pattern]Name) Input {
+func input(p Policy, names map[fqdn.Pattern]Name) Input {
 	return Input{
 		Policy:   p,
 		Names:    names,
@@ -204,7 +206,7 @@ func stepNames(steps []Step) []string {
 func (c cluster) peersOf(key RuleKey, dns DNS) []string {
 	var out []string
 	for _, np := range c.list() {
-		_, i, _ := parseObjectName(np.Name)
+		_, i, _ := NamespacedKind().parse(np.Name)
 		for _, r := range specRules(&np, i, dns.rules()) {
 			if _, k := canonicalPorts(r.Ports); k != key {
 				continue

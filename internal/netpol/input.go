@@ -9,7 +9,6 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -24,7 +23,7 @@ const Linger = 30 * time.Second
 
 // Input is all that Compile looks at. Compile changes none of it and keeps none of it.
 type Input struct {
-	Policy *v1alpha1.FQDNEgressPolicy
+	Policy Policy
 	// Names has what is known of the names and patterns of the policy, keyed by fqdn.ParsePattern of what the spec says.
 	// A pattern without an entry has no addresses and was not answered.
 	Names   map[fqdn.Pattern]Name
@@ -35,7 +34,7 @@ type Input struct {
 	// are passed over.
 	Live []networkingv1.NetworkPolicy
 	DNS  DNS
-	// Guard judges the addresses of answers and Carried. Its AllowedPrivate is taken from the policy.
+	// Guard admits the addresses of answers and Carried. Its AllowedPrivate is taken from the policy.
 	Guard Guard
 	// MaxPeers is how many peers an object holds; 0: DefaultMaxPeers. Only the peers of the DNS rule and the ordinary peers
 	// of the spec, which all stand in the first object, may exceed it.
@@ -52,7 +51,7 @@ func (in Input) withDefaults() Input {
 	if in.MaxObjects <= 0 {
 		in.MaxObjects = DefaultMaxObjects
 	}
-	in.Guard.AllowedPrivate = prefixesOf(in.Policy.Spec.AllowedPrivateCIDRs)
+	in.Guard.AllowedPrivate = in.Policy.AllowedPrivate
 	return in
 }
 

@@ -65,7 +65,7 @@ func TestInvariant4_RestartCarries(t *testing.T) {
 	// A new process, an hour later, and DNS is down: nothing is known.
 	now := start().Add(time.Hour)
 	in := input(p, nil)
-	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, now)
+	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, now)
 	in.Live = objects.list()
 	plan := Compile(in, now)
 	if len(plan.Steps) > 0 {
@@ -110,7 +110,7 @@ func TestInvariant4_RestartCarriesWithoutAnnotation(t *testing.T) {
 	a, b := answered("192.0.2.2"), answered("192.0.2.9")
 	a.Answered, b.Answered = start().Add(time.Second), start().Add(2*time.Second)
 	in := input(p, namesOf(t, map[string]Name{"a.example.com": a}))
-	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	plan := objects.run(t, in, start().Add(time.Hour))
 	if diff := cmp.Diff(addrs("192.0.2.1", "192.0.2.9"), plan.Carried, addrComparer()); diff != "" || len(plan.CarriedFor) != 0 {
 		t.Errorf("one name is answered; CarriedFor %v, Carried (-want +got):\n%s", plan.CarriedFor, diff)
@@ -131,7 +131,7 @@ func TestInvariant4_MaxStaleEndsIt(t *testing.T) {
 	objects := cluster{}
 	objects.run(t, input(p, namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")})), start())
 	in := input(p, nil)
-	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	end := start().Add(in.MaxStale)
 	if objects.run(t, in, end.Add(Linger-1)); len(objects.peersOf(https, in.DNS)) != 1 {
 		t.Fatal("carried addresses went before max-stale")
@@ -233,7 +233,7 @@ func TestInvariant7_DriftIsRestoredInFull(t *testing.T) {
 
 func TestInvariant8_HostileAnswersStayOut(t *testing.T) {
 	p := policy(on(to("a.example.com"), tcp(443)))
-	p.Spec.AllowedPrivateCIDRs = []v1alpha1.CIDR{"10.1.0.0/16"}
+	p.AllowedPrivate = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}
 	objects := cluster{}
 	in := input(p, namesOf(t, map[string]Name{"a.example.com": answered(
 		"169.254.169.254", "127.0.0.1", "::ffff:10.0.0.1", "10.1.0.1", "::ffff:192.0.2.1", "192.0.2.1", "10.96.0.1", "127.0.0.1")}))
@@ -268,7 +268,7 @@ func TestInvariant9_NoRuleLeaks(t *testing.T) {
 		}
 	}
 	// b goes: what a lists too stays at a's ports, and only there.
-	p.Spec.Egress = []v1alpha1.EgressRule{on(to("a.example.com"), tcp(443)), on(to("c.example.com"), tcp(22))}
+	p = policy(on(to("a.example.com"), tcp(443)), on(to("c.example.com"), tcp(22)))
 	plan := objects.run(t, input(p, names), start())
 	for key, want := range map[RuleKey][]string{https: {"192.0.2.1"}, "TCP/22": {"192.0.2.3"}} {
 		if diff := cmp.Diff(want, objects.peersOf(key, DNS{})); diff != "" {

@@ -59,9 +59,9 @@ func readLive(in *Input, rules []rule, today []networkingv1.NetworkPolicyEgressR
 }
 
 func (l *live) sort(in *Input, np *networkingv1.NetworkPolicy) {
-	policy, index, ok := parseObjectName(np.Name)
-	used := ok && policy == in.Policy.Name && index < in.MaxObjects && np.Namespace == in.Policy.Namespace
-	switch owner := OwnershipOf(np, in.Policy); {
+	index, ok := in.Policy.indexOf(np.Name)
+	used := ok && index < in.MaxObjects && np.Namespace == in.Policy.Namespace
+	switch owner := OwnershipOf(np, in.Policy.Identity); {
 	case owner == Foreign && used:
 		l.foreign[index] = true
 	case owner == Foreign:

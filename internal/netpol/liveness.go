@@ -6,7 +6,6 @@ package netpol
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -31,19 +30,19 @@ type Liveness struct {
 // as they are in the API now. in and plan are those of the Compile that decided on the steps.
 func Live(in Input, plan Plan, objects []networkingv1.NetworkPolicy) Liveness {
 	in = in.withDefaults()
-	l := liveness{plan: plan, today: in.DNS.rules(), rules: map[RuleKey]*rule{}}
+	l := liveness{plan: plan, id: in.Policy.Identity, today: in.DNS.rules(), rules: map[RuleKey]*rule{}}
 	l.For = map[fqdn.Pattern][]netip.Addr{}
-	rules := rulesOf(in.Policy.Spec.Egress)
+	rules := mergeRules(in.Policy.Rules)
 	for i := range rules {
 		l.rules[rules[i].key] = &rules[i]
 	}
 	for i := range objects {
-		if np := &objects[i]; OwnershipOf(np, in.Policy) != Foreign {
+		if np := &objects[i]; OwnershipOf(np, in.Policy.Identity) != Foreign {
 			l.Objects = append(l.Objects, np.Name)
 			l.read(np)
 		}
 	}
-	slices.SortFunc(l.Objects, compareObjectNames)
+	slices.SortFunc(l.Objects, in.Policy.compareObjectNames)
 	l.Objects = slices.Compact(l.Objects)
 	l.Addresses = sortedAddrs(l.Addresses)
 	for p, addrs := range l.For {
@@ -56,12 +55,13 @@ func Live(in Input, plan Plan, objects []networkingv1.NetworkPolicy) Liveness {
 type liveness struct {
 	Liveness
 	plan  Plan
+	id    Identity
 	today []networkingv1.NetworkPolicyEgressRule
 	rules map[RuleKey]*rule // of the spec
 }
 
 func (l *liveness) read(np *networkingv1.NetworkPolicy) {
-	_, index, ok := parseObjectName(np.Name)
+	index, ok := l.id.indexOf(np.Name)
 	if !ok {
 		index = 0 // a copy of whichever object: it may have a DNS rule
 	}
@@ -122,17 +122,4 @@ func (l *liveness) orphan(a netip.Addr, owners []addressOwner) {
 			l.For[o.pattern] = append(l.For[o.pattern], a)
 		}
 	}
-}
-
-// compareObjectNames puts generated names in the order of their numbers and others after them.
-func compareObjectNames(a, b string) int {
-	_, i, generatedA := parseObjectName(a)
-	_, j, generatedB := parseObjectName(b)
-	switch {
-	case generatedA != generatedB:
-		return compareBool(generatedB, generatedA)
-	case generatedA && i != j:
-		return i - j
-	}
-	return strings.Compare(a, b)
 }

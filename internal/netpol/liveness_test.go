@@ -126,7 +126,7 @@ func TestLiveAfterRestart(t *testing.T) {
 	np.Annotations[AnnotationAddresses] = "TCP/443:\n  a.example.com: 192.0.2.1\n" // as if cut
 	objects.put(t, &np)
 	in := input(p, nil)
-	in.Carried, in.Live = CarriedFrom(in.Policy, objects.list(), in.DNS, start()), objects.list()
+	in.Carried, in.Live = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start()), objects.list()
 	got := Live(in, Compile(in, start()), objects.list())
 	want := Liveness{
 		Objects: []string{"web-fqdn"}, Addresses: addrs("192.0.2.1", "192.0.2.2"),

@@ -9,15 +9,13 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
 // specs returns the spec that each object should have, nil for one that should not be there. The first is there whenever
 // the policy is enforced, even without a rule: then its pods reach nothing. In mode Audit there is none.
 func (c *compilation) specs(peers []peer) []*networkingv1.NetworkPolicySpec {
 	specs := make([]*networkingv1.NetworkPolicySpec, c.in.MaxObjects)
-	if c.in.Policy.Spec.Mode == v1alpha1.ModeAudit {
+	if c.in.Policy.Audit {
 		return specs
 	}
 	specs[0] = c.emptySpec()
@@ -48,7 +46,7 @@ func (c *compilation) specs(peers []peer) []*networkingv1.NetworkPolicySpec {
 // emptySpec allows nothing. policyTypes is written out: left to the API server's default it would be Ingress.
 func (c *compilation) emptySpec() *networkingv1.NetworkPolicySpec {
 	return &networkingv1.NetworkPolicySpec{
-		PodSelector: *labelSelector(&c.in.Policy.Spec.PodSelector),
+		PodSelector: c.in.Policy.PodSelector,
 		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
 	}
 }
@@ -57,7 +55,7 @@ func (c *compilation) emptySpec() *networkingv1.NetworkPolicySpec {
 func (c *compilation) created(name string, spec *networkingv1.NetworkPolicySpec, owners string) *networkingv1.NetworkPolicy {
 	np := &networkingv1.NetworkPolicy{Spec: *spec.DeepCopy()}
 	np.Name, np.Namespace = name, c.in.Policy.Namespace
-	np.Labels = c.labels(nil)
+	np.Labels = c.in.Policy.labels(nil)
 	np.Annotations = annotations(nil, owners)
 	np.OwnerReferences = c.ownerReferences(nil)
 	return np
@@ -69,7 +67,7 @@ func (c *compilation) updated(
 ) *networkingv1.NetworkPolicy {
 	out := &networkingv1.NetworkPolicy{TypeMeta: np.TypeMeta, Spec: *spec.DeepCopy()}
 	np.ObjectMeta.DeepCopyInto(&out.ObjectMeta)
-	out.Labels = c.labels(out.Labels)
+	out.Labels = c.in.Policy.labels(out.Labels)
 	out.Annotations = annotations(out.Annotations, owners)
 	out.OwnerReferences = c.ownerReferences(out.OwnerReferences)
 	return out
@@ -85,18 +83,9 @@ func (c *compilation) isAsWanted(np *networkingv1.NetworkPolicy, spec *networkin
 	case spec == nil:
 		return np.DeletionTimestamp != nil
 	}
-	return np.Labels[LabelManagedBy] == ManagedBy && np.Labels[LabelPolicy] == c.in.Policy.Name &&
+	return c.in.Policy.isLabelled(np) &&
 		equality.Semantic.DeepEqual(np.OwnerReferences, c.ownerReferences(np.OwnerReferences)) &&
 		equalSpecs(&np.Spec, spec)
-}
-
-func (c *compilation) labels(labels map[string]string) map[string]string {
-	if labels == nil {
-		labels = make(map[string]string, 2)
-	}
-	labels[LabelManagedBy] = ManagedBy
-	labels[LabelPolicy] = c.in.Policy.Name
-	return labels
 }
 
 // annotations returns all with ours, and without it where there is nothing to say. It may change all.
@@ -113,21 +102,12 @@ func annotations(all map[string]string, owners string) map[string]string {
 }
 
 // ownerReferences returns refs with ours, in the place of an old one of the same policy or at the end. refs is not changed.
-//
-// blockOwnerDeletion stays unset. With the admission plugin OwnerReferencesPermissionEnforcement, setting it needs the verb
-// update on fqdnegresspolicies/finalizers; all that it gives is that a foreground deletion waits for the NetworkPolicies.
 func (c *compilation) ownerReferences(refs []metav1.OwnerReference) []metav1.OwnerReference {
-	ours := metav1.OwnerReference{
-		APIVersion: v1alpha1.GroupVersion().String(),
-		Kind:       v1alpha1.Kind,
-		Name:       c.in.Policy.Name,
-		UID:        c.in.Policy.UID,
-		Controller: new(true),
-	}
+	ours := c.in.Policy.ownerReference()
 	out := make([]metav1.OwnerReference, 0, len(refs)+1)
 	placed := false
 	for _, ref := range refs {
-		if !isPolicyRef(&ref) || ref.Name != ours.Name {
+		if !c.in.Policy.Kind.isOf(&ref) || ref.Name != ours.Name {
 			out = append(out, ref)
 		} else if !placed {
 			out = append(out, ours)

@@ -7,8 +7,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
 // Labels of every generated NetworkPolicy.
@@ -16,7 +14,10 @@ const (
 	// LabelManagedBy is one of the labels that Kubernetes recommends; its value is ManagedBy.
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 	// LabelPolicy has the name of the policy.
-	LabelPolicy = v1alpha1.GroupName + "/policy"
+	LabelPolicy = group + "/policy"
+	// LabelKind has the kind of the policy (Kind.Label). Objects of FQDNEgressPolicies have none: versions that knew no other
+	// kind wrote them so, and to add it to all of them would be a write of each at an upgrade.
+	LabelKind = group + "/kind"
 	// ManagedBy is the value of LabelManagedBy.
 	ManagedBy = "fqdn-egress-controller"
 )
@@ -31,49 +32,89 @@ const (
 	// Ours: our controller owner reference, right UID. The name does not matter.
 	Ours
 	// Adoptable: it has a name that we generate, and either a controller owner reference of our kind and name with an old
-	// UID (the policy was deleted and created again) or LabelPolicy and no controller owner (deleted with
+	// UID (the policy was deleted and created again) or our LabelPolicy and LabelKind and no controller owner (deleted with
 	// --cascade=orphan). LabelManagedBy is not asked for: deployment tools write it too, and over ours.
 	Adoptable
 )
 
 // OwnershipOf says whose np is. A NetworkPolicy of another namespace is Foreign.
-func OwnershipOf(np *networkingv1.NetworkPolicy, p *v1alpha1.FQDNEgressPolicy) Ownership {
-	if np.Namespace != p.Namespace {
+func OwnershipOf(np *networkingv1.NetworkPolicy, id Identity) Ownership {
+	if np.Namespace != id.Namespace {
 		return Foreign
 	}
 	controller := metav1.GetControllerOfNoCopy(np)
-	named := controller != nil && isPolicyRef(controller) && controller.Name == p.Name
-	if named && controller.UID == p.UID {
+	named := controller != nil && id.Kind.isOf(controller) && controller.Name == id.Name
+	if named && controller.UID == id.UID {
 		return Ours
 	}
-	if policy, _, ok := parseObjectName(np.Name); !ok || policy != p.Name {
+	if _, ok := id.indexOf(np.Name); !ok {
 		return Foreign
 	}
-	if named || controller == nil && np.Labels[LabelPolicy] == p.Name {
+	if named || controller == nil && id.Kind.labelOf(np) == id.Name {
 		return Adoptable
 	}
 	return Foreign
 }
 
-// PoliciesOf returns the names of the policies of the same namespace that np concerns: that of its controller owner, that of
-// its label, and the one that would give an object this name. These may be three: a copy with the label of one policy may be
-// in the way of another. For the mapping of watch events; it claims nothing about ownership.
-func PoliciesOf(np *networkingv1.NetworkPolicy) []string {
+// PoliciesOf returns the names of the policies of a kind that np concerns: that of its controller owner, that of its label,
+// and the one that would give an object this name. These may be three: a copy with the label of one policy may be in the
+// way of another. For the mapping of watch events; it claims nothing about ownership. Policies of a namespaced kind are
+// those of the namespace of np.
+func PoliciesOf(np *networkingv1.NetworkPolicy, kind Kind) []string {
 	var policies []string
-	if controller := metav1.GetControllerOfNoCopy(np); controller != nil && isPolicyRef(controller) {
+	if controller := metav1.GetControllerOfNoCopy(np); controller != nil && kind.isOf(controller) {
 		policies = append(policies, controller.Name)
 	}
-	if policy := np.Labels[LabelPolicy]; policy != "" {
+	if policy := kind.labelOf(np); policy != "" {
 		policies = append(policies, policy)
 	}
-	if policy, _, ok := parseObjectName(np.Name); ok {
+	if policy, _, ok := kind.parse(np.Name); ok {
 		policies = append(policies, policy)
 	}
 	return distinct(policies, func(policy string) string { return policy })
 }
 
-// isPolicyRef tells whether ref is to our kind, of whatever version.
-func isPolicyRef(ref *metav1.OwnerReference) bool {
-	gv, err := schema.ParseGroupVersion(ref.APIVersion)
-	return err == nil && gv.Group == v1alpha1.GroupName && ref.Kind == v1alpha1.Kind
+// isOf tells whether ref is to this kind, of whatever version.
+func (k Kind) isOf(ref *metav1.OwnerReference) bool {
+	theirs, err := schema.ParseGroupVersion(ref.APIVersion)
+	if err != nil || ref.Kind != k.Name {
+		return false
+	}
+	ours, err := schema.ParseGroupVersion(k.APIVersion)
+	return err == nil && theirs.Group == ours.Group
+}
+
+// labelOf returns the policy of this kind that the labels of np name; "" if they name none.
+func (k Kind) labelOf(np *networkingv1.NetworkPolicy) string {
+	if np.Labels[LabelKind] != k.Label {
+		return ""
+	}
+	return np.Labels[LabelPolicy]
+}
+
+// ownerReference returns the reference that makes an object Ours.
+//
+// blockOwnerDeletion stays unset. With the admission plugin OwnerReferencesPermissionEnforcement, setting it needs the verb
+// update on fqdnegresspolicies/finalizers; all that it gives is that a foreground deletion waits for the NetworkPolicies.
+func (id Identity) ownerReference() metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion: id.Kind.APIVersion, Kind: id.Kind.Name, Name: id.Name, UID: id.UID, Controller: new(true),
+	}
+}
+
+// isLabelled tells whether np has our labels.
+func (id Identity) isLabelled(np *networkingv1.NetworkPolicy) bool {
+	return np.Labels[LabelManagedBy] == ManagedBy && id.Kind.labelOf(np) == id.Name
+}
+
+// labels returns all with ours. It may change all.
+func (id Identity) labels(all map[string]string) map[string]string {
+	if all == nil {
+		all = make(map[string]string, 3)
+	}
+	all[LabelManagedBy], all[LabelPolicy] = ManagedBy, id.Name
+	if all[LabelKind] = id.Kind.Label; id.Kind.Label == "" {
+		delete(all, LabelKind)
+	}
+	return all
 }

@@ -11,18 +11,29 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// clusterWide is the other kind: its objects have a suffix and a label of their own.
+func clusterWide() Kind {
+	return Kind{APIVersion: "fqdnegress.dev/v1alpha1", Name: "ClusterFQDNEgressPolicy", Suffix: "-cfqdn", Label: "ClusterFQDNEgressPolicy"}
+}
+
 func TestObjectNamesReadBack(t *testing.T) {
-	for _, policy := range []string{"web", "web-fqdn", "web-fqdn-1", "a.b"} {
-		for _, i := range []int{0, 1, 19} {
-			name := ObjectName(policy, i)
-			if p, n, ok := parseObjectName(name); p != policy || n != i || !ok {
-				t.Errorf("parseObjectName(%q) = %q, %d, %v", name, p, n, ok)
+	kinds := []Kind{NamespacedKind(), clusterWide()}
+	for n, kind := range kinds {
+		for _, policy := range []string{"web", "web-fqdn", "web-fqdn-1", "a.b", "web-cfqdn", "web-cfqdn-1"} {
+			for _, i := range []int{0, 1, 19} {
+				name := Identity{Kind: kind, Name: policy}.ObjectName(i)
+				if p, n, ok := kind.parse(name); p != policy || n != i || !ok {
+					t.Errorf("parse(%q) = %q, %d, %v", name, p, n, ok)
+				}
+				if p, _, ok := kinds[1-n].parse(name); ok {
+					t.Errorf("%s is also an object of the other kind's policy %s", name, p)
+				}
 			}
 		}
 	}
 	for _, name := range []string{"", "web", "-fqdn", "-fqdn-1", "web-fqdn-0", "web-fqdn-01", "web-fqdn--1", "web-fqdn-+1", "web-fqdn-x", "web-cfqdn"} {
-		if p, n, ok := parseObjectName(name); ok {
-			t.Errorf("parseObjectName(%q) = %q, %d; want not ok", name, p, n)
+		if p, n, ok := NamespacedKind().parse(name); ok {
+			t.Errorf("parse(%q) = %q, %d; want not ok", name, p, n)
 		}
 	}
 }
@@ -48,13 +59,17 @@ func TestOwnershipOf(t *testing.T) {
 		"another group's kind of our name":   {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].APIVersion = "example.com/v1" }, Foreign},
 		"another policy's":                   {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].Name = "db" }, Foreign},
 		"our reference, not as controller":   {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.OwnerReferences[0].Controller = nil }, Adoptable},
-		"another namespace":                  {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.Namespace = "other" }, Foreign},
+		"orphaned, of another kind": {"web-fqdn", func(np *networkingv1.NetworkPolicy) {
+			np.OwnerReferences = nil
+			np.Labels[LabelKind] = "ClusterFQDNEgressPolicy"
+		}, Foreign},
+		"another namespace": {"web-fqdn", func(np *networkingv1.NetworkPolicy) { np.Namespace = "other" }, Foreign},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			np := owned(tt.name)
 			tt.change(np)
-			if got := OwnershipOf(np, policy()); got != tt.want {
+			if got := OwnershipOf(np, policy().Identity); got != tt.want {
 				t.Errorf("OwnershipOf = %v, want %v", got, tt.want)
 			}
 		})
@@ -87,9 +102,49 @@ func TestPoliciesOf(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, PoliciesOf(tt.np)); diff != "" {
+			if diff := cmp.Diff(tt.want, PoliciesOf(tt.np, NamespacedKind())); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestKindsKeepApart: a policy of either kind with the same name in the same namespace knows its own objects only.
+func TestKindsKeepApart(t *testing.T) {
+	in := input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")}))
+	wide := in
+	wide.Policy.Kind, wide.Policy.UID = clusterWide(), "uid-2"
+	objects := cluster{}
+	objects.run(t, in, start())
+	objects.run(t, wide, start())
+	namespaced, other := objects["web-fqdn"], objects["web-cfqdn"]
+	labels := map[string]string{LabelManagedBy: ManagedBy, LabelPolicy: "web", LabelKind: "ClusterFQDNEgressPolicy"}
+	if diff := cmp.Diff(labels, other.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	if ref := other.OwnerReferences[0]; ref.Kind != "ClusterFQDNEgressPolicy" || ref.UID != "uid-2" {
+		t.Errorf("owner reference %v", ref)
+	}
+	if _, found := namespaced.Labels[LabelKind]; found {
+		t.Error("the object of a FQDNEgressPolicy says its kind: at an upgrade all would be written")
+	}
+	for _, orphaned := range []bool{false, true} {
+		for i, np := range []networkingv1.NetworkPolicy{namespaced, other} {
+			if orphaned {
+				np.OwnerReferences = nil
+			}
+			ids := []Identity{in.Policy.Identity, wide.Policy.Identity}
+			if OwnershipOf(&np, ids[i]) == Foreign || OwnershipOf(&np, ids[1-i]) != Foreign {
+				t.Errorf("%s, orphaned %t: Ownership %v and %v", np.Name, orphaned, OwnershipOf(&np, ids[i]), OwnershipOf(&np, ids[1-i]))
+			}
+			if policies := PoliciesOf(&np, ids[1-i].Kind); len(policies) > 0 {
+				t.Errorf("%s, orphaned %t, concerns %v of the other kind", np.Name, orphaned, policies)
+			}
+		}
+	}
+	delete(other.Labels, LabelKind)
+	objects["web-cfqdn"] = other
+	if plan := objects.run(t, wide, start()); len(plan.Steps) != 1 {
+		t.Errorf("the label is not restored: %v", stepNames(plan.Steps))
 	}
 }

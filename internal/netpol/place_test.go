@@ -52,7 +52,7 @@ func TestEditOfPortsMovesNothing(t *testing.T) {
 	in.Names = namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.2", "192.0.2.3", "192.0.2.4")}) // the first gets room
 	objects.run(t, in, start())
 	before := cluster{"web-fqdn-1": objects["web-fqdn-1"]}.peersOf("TCP/80", DNS{})
-	in.Policy.Spec.Egress[0].Ports = []v1alpha1.EgressPort{tcp(443), tcp(80)}
+	in.Policy = policy(on(to("a.example.com"), tcp(443), tcp(80)))
 	objects.run(t, in, start())
 	if diff := cmp.Diff(before, cluster{"web-fqdn-1": objects["web-fqdn-1"]}.peersOf("TCP/80,TCP/443", DNS{})); diff != "" {
 		t.Errorf("web-fqdn-1 (-want +got):\n%s", diff)
@@ -89,7 +89,9 @@ func TestNewAddressPushesOutARetainedOne(t *testing.T) {
 
 func TestAddressThatTheSpecListsTakesNoRoomTwice(t *testing.T) {
 	in, objects := full(t)
-	in.Policy.Spec.Egress[0].To = append(in.Policy.Spec.Egress[0].To, block("192.0.2.5/32"))
+	r := on(to("a.example.com"), tcp(443))
+	r.To = append(r.To, block("192.0.2.5/32"))
+	in.Policy = policy(r)
 	plan := objects.run(t, in, start())
 	if plan.LeftOut != 0 || plan.AddressCount != 2 {
 		t.Errorf("LeftOut = %d, AddressCount = %d", plan.LeftOut, plan.AddressCount)
@@ -100,7 +102,7 @@ func TestAddressThatTheSpecListsTakesNoRoomTwice(t *testing.T) {
 }
 
 func TestRulesListEachPatternOnce(t *testing.T) {
-	rules := rulesOf([]v1alpha1.EgressRule{on(to("a.example.com", "b.example.com", "A.Example.com."), tcp(443)), on(to("b.example.com"), tcp(443))})
+	rules := mergeRules(policy(on(to("a.example.com", "b.example.com", "A.Example.com."), tcp(443)), on(to("b.example.com"), tcp(443))).Rules)
 	if len(rules) != 1 || !slices.Equal(rules[0].patterns, []fqdn.Pattern{pattern(t, "a.example.com"), pattern(t, "b.example.com")}) {
 		t.Errorf("rules = %+v", rules)
 	}

@@ -29,9 +29,9 @@ type Plan struct {
 	// Carried is what some rule has only because it was carried and of which nothing says for which pattern, sorted and
 	// distinct, over all rules.
 	Carried []netip.Addr
-	// Left is what of Input.Carried can still be of use: it takes the place of Input.Carried once the steps are done. What is
+	// StillCarried is what of Input.Carried can still be of use: it takes the place of Input.Carried once the steps are done. What is
 	// over is over: a name or a rule that is listed later must not bring back what another had.
-	Left Carried
+	StillCarried Carried
 	// AddressCount is the number of distinct addresses in Allowed, CarriedFor and Carried.
 	AddressCount int
 	// Refused is what the guard kept out, for each pattern, sorted by address and distinct.

@@ -13,7 +13,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"pgregory.net/rapid"
 
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // TestCompileProperties drives random inputs against random live objects: those of former inputs, sometimes of a former
@@ -89,7 +89,7 @@ func checkFailsClosed(t *rapid.T, np *networkingv1.NetworkPolicy) {
 // checkResult compares what is allowed in the end with what a naive reading of the input allows, and expects of a second
 // plan that it does nothing (invariant 5).
 func checkResult(t *rapid.T, in Input, after cluster, plan Plan, now time.Time) {
-	got, least, most := allowed(after), allowed(naive(t, in, now, 0)), allowed(naive(t, in, now, Linger))
+	got, least, most := allowed(after), allowed(naive(in, now, 0)), allowed(naive(in, now, Linger))
 	for _, p := range everyPacket() {
 		if got[p] && !most[p] {
 			t.Fatalf("%v is allowed in the end, by nothing in the input", p)
@@ -102,7 +102,7 @@ func checkResult(t *rapid.T, in Input, after cluster, plan Plan, now time.Time) 
 		t.Fatalf("Objects = %v, there are %v", plan.Objects, slices.Collect(maps.Keys(after)))
 	}
 	for name, np := range after {
-		if _, i, _ := parseObjectName(name); i > 0 {
+		if _, i, _ := NamespacedKind().parse(name); i > 0 {
 			if n := countPeers(&np); n == 0 || n > in.MaxPeers {
 				t.Fatalf("%s has %d peers of %d", name, n, in.MaxPeers)
 			}
@@ -138,52 +138,46 @@ func checkNext(t *rapid.T, in Input, plan Plan, now time.Time) {
 }
 
 // naive writes one object that allows all that the input says, in rules of its own making.
-func naive(t *rapid.T, in Input, now time.Time, linger time.Duration) cluster {
+func naive(in Input, now time.Time, linger time.Duration) cluster {
 	np := networkingv1.NetworkPolicy{}
-	if in.Policy.Spec.Mode == v1alpha1.ModeAudit {
+	if in.Policy.Audit {
 		return cluster{}
 	}
-	if in.Policy.Spec.ClusterDNS != v1alpha1.ClusterDNSOmit {
+	if in.Policy.ClusterDNS {
 		np.Spec.Egress = in.DNS.rules()
 	}
-	for _, r := range in.Policy.Spec.Egress {
-		for _, p := range r.To {
-			var peers []networkingv1.NetworkPolicyPeer
-			if p.FQDN == "" {
-				peers = append(peers, networkPolicyPeer(&p))
-			} else {
-				for _, a := range in.Names[pattern(t, string(p.FQDN))].Addresses {
-					if a.Until.IsZero() || a.Until.Add(linger).After(now) {
-						peers = append(peers, addressPeer(a.Addr))
-					}
+	for _, r := range in.Policy.Rules {
+		peers := slices.Clone(r.Peers)
+		for _, p := range r.Patterns {
+			for _, a := range in.Names[p].Addresses {
+				if a.Until.IsZero() || a.Until.Add(linger).After(now) {
+					peers = append(peers, addressPeer(a.Addr))
 				}
 			}
-			if len(peers) > 0 {
-				np.Spec.Egress = append(np.Spec.Egress, networkingv1.NetworkPolicyEgressRule{Ports: egressPorts(r.Ports), To: peers})
-			}
+		}
+		if len(peers) > 0 {
+			np.Spec.Egress = append(np.Spec.Egress, networkingv1.NetworkPolicyEgressRule{Ports: r.Ports, To: peers})
 		}
 	}
-	np.Spec.Egress = append(np.Spec.Egress, naiveCarried(t, in, now, linger)...)
+	np.Spec.Egress = append(np.Spec.Egress, naiveCarried(in, now, linger)...)
 	return cluster{"naive": np}
 }
 
 // naiveCarried: the carried addresses of a name count until it was answered a retention ago; those of nobody in particular
 // until every name of the rule was.
-func naiveCarried(t *rapid.T, in Input, now time.Time, linger time.Duration) []networkingv1.NetworkPolicyEgressRule {
+func naiveCarried(in Input, now time.Time, linger time.Duration) []networkingv1.NetworkPolicyEgressRule {
 	var out []networkingv1.NetworkPolicyEgressRule
 	for key, carried := range in.Carried.Rules {
-		var names []v1alpha1.FQDN
+		var names []fqdn.Pattern
 		var rule networkingv1.NetworkPolicyEgressRule
-		for _, r := range in.Policy.Spec.Egress {
-			if _, k := canonicalPorts(egressPorts(r.Ports)); k == key {
-				rule.Ports = egressPorts(r.Ports)
-				for _, p := range r.To {
-					names = append(names, p.FQDN)
-				}
+		for _, r := range in.Policy.Rules {
+			if KeyOf(r.Ports) == key {
+				rule.Ports = r.Ports
+				names = append(names, r.Patterns...)
 			}
 		}
-		add := func(list []netip.Addr, names []v1alpha1.FQDN) {
-			if due, ok := lastAnswer(t, in, names, now); ok && due.Add(time.Minute+linger).After(now) {
+		add := func(list []netip.Addr, names []fqdn.Pattern) {
+			if due, ok := lastAnswer(in, names, now); ok && due.Add(time.Minute+linger).After(now) {
 				for _, a := range list {
 					rule.To = append(rule.To, addressPeer(a))
 				}
@@ -191,8 +185,8 @@ func naiveCarried(t *rapid.T, in Input, now time.Time, linger time.Duration) []n
 		}
 		add(carried.Unknown, names)
 		for p, list := range carried.Of {
-			if name := v1alpha1.FQDN(p.String()); slices.Contains(names, name) {
-				add(list, []v1alpha1.FQDN{name})
+			if slices.Contains(names, p) {
+				add(list, []fqdn.Pattern{p})
 			}
 		}
 		if len(rule.To) > 0 {
@@ -204,14 +198,13 @@ func naiveCarried(t *rapid.T, in Input, now time.Time, linger time.Duration) []n
 
 // lastAnswer returns when the last of the exact names was answered (in an hour, of one that was not), at the earliest when
 // what was carried was seen, and not ok where no name is listed.
-func lastAnswer(t *rapid.T, in Input, names []v1alpha1.FQDN, now time.Time) (last time.Time, ok bool) {
-	names = slices.DeleteFunc(names, func(n v1alpha1.FQDN) bool { return n == "" })
-	exact := slices.DeleteFunc(slices.Clone(names), func(n v1alpha1.FQDN) bool { return n[0] == '*' })
+func lastAnswer(in Input, names []fqdn.Pattern, now time.Time) (last time.Time, ok bool) {
+	exact := slices.DeleteFunc(slices.Clone(names), func(p fqdn.Pattern) bool { return p.String()[0] == '*' })
 	if last = in.Carried.Since; len(exact) == 0 {
 		return last, len(names) > 0
 	}
 	for _, name := range exact {
-		n := in.Names[pattern(t, string(name))]
+		n := in.Names[name]
 		if n.Answered.IsZero() {
 			n.Answered = now.Add(time.Hour)
 		}

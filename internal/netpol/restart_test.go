@@ -31,7 +31,7 @@ func TestRestartProperties(t *testing.T) {
 		in := before
 		in.Policy = takeOut(t, before.Policy)
 		in.Names = answersAfterRestart(t, before)
-		in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+		in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 		now := start().Add(time.Duration(rapid.IntRange(0, 24*3600-1).Draw(t, "seconds")) * time.Second)
 		write(t, objects, in, now)
 		checkRestart(t, objects, in, had, now)
@@ -56,7 +56,7 @@ func TestRestartUnderAForgedAnnotation(t *testing.T) {
 		}
 		in.Policy = takeOut(t, before.Policy)
 		in.Names = answersAfterRestart(t, before)
-		in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+		in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 		write(t, objects, in, start())
 		for at := range peersByRule(objects, in) {
 			if !peers[at] && !answeredIn(in, at) {
@@ -71,13 +71,13 @@ func TestRestartTellsWhatEachNameHad(t *testing.T) {
 	in := input(policy(on(to("pool.example.com", "a.example.com", "*.example.org"), tcp(443)), on(to("a.example.com"), tcp(22))), names)
 	objects := cluster{}
 	before := objects.run(t, in, start())
-	in.Names, in.Carried = nil, CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+	in.Names, in.Carried = nil, CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	after := objects.run(t, in, start().Add(time.Hour))
 	if diff := cmp.Diff(before.Allowed, after.CarriedFor, addrComparer()); diff != "" || len(after.Steps) > 0 || len(after.Carried) > 0 {
 		t.Errorf("steps %v, Carried %v, CarriedFor (-what was allowed +got):\n%s", stepNames(after.Steps), after.Carried, diff)
 	}
 	// A second restart reads what the first left, and a first answer takes nothing from what is told.
-	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start().Add(2*time.Hour))
+	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start().Add(2*time.Hour))
 	first := many(8)
 	first.Answered = start().Add(2 * time.Hour)
 	in.Names = map[fqdn.Pattern]Name{pattern(t, "pool.example.com"): first}
@@ -95,7 +95,7 @@ func TestRestartInvariant9_ANameTakenOutLeavesAtOnce(t *testing.T) {
 	names := namesOf(t, map[string]Name{"bad.example.com": answered("192.0.2.1", "192.0.2.2"), "silent.example.com": answered("192.0.2.2")})
 	objects.run(t, input(policy(on(to("bad.example.com", "silent.example.com"), tcp(443))), names), start())
 	in := input(policy(on(to("silent.example.com"), tcp(443))), nil)
-	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	onlyUpdate(t, objects.run(t, in, start()))
 	if diff := cmp.Diff([]string{"192.0.2.2"}, objects.peersOf(https, in.DNS)); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)
@@ -105,7 +105,7 @@ func TestRestartInvariant9_ANameTakenOutLeavesAtOnce(t *testing.T) {
 	r.To = append(r.To, block("203.0.113.7/32"))
 	objects = cluster{}
 	objects.run(t, input(policy(r), names), start())
-	in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	onlyUpdate(t, objects.run(t, in, start()))
 	if diff := cmp.Diff([]string{"192.0.2.2"}, objects.peersOf(https, in.DNS)); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)
@@ -123,12 +123,12 @@ func TestRestartInvariant4_ANameThatGotAnAddressWithoutAWrite(t *testing.T) {
 			both.To = append(both.To, first)
 			objects.run(t, input(policy(both), namesOf(t, map[string]Name{"first.example.com": answered("192.0.2.1", "192.0.2.2")})), start())
 			in := input(policy(late, on(to("other.example.com"), tcp(22))), nil)
-			in.Policy.Status.FQDNs = []v1alpha1.FQDNStatus{
+			status := v1alpha1.FQDNEgressPolicyStatus{FQDNs: []v1alpha1.FQDNStatus{
 				{FQDN: "first.example.com", Addresses: []string{"192.0.2.1", "192.0.2.2"}},
 				{FQDN: "late.example.com", Addresses: []string{"192.0.2.1", "203.0.113.9", "nonsense"}}, // the second is no peer
 				{FQDN: "other.example.com", Addresses: []string{"192.0.2.1"}},                           // nor is it one of its rule
-			}
-			in.Carried = CarriedFrom(in.Policy, objects.list(), in.DNS, start())
+			}}
+			in.Carried = CarriedFrom(in.Policy, StatusAddresses(&status), objects.list(), in.DNS, start())
 			objects.run(t, in, start())
 			if diff := cmp.Diff([]string{"192.0.2.1"}, objects.peersOf(https, in.DNS)); diff != "" {
 				t.Errorf("peers (-want +got):\n%s", diff)
@@ -173,13 +173,13 @@ func drawAddresses(t *rapid.T) []string {
 }
 
 // takeOut returns the policy without some of its names.
-func takeOut(t *rapid.T, p *v1alpha1.FQDNEgressPolicy) *v1alpha1.FQDNEgressPolicy {
-	out := p.DeepCopy()
-	for i := range out.Spec.Egress {
-		r := &out.Spec.Egress[i]
-		r.To = slices.DeleteFunc(r.To, func(v1alpha1.EgressPeer) bool { return rapid.IntRange(0, 2).Draw(t, "taken out") == 0 })
+func takeOut(t *rapid.T, p Policy) Policy {
+	p.Rules = slices.Clone(p.Rules)
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		r.Patterns = slices.DeleteFunc(slices.Clone(r.Patterns), func(fqdn.Pattern) bool { return rapid.IntRange(0, 2).Draw(t, "taken out") == 0 })
 	}
-	return out
+	return p
 }
 
 // answersAfterRestart lets each name answer something else, or not at all.
@@ -217,7 +217,7 @@ type ruleAddr struct {
 // holdersOf tells for which patterns each rule has which address.
 func holdersOf(in Input) map[ruleAddr][]fqdn.Pattern {
 	out := map[ruleAddr][]fqdn.Pattern{}
-	for _, r := range rulesOf(in.Policy.Spec.Egress) {
+	for _, r := range mergeRules(in.Policy.Rules) {
 		for _, p := range r.patterns {
 			for _, a := range in.Names[p].Addresses {
 				at := ruleAddr{r.key, a.Addr}
@@ -233,7 +233,7 @@ func answeredIn(in Input, at ruleAddr) bool { return len(holdersOf(in)[at]) > 0 
 func peersByRule(objects cluster, in Input) map[ruleAddr]bool {
 	out := map[ruleAddr]bool{}
 	for _, np := range objects {
-		_, i, _ := parseObjectName(np.Name)
+		_, i, _ := NamespacedKind().parse(np.Name)
 		for _, r := range specRules(&np, i, in.DNS.rules()) {
 			_, key := canonicalPorts(r.Ports)
 			for j := range r.To {
@@ -251,7 +251,7 @@ func peersByRule(objects cluster, in Input) map[ruleAddr]bool {
 func checkRestart(t *rapid.T, objects cluster, in Input, had map[ruleAddr][]fqdn.Pattern, now time.Time) {
 	got := peersByRule(objects, in)
 	listed := map[RuleKey][]fqdn.Pattern{}
-	for _, r := range rulesOf(in.Policy.Spec.Egress) {
+	for _, r := range mergeRules(in.Policy.Rules) {
 		listed[r.key] = r.patterns
 	}
 	for at, holders := range had {

@@ -12,8 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
 // RuleKey is the canonical form of the ports of a rule: rules with equal ports have equal keys, whatever the order,
@@ -116,20 +114,8 @@ func (s span) overlaps(o span) bool {
 	return s.first <= o.last && o.first <= s.last
 }
 
-// egressPorts writes the ports of the spec as those of a NetworkPolicy.
-func egressPorts(ports []v1alpha1.EgressPort) []networkingv1.NetworkPolicyPort {
-	out := make([]networkingv1.NetworkPolicyPort, len(ports))
-	for i, p := range ports {
-		out[i] = networkingv1.NetworkPolicyPort(p)
-	}
-	return out
-}
-
 // KeyOf returns the key of the ports of a rule of a NetworkPolicy.
 func KeyOf(ports []networkingv1.NetworkPolicyPort) RuleKey {
 	_, key := canonicalPorts(ports)
 	return key
 }
-
-// KeyOfSpec returns the key of the ports of a rule of a policy's spec.
-func KeyOfSpec(ports []v1alpha1.EgressPort) RuleKey { return KeyOf(egressPorts(ports)) }

@@ -10,9 +10,7 @@ import (
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -25,38 +23,25 @@ type rule struct {
 	patterns []fqdn.Pattern                   // in the order of the spec, distinct
 }
 
-// rulesOf reads the egress rules of a spec, in its order.
-func rulesOf(egress []v1alpha1.EgressRule) []rule {
+// mergeRules makes one rule of those with equal ports, in the order of the spec.
+func mergeRules(list []Rule) []rule {
 	var rules []rule
 	at := map[RuleKey]int{}
-	for i := range egress {
-		ports, key := canonicalPorts(egressPorts(egress[i].Ports))
+	for i := range list {
+		ports, key := canonicalPorts(list[i].Ports)
 		n, known := at[key]
 		if !known {
 			n = len(rules)
 			at[key] = n
 			rules = append(rules, rule{key: key, ports: ports})
 		}
-		rules[n].add(egress[i].To)
+		rules[n].patterns = append(rules[n].patterns, list[i].Patterns...)
+		rules[n].ordinary = append(rules[n].ordinary, list[i].Peers...)
 	}
 	for i := range rules {
 		rules[i].compact()
 	}
 	return rules
-}
-
-// add takes the peers of one rule of the spec. What the CRD refuses (a peer of no kind, a name that cannot be read) adds
-// nothing: a peer without fields would mean every destination.
-func (r *rule) add(peers []v1alpha1.EgressPeer) {
-	for i := range peers {
-		if p := &peers[i]; p.FQDN != "" {
-			if pattern, err := fqdn.ParsePattern(string(p.FQDN)); err == nil {
-				r.patterns = append(r.patterns, pattern)
-			}
-		} else if p.IPBlock != nil || p.PodSelector != nil || p.NamespaceSelector != nil {
-			r.ordinary = append(r.ordinary, networkPolicyPeer(p))
-		}
-	}
 }
 
 // compact removes repeats.
@@ -85,47 +70,6 @@ func distinct[T any, K comparable](list []T, key func(T) K) []T {
 		seen[k] = true
 		return repeat
 	})
-}
-
-// networkPolicyPeer writes an ordinary peer of the spec as that of a NetworkPolicy, with the empty maps and lists that an
-// API server leaves out left out.
-func networkPolicyPeer(p *v1alpha1.EgressPeer) networkingv1.NetworkPolicyPeer {
-	out := networkingv1.NetworkPolicyPeer{
-		PodSelector:       labelSelector(p.PodSelector),
-		NamespaceSelector: labelSelector(p.NamespaceSelector),
-	}
-	if p.IPBlock != nil {
-		out.IPBlock = &networkingv1.IPBlock{CIDR: string(p.IPBlock.CIDR), Except: stringsOf(p.IPBlock.Except)}
-	}
-	return out
-}
-
-// labelSelector keeps the difference between nil (not looked at) and empty (selects all).
-func labelSelector(s *v1alpha1.LabelSelector) *metav1.LabelSelector {
-	if s == nil {
-		return nil
-	}
-	out := &metav1.LabelSelector{}
-	if len(s.MatchLabels) > 0 {
-		out.MatchLabels = make(map[string]string, len(s.MatchLabels))
-		for k, v := range s.MatchLabels {
-			out.MatchLabels[k] = string(v)
-		}
-	}
-	for _, e := range s.MatchExpressions {
-		out.MatchExpressions = append(out.MatchExpressions, metav1.LabelSelectorRequirement{
-			Key: e.Key, Operator: e.Operator, Values: stringsOf(e.Values),
-		})
-	}
-	return out
-}
-
-func stringsOf[S ~string](list []S) []string {
-	var out []string
-	for _, s := range list {
-		out = append(out, string(s))
-	}
-	return out
 }
 
 // peerID is equal for equal peers and differs for others.

@@ -60,7 +60,7 @@ func (c *compilation) changes(specs []*networkingv1.NetworkPolicySpec, peers []p
 		if c.live.foreign[i] || c.isAsWanted(np, spec) {
 			continue
 		}
-		ch := &change{name: ObjectName(c.in.Policy.Name, i), live: np, spec: spec}
+		ch := &change{name: c.in.Policy.ObjectName(i), live: np, spec: spec}
 		if i == 0 {
 			ch.leads = len(c.dns)
 		}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -77,13 +76,13 @@ func (c *compilation) claims(w *wanted, i int) []claim {
 func (c *compilation) carriedClaims(w *wanted, i int) []claim {
 	r := &c.rules[i]
 	carried, ok := c.in.Carried.Rules[r.key]
-	if !ok || c.in.Policy.Spec.Mode == v1alpha1.ModeAudit {
+	if !ok || c.in.Policy.Audit {
 		return nil
 	}
 	var claims []claim
 	add := func(addrs []netip.Addr, p fqdn.Pattern, until time.Time) {
 		for _, raw := range addrs {
-			a, refused := c.in.Guard.Judge(raw)
+			a, refused := c.in.Guard.Admit(raw)
 			if refused == "" && w.holds(until, func() bool { return c.live.has(i, a) }) {
 				claims = append(claims, claim{addr: a, pattern: p, carried: true})
 			}
