@@ -110,7 +110,7 @@ func TestConditionsOfEachState(t *testing.T) {
 		"peers left out for a minute": {both(since(time.Minute, "LimitReached"), leftOut),
 			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"addresses of a name left out for a minute": {both(since(time.Minute, "LimitReached"),
-			func(f *facts) { f.snapshot.Entries[0].Limited = true }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
+			func(f *facts) { f.snapshot.Entries[0].Limit = addressbook.AddressesPerName }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"audit of a policy that was contested": {func(f *facts) {
 			f.policy.Spec.Mode, f.contested, f.altered = v1alpha1.ModeAudit, true, "egress has a peer more"
 		}, "True/Ready", "True/Resolved", "True/Audit", 0},

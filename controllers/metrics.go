@@ -107,7 +107,7 @@ func (m *Metrics) limits(s addressbook.Snapshot, plan netpol.Plan) {
 	if plan.LeftOut > 0 {
 		m.limitHit(limitPeers)
 	}
-	if slices.ContainsFunc(s.Entries, func(e addressbook.Entry) bool { return e.Limited }) {
+	if slices.ContainsFunc(s.Entries, func(e addressbook.Entry) bool { return e.Limit == addressbook.AddressesPerName }) {
 		m.limitHit(limitAddressesPerName)
 	}
 }

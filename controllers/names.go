@@ -55,7 +55,7 @@ func worstFirst(names []v1alpha1.FQDNStatus) []v1alpha1.FQDNStatus {
 func limitedNames(s addressbook.Snapshot) []string {
 	var names []string
 	for _, e := range s.Entries {
-		if e.Limited {
+		if e.Limit == addressbook.AddressesPerName {
 			names = append(names, e.Pattern.String())
 		}
 	}

@@ -79,7 +79,7 @@ func requestsOf(_ context.Context, np client.Object) []reconcile.Request {
 func (r *PolicyReconciler) watchBook(
 	_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request],
 ) error {
-	r.Book.OnChange(func(o addressbook.Owner) {
+	r.Book.OnChange(func(o addressbook.Owner, _ addressbook.Urgency) {
 		if o.Kind == v1alpha1.Kind {
 			queue.Add(reconcile.Request{NamespacedName: keyOf(o)})
 		}

@@ -102,6 +102,11 @@ type Options struct {
 	MaxRetention        time.Duration // how far the rotation of a name may extend that; 1h, and at least Retention
 	MaxStale            time.Duration // how long errors keep an address beyond its expiry, and the longest TTL that counts; 24h
 	MaxAddressesPerName int           // over all families and sources; 1000
+
+	MaxNamesPerTenant     int // distinct patterns that the owners of a tenant list; 5000
+	MaxAddressesPerTenant int // of all names that it lists; 100,000
+	MaxNames              int // distinct patterns of all tenants; 100,000
+	MaxAddresses          int // of all names; 500,000
 }
 
 // State is the state of a pattern; the same words as in the API.
@@ -151,9 +156,11 @@ type Entry struct {
 	Retention time.Duration
 	// Rotation is that of the name; the zero value for a wildcard.
 	Rotation Rotation
-	// Limited: addresses were left out because of MaxAddressesPerName, and within the last Retention (at least
-	// Linger) the answer that brought too many had not expired. So it does not flap while a big name rotates.
-	Limited bool
+	// Limit: addresses were left out because of it, and within the last Retention (at least Linger) the answer that
+	// brought too many had not expired, so that it does not flap while a big name rotates; or the name itself was.
+	Limit Limit
+	// Revision changes when the set of Addresses does, and only then; 0: there are none.
+	Revision Revision
 }
 
 // Rotation is what the answers tell of the pool of addresses that they are drawn from. The zero value: they are not.
@@ -180,8 +187,11 @@ const (
 	TooMany
 )
 
-// Snapshot is what is known for one owner at one instant. It shares nothing with the Book.
+// Snapshot is what is known for one owner at one instant. Its slices are shared with the Book and other Snapshots: do not
+// change them.
 type Snapshot struct {
+	// Revision is the owner's, see Applied.
+	Revision Revision
 	// Entries has one entry for each distinct pattern, in the order in which the owner listed them.
 	Entries []Entry
 	// Next is the earliest instant at which a Snapshot would differ although nothing was recorded, but for addresses

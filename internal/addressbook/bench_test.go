@@ -25,7 +25,7 @@ func v4(first, n int) []netip.Addr {
 // benchBook returns a book with one name that so many owners want, of so many addresses.
 func benchBook(owners, addresses int) (*Book, Key) {
 	b := New(Options{})
-	b.OnChange(func(Owner) {})
+	b.OnChange(func(Owner, Urgency) {})
 	for i := range owners {
 		b.Want(Owner{"K", fmt.Sprint("ns", i), "p"}, Wants{Patterns: []fqdn.Pattern{pattern("www.example.com")}}, start)
 	}

@@ -24,14 +24,15 @@ const (
 type Book struct {
 	options Options
 
-	mu      sync.Mutex
-	asked   [families]bool
-	epoch   epoch
-	changed func(Owner)
-	owners  map[Owner]*owner
-	names   map[Subject]*name
-	evicted uint64
-	wanted  wantedNames
+	mu            sync.Mutex
+	asked         [families]bool
+	epoch         epoch
+	changed       func(Owner, Urgency)
+	owners        map[Owner]*owner
+	names         map[Subject]*name
+	evicted       uint64
+	wanted        wantedNames
+	subscriptions []*Subscription
 	// services has the zero View from its first Serve or owner on, and the others that somebody names or serves.
 	services map[View]*service
 
@@ -74,7 +75,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 // Fail, Retire, Serve or SetFamilies, that is: an address, a state, a message, Answered, Tried, Limited, Rotation, Retention or an Until came,
 // went or moved, Heard became true, or Served became zero or stopped being it. It is called once an owner and call, by the goroutine of the producer, after the change can be read; it must not block.
 // Set it once, before the first Want.
-func (b *Book) OnChange(changed func(Owner)) {
+func (b *Book) OnChange(changed func(Owner, Urgency)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.changed = changed
@@ -204,6 +205,6 @@ func (b *Book) notify(owners []Owner) {
 		return
 	}
 	for _, o := range owners {
-		b.changed(o)
+		b.changed(o, Added)
 	}
 }

@@ -121,7 +121,7 @@ func TestOnChange_EachOf5000OwnersOnceAndWithoutTheLock(t *testing.T) {
 	const count = 5000
 	b := New(Options{})
 	notified := map[Owner]int{}
-	b.OnChange(func(o Owner) {
+	b.OnChange(func(o Owner, _ Urgency) {
 		notified[o]++
 		if got := len(b.Snapshot(o, start).Entries[0].Addresses); got != 1 { // the lock is free, the change is seen
 			t.Errorf("%d addresses", got)
@@ -161,7 +161,7 @@ func TestOnChange_OnlyOwnersWithAnAffectedRetention(t *testing.T) {
 // For the race detector; and whoever is notified finds the change.
 func TestBook_ConcurrentUse(t *testing.T) {
 	b := New(Options{MaxAddressesPerName: 20})
-	b.OnChange(func(o Owner) { b.Snapshot(o, start) })
+	b.OnChange(func(o Owner, _ Urgency) { b.Snapshot(o, start) })
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {

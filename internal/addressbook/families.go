@@ -51,6 +51,9 @@ func (b *Book) setFamilies(fs []Family, now time.Time) []Owner {
 	}
 	b.asked = after
 	b.wanted.change()
+	for _, s := range b.subscriptions {
+		s.signal()
+	}
 	owners := make([]Owner, 0, len(b.owners))
 	for o := range b.owners {
 		owners = append(owners, o)

@@ -60,7 +60,7 @@ const (
 func newWorld(t *testing.T, o Options) *world {
 	t.Helper()
 	w := &world{Book: New(o), t: t, now: start}
-	w.OnChange(func(o Owner) { w.notified = append(w.notified, o) })
+	w.OnChange(func(o Owner, _ Urgency) { w.notified = append(w.notified, o) })
 	w.wants(web, nil, www)
 	return w
 }

@@ -218,11 +218,11 @@ func TestInvariant12_LimitedIsSteadyWhileABigNameRotates(t *testing.T) {
 	k := Key{Name: host(www), Source: upstream}
 	for i := range 100 {
 		w.Record(k, Answer{Addrs: v4(i*5, 5), TTL: time.Hour}, w.now) // asked again before it expires
-		if got, want := w.entry().Limited, i >= 2; got != want {
+		if got, want := w.entry().Limit != NoLimit, i >= 2; got != want {
 			t.Fatalf("answer %d: Limited %t, want %t", i, got, want)
 		}
 		w.pass(10 * time.Minute)
-		if got, want := w.entry().Limited, i >= 2; got != want {
+		if got, want := w.entry().Limit != NoLimit, i >= 2; got != want {
 			t.Fatalf("after answer %d: Limited %t, want %t", i, got, want)
 		}
 	}
@@ -231,7 +231,7 @@ func TestInvariant12_LimitedIsSteadyWhileABigNameRotates(t *testing.T) {
 	if next := w.Snapshot(web, end.Add(-1)).Next; !next.Equal(end) {
 		t.Errorf("Next is %v, want %v", next, end)
 	}
-	if w.pass(55 * time.Minute); w.entry().Limited {
+	if w.pass(55 * time.Minute); w.entry().Limit != NoLimit {
 		t.Error("still Limited after retention")
 	}
 }
@@ -240,7 +240,7 @@ func TestInvariant12_LimitedOutlivesNoAnswerByMoreThanMaxStale(t *testing.T) {
 	w := newWorld(t, Options{MaxAddressesPerName: 1, MaxStale: time.Hour})
 	w.answer(upstream, 100*365*24*time.Hour, "192.0.2.1", "192.0.2.2")
 	end := w.now.Add(time.Hour + 5*time.Minute)
-	if !w.entry().Limited {
+	if w.entry().Limit == NoLimit {
 		t.Error("not Limited")
 	}
 	if got := w.Snapshot(web, w.now).Next; !got.Equal(end) {

@@ -33,7 +33,9 @@ func (m *model) fill(e *Entry, n Subject, now time.Time) {
 	e.Answered = m.answered(n)
 	e.Tried = m.tried(n)
 	if until, ok := m.limited[n]; ok {
-		e.Limited = now.Before(until.Add(max(e.Retention, Linger)))
+		if now.Before(until.Add(max(e.Retention, Linger))) {
+			e.Limit = AddressesPerName
+		}
 	}
 	e.State, e.Message = m.state(n, e.Retention, now)
 }

@@ -17,6 +17,6 @@ func TestOnChange_MayBeSetWhileAProducerRuns(t *testing.T) {
 		b.SetFamilies([]Family{IPv4}, start)
 		b.Retire("", "192.0.2.53:53", start)
 	})
-	b.OnChange(func(Owner) { t.Error("called although there is no owner") })
+	b.OnChange(func(Owner, Urgency) { t.Error("called although there is no owner") })
 	running.Wait()
 }

@@ -50,7 +50,7 @@ func newMachine(limit int) *machine {
 		now:     start,
 		changed: map[Owner]int{},
 	}
-	m.book.OnChange(func(o Owner) { m.changed[o]++ })
+	m.book.OnChange(func(o Owner, _ Urgency) { m.changed[o]++ })
 	return m
 }
 
@@ -315,7 +315,7 @@ func rotations(entries []Entry) []Rotation {
 func sameEntries(a, b []Entry) bool {
 	return slices.EqualFunc(a, b, func(x, y Entry) bool {
 		return slices.Equal(x.Addresses, y.Addresses) &&
-			x.Pattern == y.Pattern && x.State == y.State && x.Message == y.Message && x.Limited == y.Limited &&
+			x.Pattern == y.Pattern && x.State == y.State && x.Message == y.Message && x.Limit == y.Limit &&
 			x.Tried == y.Tried && x.Answered.Equal(y.Answered) && x.Wanted.Equal(y.Wanted) && x.Retention == y.Retention
 	})
 }

@@ -36,7 +36,10 @@ func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
 func (b *Book) fill(e *Entry, n *name, t term, at instant) (next instant) {
 	b.before = n.unite(b.before[:0], b.options.MaxStale)
 	v := b.view(n, b.before, n.retentionAt(t, at), at)
-	e.State, e.Message, e.Limited = v.state, v.message, v.limited
+	e.State, e.Message = v.state, v.message
+	if v.limited {
+		e.Limit = AddressesPerName
+	}
 	e.Retention, e.Rotation = v.retention, v.rotation
 	e.Answered, e.Tried = b.epoch.time(v.answered), v.tried
 	e.Addresses = b.addresses(b.before, e.Retention, at)

@@ -24,7 +24,7 @@ func (w *world) storm(ttls int, ttl time.Duration, say func(round int)) []string
 			said = append(said, line)
 		}
 	}
-	w.OnChange(func(Owner) { look() })
+	w.OnChange(func(Owner, Urgency) { look() })
 	look()
 	for round := range ttls {
 		say(round)

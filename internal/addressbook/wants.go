@@ -60,9 +60,7 @@ func (b *Book) Want(o Owner, next Wants, now time.Time) {
 	}
 	old, left := w.wants, w.view
 	b.pruneAll(old, next, at)
-	for _, was := range old {
-		was.name.remove(w)
-	}
+	b.left(w, old)
 	b.enter(next.View)
 	if known {
 		b.leave(left)
@@ -128,6 +126,7 @@ func (b *Book) joinName(w *owner, p fqdn.Pattern) *name {
 		b.names[about] = n
 		b.wanted.change()
 	}
+	b.note(about, false)
 	n.owners = append(n.owners, w)
 	n.retention = max(n.retention, n.retentionFor(w.term))
 	return n
@@ -142,9 +141,7 @@ func (b *Book) Forget(o Owner) {
 		return
 	}
 	delete(b.owners, o)
-	for _, was := range w.wants {
-		was.name.remove(w)
-	}
+	b.left(w, w.wants)
 	b.dropUnwanted(w.view, w.wants)
 	b.leave(w.view)
 }
@@ -156,6 +153,17 @@ func (b *Book) dropUnwanted(v View, old []want) {
 			about := Subject{View: v, Name: key}
 			delete(b.names, about)
 			b.wanted.drop(about)
+			b.note(about, true)
+		}
+	}
+}
+
+// left takes w out of the owners of its names.
+func (b *Book) left(w *owner, old []want) {
+	for _, was := range old {
+		was.name.remove(w)
+		if key, exact := was.pattern.Exact(); exact {
+			b.note(Subject{View: w.view, Name: key}, false)
 		}
 	}
 }

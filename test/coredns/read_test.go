@@ -69,7 +69,7 @@ func (w *world) ask(name string) {
 		w.t.Fatal(err)
 	}
 	w.book = addressbook.New(addressbook.Options{})
-	w.book.OnChange(func(addressbook.Owner) { w.note() })
+	w.book.OnChange(func(addressbook.Owner, addressbook.Urgency) { w.note() })
 	keep := retention
 	w.book.Want(owner, addressbook.Wants{Patterns: []fqdn.Pattern{w.pattern}, Retention: &keep}, time.Now())
 	r, err := resolver.New(w.book, resolver.Static(resolver.UDP(w.coredns.Addr)), resolver.Options{})
