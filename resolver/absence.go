@@ -4,10 +4,12 @@
 package resolver
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
 // absence is an answer without addresses that its message does not prove: an alias alone, or nothing at all. Many servers
@@ -18,7 +20,7 @@ import (
 // What tells the two apart is the other family of the name at the same upstream: a server that has lost the name has no
 // addresses in either family.
 type absence struct {
-	reading
+	dnsmsg.Reading
 	sent, answered time.Time
 	// until is when the entry ends at the latest from which the other family's last word was when the absence began; zero: it
 	// was no good one.
@@ -68,16 +70,16 @@ func (q *query) weigh(other *query) verdict {
 }
 
 // end is the name that the absence is about.
-func (a *absence) end() string { return a.path[len(a.path)-1] }
+func (a *absence) end() string { return a.Path[len(a.Path)-1] }
 
 // passed tells whether the last good answer's chain went by name.
 func (q *query) passed(name string) bool {
-	return strings.EqualFold(name, q.qname()) || contains(q.path, name)
+	return strings.EqualFold(name, q.onWire().Host()) || slices.ContainsFunc(q.path, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
 // doubt takes an answer with an absence.
 func (q *query) doubt(res result) {
-	a := &absence{reading: res.reading, sent: res.sent, answered: res.answered}
+	a := &absence{Reading: res.Reading, sent: res.sent, answered: res.answered}
 	if q.absence != nil && !q.absence.told {
 		a.until = q.absence.until
 	}

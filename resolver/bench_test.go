@@ -5,16 +5,13 @@ package resolver
 
 import (
 	"context"
-	"crypto/tls"
 	"runtime"
 	"testing"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
-	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
 // silentBook wants names and takes what it is told.
@@ -35,9 +32,11 @@ func (b *silentBook) Record(addressbook.Key, addressbook.Answer, time.Time) {
 }
 
 // instant answers at once with one message for each question.
-type instant struct{ messages map[Question]*dns.Msg }
+type instant struct {
+	messages map[dnsmsg.Question]*dnsmsg.Message
+}
 
-func (i instant) Exchange(_ context.Context, q Question, _ Upstream) (*dns.Msg, error) {
+func (i instant) Exchange(_ context.Context, q dnsmsg.Question, _ dnsclient.Upstream) (*dnsmsg.Message, error) {
 	return i.messages[q], nil
 }
 
@@ -46,18 +45,18 @@ func (i instant) Exchange(_ context.Context, q Question, _ Upstream) (*dns.Msg, 
 func BenchmarkLoop(b *testing.B) {
 	const names = 10_000
 	w := &world{}
-	net := instant{messages: map[Question]*dns.Msg{}}
+	net := instant{messages: map[dnsmsg.Question]*dnsmsg.Message{}}
 	var book silentBook
 	for _, s := range numbered("n%d.example.com", names) {
-		q := Question{Name: mustName(b, s)}
+		q := dnsmsg.Question{Name: mustName(b, s)}
 		book.subjects = append(book.subjects, addressbook.Subject{Name: q.Name})
-		net.messages[q] = w.message(q, reply{ttl: 0})
+		net.messages[q] = (*dnsmsg.Message)(w.message(q, reply{ttl: 0}))
 	}
 	o := onlyIPv4
 	o.MinTTL, o.MaxQPS, o.Exchanger = time.Nanosecond, 1<<30, net
 	recorded := make(chan struct{}, names)
 	book.recorded = recorded
-	r, err := New(&book, Static(UDP(mustUpstream(b, up1).addr)), o.Options)
+	r, err := New(&book, Static(mustUpstream(b, up1)), o.Options)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -90,27 +89,4 @@ func heapBytes() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
-}
-
-// BenchmarkExchange asks a server on loopback over real sockets, over TLS on a connection that is kept; the server's cost
-// is in the figure.
-func BenchmarkExchange(b *testing.B) {
-	ca := dnstest.NewCA(b)
-	s := dnstest.Start(b, dnstest.TLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue("127.0.0.1")}}))
-	s.Set("www.example.com", testTTL, "192.0.2.1", "192.0.2.2")
-	q, sockets := questionFor(b, "www.example.com A"), &Sockets{RootCAs: ca.Pool()}
-	for name, u := range map[string]Upstream{"udp": UDP(s.Addr()), "tcp": TCP(s.Addr()), "tls": TLS(s.TLSAddr(), fqdn.Name{})} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				m, err := sockets.Exchange(b.Context(), q, u)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := ReadAnswer(q, m); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

@@ -5,6 +5,6 @@
 // upstream said.
 //
 // Every question (name, family, upstream) lives on its own: it is asked when the answer that it last got expires at
-// that upstream, and backs off alone when it fails. The pieces, from the inside out: ReadAnswer judges a message and is
-// pure; an Exchanger gets one message over the network; the Resolver decides when to ask.
+// that upstream, and backs off alone when it fails. How a message looks is dnsmsg's concern, and how it gets over the network that of
+// dnsclient; the Resolver decides what to ask, whom, when, and whose turn it is.
 package resolver

@@ -86,13 +86,14 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 	asked, left := sample(distinct(slices.Clone(list)))
 	r.noteUnasked(left)
 	for _, u := range asked {
-		key := laneKey{upstream: u.identity()}
+		key := laneKey{upstream: u.Upstream}
 		kept[key] = true
-		if l, ok := r.lanes[key]; ok {
-			l.upstream.cluster = u.cluster
-			continue
+		l, ok := r.lanes[key]
+		if !ok {
+			l = newLane(ctx, key, u.Upstream, r.options.MaxQPS)
+			r.open(l)
 		}
-		r.open(newLane(ctx, key, u, r.options.MaxQPS))
+		l.cluster = u.Cluster
 	}
 	for key, l := range r.lanes {
 		if key.view == "" && !kept[key] {
@@ -109,7 +110,7 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 // open asks an upstream about all that is known to be wanted.
 func (r *Resolver) open(l *lane) {
 	r.lanes[l.key] = l
-	r.viewLanes += rank(l.key.view != "")
+	r.viewLanes += boolToInt(l.key.view != "")
 	now := r.options.Clock.Now()
 	for _, s := range r.subjects {
 		r.add(l, s, r.families, now)
@@ -124,8 +125,8 @@ func (r *Resolver) end(key laneKey, l *lane) {
 	}
 	r.queries -= len(l.queries)
 	r.noteLost(l, -l.lost)
-	r.noteDown(l, -rank(l.health.down))
-	r.viewLanes -= rank(key.view != "")
+	r.noteDown(l, -boolToInt(l.health.down))
+	r.viewLanes -= boolToInt(key.view != "")
 	delete(r.lanes, key)
 }
 
@@ -151,8 +152,8 @@ func (r *Resolver) drop(l *lane, s addressbook.Subject, families []addressbook.F
 		question := Question{Name: s.Name, Family: family}
 		if q := l.queries[question]; q != nil {
 			r.due.drop(q)
-			r.noteLost(l, -rank(q.phase.lost()))
-			l.good -= rank(q.good)
+			r.noteLost(l, -boolToInt(q.phase.lost()))
+			l.good -= boolToInt(q.good)
 			delete(l.queries, question)
 			r.queries--
 		}
@@ -170,7 +171,7 @@ func (r *Resolver) shareWorkers() {
 		if l.key.view == "" {
 			l.workers = max(r.options.Workers/r.upstreams(), 2)
 		}
-		if l.upstream.transport == viaTLS {
+		if l.upstream.OverTLS() {
 			l.workers = min(l.workers, tlsWorkers)
 		}
 	}
@@ -216,7 +217,7 @@ func (r *Resolver) namesThroughUpstreams() int {
 
 func (r *Resolver) asksCluster() bool {
 	for _, l := range r.lanes {
-		if l.upstream.cluster {
+		if l.cluster {
 			return true
 		}
 	}

@@ -36,7 +36,7 @@ func (h *health) failed(now time.Time, first bool, good int) (say bool) {
 	if h.failingSince.IsZero() {
 		h.failingSince = now
 	}
-	h.firsts += rank(first)
+	h.firsts += boolToInt(first)
 	if h.down || now.Sub(h.failingSince) < silence || good > 0 && h.firsts < manyFirsts {
 		return false
 	}

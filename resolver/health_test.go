@@ -83,11 +83,11 @@ func TestHealthSaysOnceOfOneThatComesAndGoes(t *testing.T) {
 	now := healthStart
 	for range 60 { // a minute down, a minute up, for two hours
 		for range 6 {
-			said += rank(h.failed(now, true, 0))
+			said += boolToInt(h.failed(now, true, 0))
 			now = now.Add(10 * time.Second)
 		}
 		for range 6 {
-			said += rank(h.answered(now))
+			said += boolToInt(h.answered(now))
 			now = now.Add(10 * time.Second)
 		}
 	}

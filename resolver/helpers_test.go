@@ -10,9 +10,12 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
+
+const testSOA = "example.com. 100 IN SOA ns.example.com. admin.example.com. 1 3600 600 86400 20"
 
 func mustName(t testing.TB, s string) fqdn.Name {
 	t.Helper()
@@ -24,22 +27,22 @@ func mustName(t testing.TB, s string) fqdn.Name {
 }
 
 // questionFor reads "www.example.com A".
-func questionFor(t testing.TB, s string) Question {
+func questionFor(t testing.TB, s string) dnsmsg.Question {
 	t.Helper()
 	name, qtype, _ := strings.Cut(s, " ")
-	q := Question{Name: mustName(t, name)}
+	q := dnsmsg.Question{Name: mustName(t, name)}
 	if qtype == "AAAA" {
-		q.Family = addressbook.IPv6
+		q.Type = dnsmsg.AAAA
 	}
 	return q
 }
 
 // answerTo is a recursive server's answer to q, made of zone text: the answer section, and after a line "--" the
 // authority section.
-func answerTo(t testing.TB, q Question, text string, edits ...func(*dns.Msg)) *dns.Msg {
+func answerTo(t testing.TB, q dnsmsg.Question, text string, edits ...func(*dns.Msg)) *dns.Msg {
 	t.Helper()
 	m := new(dns.Msg)
-	m.SetQuestion(q.qname(), q.qtype())
+	m.SetQuestion(q.Host(), dns.StringToType[q.Type.String()])
 	m.Response, m.RecursionAvailable = true, true
 	answer, authority, _ := strings.Cut(text, "--")
 	m.Answer, m.Ns = records(t, answer), records(t, authority)
@@ -76,3 +79,12 @@ func addrs(as ...string) []netip.Addr {
 func rcode(code int) func(*dns.Msg) { return func(m *dns.Msg) { m.Rcode = code } }
 func authoritative(m *dns.Msg)      { m.Authoritative, m.RecursionAvailable = true, false }
 func notRecursive(m *dns.Msg)       { m.RecursionAvailable = false }
+
+func mustUpstream(t testing.TB, s string) dnsclient.Upstream {
+	t.Helper()
+	u, err := dnsclient.ParseUpstream(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
 // lane is one upstream: its questions, those of them that wait, its budget and its share of the workers. Lanes share
@@ -20,7 +21,8 @@ import (
 // new name is asked at once beside a thousand that never answer.
 type lane struct {
 	key      laneKey
-	upstream Upstream
+	upstream dnsclient.Upstream
+	cluster  bool // it is a server of the cluster's DNS
 	source   addressbook.Source
 	ctx      context.Context // ends when the upstream leaves
 	cancel   context.CancelFunc
@@ -45,14 +47,14 @@ type lane struct {
 // names wait behind those of another view.
 type laneKey struct {
 	view     addressbook.View
-	upstream Upstream // its identity
+	upstream dnsclient.Upstream
 }
 
-func newLane(ctx context.Context, key laneKey, u Upstream, maxQPS int) *lane {
+func newLane(ctx context.Context, key laneKey, u dnsclient.Upstream, maxQPS int) *lane {
 	l := &lane{
 		key:           key,
 		upstream:      u,
-		source:        u.Source(),
+		source:        sourceOf(u),
 		queries:       map[Question]*query{},
 		budget:        rate.NewLimiter(rate.Limit(maxQPS), burstSeconds*maxQPS),
 		failingBudget: rate.NewLimiter(rate.Limit(maxQPS)/2, max(burstSeconds*maxQPS/2, 1)),

@@ -9,7 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
 const namespace = "fqdn_egress"
@@ -104,31 +105,31 @@ func (m *metrics) observeLag(due, answered time.Time) {
 }
 
 func (m *metrics) setCrowded(crowded bool) {
-	m.crowded.Set(float64(rank(crowded)))
+	m.crowded.Set(float64(boolToInt(crowded)))
 }
 
 func outcome(res result) string {
 	if res.err == nil {
-		return answerOutcome(res.answer.Outcome)
+		return answerOutcome(res.Outcome)
 	}
-	switch reasonOf(res.err) {
+	switch dnsclient.ReasonOf(res.err) {
 	case "SERVFAIL":
 		return "servfail"
 	case "REFUSED":
 		return "refused"
-	case ReasonTimeout:
+	case dnsclient.ReasonTimeout:
 		return "timeout"
 	}
 	return outcomeOther
 }
 
-func answerOutcome(o addressbook.Outcome) string {
+func answerOutcome(o dnsmsg.Outcome) string {
 	switch o {
-	case addressbook.NoData:
+	case dnsmsg.NoData:
 		return "nodata"
-	case addressbook.NXDomain:
+	case dnsmsg.NXDomain:
 		return "nxdomain"
-	case addressbook.Good:
+	case dnsmsg.Good:
 	}
 	return "good"
 }

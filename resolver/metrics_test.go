@@ -4,22 +4,20 @@
 package resolver
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/miekg/dns"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
 func TestMetrics_AreClean(t *testing.T) {
@@ -121,31 +119,16 @@ func TestOutcome_IsBounded(t *testing.T) {
 	got := map[string]string{}
 	for name, res := range map[string]result{
 		"good":     {},
-		"nodata":   {reading: reading{answer: addressbook.Answer{Outcome: addressbook.NoData}}},
-		"nxdomain": {reading: reading{answer: addressbook.Answer{Outcome: addressbook.NXDomain}}},
-		"servfail": {err: rcodeError(dns.RcodeServerFailure)},
-		"refused":  {err: fmt.Errorf("asking: %w", rcodeError(dns.RcodeRefused))},
+		"nodata":   {Reading: dnsmsg.Reading{Answer: dnsmsg.Answer{Outcome: dnsmsg.NoData}}},
+		"nxdomain": {Reading: dnsmsg.Reading{Answer: dnsmsg.Answer{Outcome: dnsmsg.NXDomain}}},
+		"servfail": {err: &dnsmsg.Error{Reason: "SERVFAIL"}},
+		"refused":  {err: fmt.Errorf("asking: %w", &dnsmsg.Error{Reason: "REFUSED"})},
 		"timeout":  {err: &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}},
 		"other":    {err: errors.New("anything")},
 	} {
 		got[name] = outcome(res)
 		if got[name] != name || !bounded[got[name]] {
 			t.Errorf("%s counts as %q", name, got[name])
-		}
-	}
-}
-
-func TestReasonOf(t *testing.T) {
-	for want, err := range map[string]error{
-		"SERVFAIL":        fmt.Errorf("asking: %w", errServfail),
-		"unknown RCODE":   rcodeError(3000),
-		ReasonTimeout:     context.DeadlineExceeded,
-		ReasonRefused:     &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNREFUSED)},
-		ReasonUnreachable: syscall.EHOSTUNREACH,
-		ReasonNetwork:     errors.New("anything"),
-	} {
-		if got := reasonOf(err); got != want {
-			t.Errorf("%v: %q, want %q", err, got, want)
 		}
 	}
 }
@@ -160,9 +143,8 @@ func TestCrowdedClusterCache(t *testing.T) {
 		"too many names":          {true, crowdedNames + 1, 1},
 		"not the cluster's cache": {false, crowdedNames + 1, 0},
 	} {
-		u := UDP(mustUpstream(t, up1).addr)
-		u.cluster = tc.cluster
-		r, err := New(&world{t: t, subjects: (&world{t: t}).parse(numbered("n%d.example.com", tc.names))}, Static(u), Options{})
+		source := static{{Upstream: mustUpstream(t, up1), Cluster: tc.cluster}}
+		r, err := New(&world{t: t, subjects: (&world{t: t}).parse(numbered("n%d.example.com", tc.names))}, source, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,15 +154,6 @@ func TestCrowdedClusterCache(t *testing.T) {
 			t.Errorf("%s: gauge is %v", name, got)
 		}
 	}
-}
-
-func mustUpstream(t testing.TB, s string) Upstream {
-	t.Helper()
-	u, err := ParseUpstream(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
 }
 
 // TestQuery_KeepsTheIntervalOfItsExpiry: a cache rounds up, so the end is known to a second and the time on the way.

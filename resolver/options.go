@@ -35,7 +35,7 @@ type Options struct {
 
 	// Clock is the real one by default. It must be the one whose times the Book gets elsewhere.
 	Clock clock.Clock
-	// Exchanger is *Sockets by default.
+	// Exchanger is a *dnsclient.Sockets by default.
 	Exchanger Exchanger
 	// Registerer gets the metrics; nil: nobody does.
 	Registerer prometheus.Registerer

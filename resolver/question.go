@@ -4,27 +4,40 @@
 package resolver
 
 import (
-	"github.com/miekg/dns"
-
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// Question is what is asked: the addresses of one family of a name. The class is always IN.
+// Question is what is asked: the addresses of one family of a name.
 type Question struct {
 	Name   fqdn.Name
 	Family addressbook.Family
 }
 
-// qname is the name as miekg/dns wants it: absolute, with the trailing dot, so that no search list applies.
-func (q Question) qname() string { return q.Name.String() + "." }
-
-func (q Question) qtype() uint16 {
+// onWire is the question as it is sent.
+func (q Question) onWire() dnsmsg.Question {
 	if q.Family == addressbook.IPv6 {
-		return dns.TypeAAAA
+		return dnsmsg.Question{Name: q.Name, Type: dnsmsg.AAAA}
 	}
-	return dns.TypeA
+	return dnsmsg.Question{Name: q.Name, Type: dnsmsg.A}
 }
 
 // String is for logs and errors: "www.example.com AAAA".
-func (q Question) String() string { return q.Name.String() + " " + dns.TypeToString[q.qtype()] }
+func (q Question) String() string { return q.onWire().String() }
+
+// answerOf is an answer as the address book takes it.
+func answerOf(a dnsmsg.Answer) addressbook.Answer {
+	return addressbook.Answer{Outcome: outcomeOf(a.Outcome), Addrs: a.Addrs, TTL: a.TTL}
+}
+
+func outcomeOf(o dnsmsg.Outcome) addressbook.Outcome {
+	switch o {
+	case dnsmsg.NoData:
+		return addressbook.NoData
+	case dnsmsg.NXDomain:
+		return addressbook.NXDomain
+	case dnsmsg.Good:
+	}
+	return addressbook.Good
+}

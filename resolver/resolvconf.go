@@ -18,6 +18,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
 // resolvConfEvery is how often the file is looked at, as the Go and glibc resolvers do.
@@ -32,7 +34,7 @@ type ResolvConf struct {
 	log   logr.Logger
 
 	mu        sync.Mutex
-	upstreams []Upstream
+	upstreams []Listed
 	stamp     fileStamp
 	changed   chan struct{}
 }
@@ -57,7 +59,7 @@ func NewResolvConf(path string, clk clock.Clock, log logr.Logger) (*ResolvConf, 
 }
 
 // Upstreams implements UpstreamSource.
-func (r *ResolvConf) Upstreams() ([]Upstream, <-chan struct{}) {
+func (r *ResolvConf) Upstreams() ([]Listed, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.upstreams), r.changed
@@ -155,10 +157,10 @@ func parseConf(text []byte) Conf {
 	return c
 }
 
-func upstreamsOf(addrs []netip.Addr) []Upstream {
-	us := make([]Upstream, len(addrs))
+func upstreamsOf(addrs []netip.Addr) []Listed {
+	us := make([]Listed, len(addrs))
 	for i, addr := range addrs {
-		us[i] = UDP(netip.AddrPortFrom(addr, dnsPort))
+		us[i].Upstream = dnsclient.UDP(netip.AddrPortFrom(addr, dnsclient.Port))
 	}
 	return distinct(us)
 }

@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
 // Book is the part of addressbook.Book that the Resolver needs; see there for the contract. One goroutine calls it, with
@@ -61,7 +63,7 @@ type result struct {
 	class    class // when it was sent
 	sent     time.Time
 	answered time.Time
-	reading
+	dnsmsg.Reading
 	err error
 }
 
@@ -79,7 +81,7 @@ func New(book Book, source UpstreamSource, o Options) (*Resolver, error) {
 		}
 	}
 	if o.Exchanger == nil {
-		o.Exchanger = &Sockets{Discarded: m.discarded.Inc}
+		o.Exchanger = &dnsclient.Sockets{Discarded: m.discarded.Inc}
 	}
 	return &Resolver{
 		book:    book,
@@ -183,10 +185,9 @@ func (r *Resolver) noteBudget(l *lane, waits bool) {
 
 // send starts a worker for one query.
 func (r *Resolver) send(l *lane, q *query, c class, now time.Time) {
-	upstream := l.upstream // the loop may set its cluster mark meanwhile
 	r.workers.Go(func() {
 		res := result{query: q, class: c, sent: now}
-		res.reading, res.err = r.ask(l.ctx, q.Question, upstream)
+		res.Reading, res.err = r.ask(l.ctx, q.onWire(), l.upstream)
 		res.answered = r.options.Clock.Now()
 		select {
 		case r.results <- res:
@@ -195,12 +196,12 @@ func (r *Resolver) send(l *lane, q *query, c class, now time.Time) {
 	})
 }
 
-func (r *Resolver) ask(ctx context.Context, question Question, upstream Upstream) (reading, error) {
+func (r *Resolver) ask(ctx context.Context, question dnsmsg.Question, upstream dnsclient.Upstream) (dnsmsg.Reading, error) {
 	m, err := r.options.Exchanger.Exchange(ctx, question, upstream)
 	if err != nil {
-		return reading{}, err
+		return dnsmsg.Reading{}, err
 	}
-	return read(question, m)
+	return dnsmsg.Read(question, m)
 }
 
 // noteHealth reports an upstream that gives no good answer to anything, once, and its recovery. err is the failure of q; nil:
@@ -215,7 +216,7 @@ func (r *Resolver) noteHealth(q *query, answered time.Time, err error) {
 		r.options.Log.Info("An upstream gives no good answer; what it said before is kept",
 			"upstream", l.upstream.String(), "reason", explain(err), "for", silence.String())
 	}
-	r.noteDown(l, rank(l.health.down)-rank(was))
+	r.noteDown(l, boolToInt(l.health.down)-boolToInt(was))
 }
 
 // noteDown counts the process's own upstreams that are down. A server that a policy names is its author's concern.

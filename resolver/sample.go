@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"hash/fnv"
 	"slices"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
 // maxClusterUpstreams is how many endpoints of the cluster's DNS are asked. CoreDNS is scaled to one replica for 16 nodes, so
@@ -17,15 +19,15 @@ const maxClusterUpstreams = 64
 // sample leaves out endpoints of the cluster's DNS beyond maxClusterUpstreams, and returns how many it left out. Those with the lowest hash
 // stay, so an endpoint that comes or goes changes at most one other (rendezvous hashing), and a new leader asks the same
 // ones. Servers that are named on their own all stay.
-func sample(us []Upstream) (asked []Upstream, left int) {
+func sample(us []Listed) (asked []Listed, left int) {
 	type ranked struct {
 		hash uint64
 		at   int
 	}
 	var endpoints []ranked
 	for i, u := range us {
-		if u.cluster {
-			endpoints = append(endpoints, ranked{hashOf(u), i})
+		if u.Cluster {
+			endpoints = append(endpoints, ranked{hashOf(u.Upstream), i})
 		}
 	}
 	if len(endpoints) <= maxClusterUpstreams {
@@ -44,7 +46,7 @@ func sample(us []Upstream) (asked []Upstream, left int) {
 	return asked, len(out)
 }
 
-func hashOf(u Upstream) uint64 {
+func hashOf(u dnsclient.Upstream) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(u.String())) // never fails
 	sum := h.Sum64()

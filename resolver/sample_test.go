@@ -9,15 +9,16 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
 // endpoints returns n of the cluster's DNS, as a DaemonSet has them, and one server that is named on its own.
-func endpoints(n int) []Upstream {
-	us := []Upstream{UDP(netip.MustParseAddrPort("192.0.2.53:53"))}
+func endpoints(n int) []Listed {
+	us := []Listed{{Upstream: dnsclient.UDP(netip.MustParseAddrPort("192.0.2.53:53"))}}
 	addr := netip.MustParseAddr("10.0.0.1")
 	for range n {
-		u := UDP(netip.AddrPortFrom(addr, 53))
-		u.cluster = true
+		u := Listed{Upstream: dnsclient.UDP(netip.AddrPortFrom(addr, 53)), Cluster: true}
 		us, addr = append(us, u), addr.Next()
 	}
 	return us
@@ -50,9 +51,9 @@ func TestInvariant12_SampleOfManyEndpoints(t *testing.T) {
 		rest, _ := sample(slices.Delete(slices.Clone(us), i, i+1))
 		changed := 0
 		for _, u := range asked {
-			changed += rank(!slices.Contains(rest, u))
+			changed += boolToInt(!slices.Contains(rest, u))
 		}
-		if gone := rank(slices.Contains(asked, us[i])); changed != gone {
+		if gone := boolToInt(slices.Contains(asked, us[i])); changed != gone {
 			t.Errorf("%s leaves, and %d of the sample with it, want %d", us[i], changed, gone)
 		}
 	}
@@ -63,7 +64,7 @@ func TestSample_SpreadsOverNeighbours(t *testing.T) {
 	asked, _ := sample(endpoints(400))
 	low := 0
 	for _, u := range asked[1:] {
-		low += rank(u.addr.Addr().Compare(netip.MustParseAddr("10.0.0.201")) < 0)
+		low += boolToInt(u.Server().Addr().Compare(netip.MustParseAddr("10.0.0.201")) < 0)
 	}
 	if low < maxClusterUpstreams/4 || low > maxClusterUpstreams*3/4 {
 		t.Errorf("%d of %d are from the first half", low, maxClusterUpstreams)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
 // settle takes what a worker brought, unless it is wanted no more, and puts the query back into the heap.
@@ -39,12 +41,12 @@ func (q *query) otherFamily() *query {
 // take tells the book what an answer means, and q when it is due again.
 func (r *Resolver) take(q *query, res result, other *query) {
 	switch {
-	case res.err == nil && res.unproven != nil:
+	case res.err == nil && res.Unproven != nil:
 		q.doubt(res)
 		r.fail(q) // unless it is proven
 		r.judgeAbsence(q, other)
 		if q.absence != nil {
-			res.err = q.absence.unproven
+			res.err = q.absence.Unproven
 		}
 	case res.err != nil:
 		q.absence = nil
@@ -53,14 +55,14 @@ func (r *Resolver) take(q *query, res result, other *query) {
 	default:
 		q.absence = nil
 		r.metrics.observeLag(q.refresh, res.answered)
-		r.noteSuccess(q, res.reading, res.sent, res.answered)
+		r.noteSuccess(q, res.Reading, res.sent, res.answered)
 	}
 	r.metrics.observe(res)
 }
 
 // fail has q asked again after a while.
 func (r *Resolver) fail(q *query) {
-	q.lane.good -= rank(q.good)
+	q.lane.good -= boolToInt(q.good)
 	q.fail(r.options.Clock.Now(), r.options.Rand())
 }
 
@@ -74,11 +76,11 @@ func (r *Resolver) judgeAbsence(q, other *query) {
 		}
 	case proven:
 		q.absence = nil
-		r.noteSuccess(q, a.reading, a.sent, a.answered)
+		r.noteSuccess(q, a.Reading, a.sent, a.answered)
 	case refuted:
 		if !a.told {
 			a.told = true
-			r.noteFailure(q, a.answered, a.unproven)
+			r.noteFailure(q, a.answered, a.Unproven)
 		}
 	}
 }
@@ -90,17 +92,18 @@ func (r *Resolver) noteFailure(q *query, answered time.Time, err error) {
 }
 
 // noteSuccess tells the book of a good answer, and q when it is due again.
-func (r *Resolver) noteSuccess(q *query, said reading, sent, answered time.Time) {
+func (r *Resolver) noteSuccess(q *query, said dnsmsg.Reading, sent, answered time.Time) {
 	r.noteHealth(q, answered, nil)
-	r.book.Record(q.key(), said.answer, r.options.Clock.Now())
+	answer := answerOf(said.Answer)
+	r.book.Record(q.key(), answer, r.options.Clock.Now())
 	before := q.phase.lost()
-	q.lane.good += rank(!q.good)
-	q.succeed(said.answer, sent, answered, &r.options)
+	q.lane.good += boolToInt(!q.good)
+	q.succeed(answer, sent, answered, &r.options)
 	q.path, q.told = nil, ""
-	if len(said.path) > 1 { // a name without an alias needs none kept
-		q.path = said.path
+	if len(said.Path) > 1 { // a name without an alias needs none kept
+		q.path = said.Path
 	}
-	r.noteLost(q.lane, rank(q.phase.lost())-rank(before))
+	r.noteLost(q.lane, boolToInt(q.phase.lost())-boolToInt(before))
 }
 
 func (q *query) key() addressbook.Key {
@@ -110,8 +113,8 @@ func (q *query) key() addressbook.Key {
 // explanation is what the book is told of a failure. While failures of one kind follow each other it is the first one's: the
 // owner of an answer about another name may change each time, and a status must not.
 func (q *query) explanation(err error) string {
-	if !strings.HasPrefix(q.told, reasonOf(err)) {
-		q.told = words(err)
+	if !strings.HasPrefix(q.told, dnsclient.ReasonOf(err)) {
+		q.told = statusOf(err)
 	}
 	return q.told
 }

@@ -10,25 +10,33 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
 // UpstreamSource says which upstreams there are now, and gives a channel that is closed when that changes; nil: it
 // never does. It must be safe for concurrent use. A source that needs a goroutine also has a method
 // Start(context.Context) error, which the Resolver runs until it ends.
 type UpstreamSource interface {
-	Upstreams() ([]Upstream, <-chan struct{})
+	Upstreams() ([]Listed, <-chan struct{})
 }
 
 type starter interface {
 	Start(ctx context.Context) error
 }
 
-type static []Upstream
+type static []Listed
 
 // Static is a source that never changes.
-func Static(us ...Upstream) UpstreamSource { return static(us) }
+func Static(us ...dnsclient.Upstream) UpstreamSource {
+	s := make(static, len(us))
+	for i, u := range us {
+		s[i].Upstream = u
+	}
+	return s
+}
 
-func (s static) Upstreams() ([]Upstream, <-chan struct{}) { return slices.Clone(s), nil }
+func (s static) Upstreams() ([]Listed, <-chan struct{}) { return slices.Clone(s), nil }
 
 type cluster func() ([]netip.AddrPort, <-chan struct{})
 
@@ -38,12 +46,11 @@ func Cluster(endpoints func() ([]netip.AddrPort, <-chan struct{})) UpstreamSourc
 	return cluster(endpoints)
 }
 
-func (c cluster) Upstreams() ([]Upstream, <-chan struct{}) {
+func (c cluster) Upstreams() ([]Listed, <-chan struct{}) {
 	addrs, changed := c()
-	us := make([]Upstream, len(addrs))
+	us := make([]Listed, len(addrs))
 	for i, addr := range addrs {
-		us[i] = UDP(addr)
-		us[i].cluster = true
+		us[i] = Listed{Upstream: dnsclient.UDP(addr), Cluster: true}
 	}
 	return us, changed
 }
@@ -61,11 +68,11 @@ func Merge(sources ...UpstreamSource) UpstreamSource {
 	return &merged{sources: sources, changed: make(chan struct{})}
 }
 
-func (m *merged) Upstreams() ([]Upstream, <-chan struct{}) {
+func (m *merged) Upstreams() ([]Listed, <-chan struct{}) {
 	m.mu.Lock()
 	changed := m.changed // before the sources are read, so that no change falls between
 	m.mu.Unlock()
-	var us []Upstream
+	var us []Listed
 	for _, source := range m.sources {
 		more, _ := source.Upstreams()
 		us = append(us, more...)

@@ -18,6 +18,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
 func list(source UpstreamSource) string {
@@ -41,7 +43,7 @@ nameserver
 nameserver 10.96.0.10
 nameserver 127.0.0.53
 nameserver 9.9.9.9`
-	if got, want := list(Static(upstreamsOf(parseConf([]byte(text)).Nameservers)...)),
+	if got, want := list(static(upstreamsOf(parseConf([]byte(text)).Nameservers))),
 		"9.9.9.9:53 10.96.0.10:53 127.0.0.53:53 [fd00::a]:53 [fe80::1%eth0]:53"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -155,7 +157,7 @@ func TestCluster(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	for _, u := range us {
-		if !u.cluster {
+		if !u.Cluster {
 			t.Errorf("%v is not known to be the cluster's", u)
 		}
 	}
@@ -171,7 +173,7 @@ func TestMerge(t *testing.T) {
 			t.Fatal(err)
 		}
 		first, second := newChanging(t, "10.0.0.2:53", "10.0.0.1:53"), newChanging(t, "10.0.0.2:53")
-		m := Merge(Static(UDP(netip.MustParseAddrPort("10.0.0.3:53"))), first, second, system)
+		m := Merge(Static(dnsclient.UDP(netip.MustParseAddrPort("10.0.0.3:53"))), first, second, system)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		start := func() {

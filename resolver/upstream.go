@@ -6,148 +6,27 @@ package resolver
 import (
 	"cmp"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
-// Where servers listen: for DNS (RFC 1035 section 4.2) and for DNS over TLS (RFC 7858 section 3.1).
-const (
-	dnsPort = 53
-	tlsPort = 853
-)
-
-// transport is how an upstream is asked.
-type transport uint8
-
-const (
-	viaUDP transport = iota // and over TCP what does not fit
-	viaTCP
-	viaTLS // never another way: it would tell what is asked, and believe what anybody answers
-)
-
-// Upstream is one server that is asked: an address, and whether over UDP (with TCP for what does not fit), TCP or TLS
-// alone. It is comparable; the zero Upstream is none.
-type Upstream struct {
-	addr      netip.AddrPort
-	transport transport
-	name      fqdn.Name // over TLS: whom the certificate must be for; zero: the address
-	cluster   bool      // a server of the cluster's DNS, whose cache serves the pods
-}
-
-// UDP returns the upstream that is asked over UDP.
-func UDP(addr netip.AddrPort) Upstream { return Upstream{addr: unmapped(addr)} }
-
-// TCP returns the upstream that is asked over TCP only.
-func TCP(addr netip.AddrPort) Upstream { return Upstream{addr: unmapped(addr), transport: viaTCP} }
-
-// TLS returns the upstream that is asked over TLS only (RFC 7858). Its certificate must be for name, the authentication
-// domain name of RFC 8310; for its IP address if name is the zero Name.
-func TLS(addr netip.AddrPort, name fqdn.Name) Upstream {
-	return Upstream{addr: unmapped(addr), transport: viaTLS, name: name}
-}
-
-const howToWrite = "write host:port, tcp://host:port or tls://host:port#name"
-
-// ParseUpstream reads "10.96.0.10", "10.96.0.10:53", "[fd00::a]:53", "fd00::a", and each of these after "tcp://" or
-// "tls://". The port is 53 by default, over TLS 853. After "tls://" and the address may come "#" and the name that the
-// certificate must be for: "tls://9.9.9.9:853#dns.quad9.net". A host name as the address is refused: nobody could resolve
-// it.
-func ParseUpstream(s string) (Upstream, error) {
-	u, err := parseUpstream(s)
-	if err != nil {
-		return Upstream{}, fmt.Errorf("upstream %q: %w", s, err)
-	}
-	return u, nil
-}
-
-func parseUpstream(s string) (u Upstream, err error) {
-	scheme, rest, found := strings.Cut(s, "://")
-	if !found {
-		scheme, rest = "udp", s
-	}
-	hostPort, name, named := strings.Cut(rest, "#")
-	switch {
-	case scheme == "tls":
-		u.transport = viaTLS
-	case scheme != "tcp" && scheme != "udp":
-		return u, fmt.Errorf("unknown scheme %q; %s", scheme, howToWrite)
-	case named:
-		return u, errors.New("what follows # is the name in a certificate, and only tls:// has one; " + howToWrite)
-	case scheme == "tcp":
-		u.transport = viaTCP
-	}
-	if u.addr, err = parseAddrPort(hostPort, u.defaultPort()); err != nil {
-		return u, err
-	}
-	if named {
-		if u.name, err = fqdn.ParseName(name); err != nil {
-			return u, fmt.Errorf("the name after # must be that of a host, such as dns.example.net: %w", err)
-		}
-	}
-	return u, nil
-}
-
-func (u Upstream) defaultPort() uint16 {
-	if u.transport == viaTLS {
-		return tlsPort
-	}
-	return dnsPort
-}
-
-func parseAddrPort(s string, defaultPort uint16) (netip.AddrPort, error) {
-	bare := s
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		bare = s[1 : len(s)-1]
-	}
-	if addr, err := netip.ParseAddr(bare); err == nil {
-		s = netip.AddrPortFrom(addr, defaultPort).String()
-	}
-	addr, err := netip.ParseAddrPort(s)
-	switch {
-	case err != nil || strings.Contains(addr.Addr().Zone(), "]"):
-		return addr, fmt.Errorf("write an IP address and a port, such as 10.96.0.10:%d or [fd00::a]:%[1]d", defaultPort)
-	case addr.Port() == 0:
-		return addr, fmt.Errorf("port 0 cannot be asked; DNS is port %d", defaultPort)
-	case addr.Addr().IsUnspecified() || addr.Addr().IsMulticast():
-		return addr, fmt.Errorf("%s is not the address of one server", addr.Addr())
-	}
-	return unmapped(addr), nil
-}
-
-func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
-
-// String is the form that ParseUpstream reads, with the port: "10.96.0.10:53", "tcp://[fd00::a]:53",
-// "tls://9.9.9.9:853#dns.quad9.net".
-func (u Upstream) String() string {
-	switch {
-	case u.transport == viaUDP:
-		return u.addr.String()
-	case u.transport == viaTCP:
-		return "tcp://" + u.addr.String()
-	case u.name == (fqdn.Name{}):
-		return "tls://" + u.addr.String()
-	}
-	return "tls://" + u.addr.String() + "#" + u.name.String()
-}
-
-// identity is what makes it one upstream and not two, and the same in every list: all but the cluster mark.
-func (u Upstream) identity() Upstream {
-	u.cluster = false
-	return u
+// Listed is an upstream as an UpstreamSource lists it.
+type Listed struct {
+	dnsclient.Upstream
+	// Cluster: it is a server of the cluster's DNS, whose cache serves the pods.
+	Cluster bool
 }
 
 // maxSource and maxReason are how many bytes of an upstream, and of what is wrong with it, a message has at most: three of
 // each and the words between fit into the status (1,024 bytes).
 const maxSource, maxReason = 96, 160
 
-// Source is the upstream's name in the address book: its String, of which a very long one is cut.
-func (u Upstream) Source() addressbook.Source {
+// sourceOf is the upstream's name in the address book: its String, of which a very long one is cut.
+func sourceOf(u dnsclient.Upstream) addressbook.Source {
 	return addressbook.Source(shortened(u.String(), maxSource))
 }
 
@@ -161,17 +40,16 @@ func shortened(s string, limit int) string {
 	return strings.ToValidUTF8(s[:limit-len(mark)], "") + mark
 }
 
-// distinct sorts upstreams and leaves one of each source. Named twice, as one of the cluster's and on its own, it
-// counts as one of the cluster's.
-func distinct(us []Upstream) []Upstream {
-	slices.SortFunc(us, func(a, b Upstream) int {
-		return cmp.Or(a.addr.Compare(b.addr), cmp.Compare(a.transport, b.transport),
-			cmp.Compare(a.name.String(), b.name.String()), rank(b.cluster)-rank(a.cluster))
+// distinct sorts upstreams and leaves one of each. Named twice, as one of the cluster's and on its own, it counts as one of
+// the cluster's.
+func distinct(us []Listed) []Listed {
+	slices.SortFunc(us, func(a, b Listed) int {
+		return cmp.Or(a.Compare(b.Upstream), boolToInt(b.Cluster)-boolToInt(a.Cluster))
 	})
-	return slices.CompactFunc(us, func(a, b Upstream) bool { return a.identity() == b.identity() })
+	return slices.CompactFunc(us, func(a, b Listed) bool { return a.Upstream == b.Upstream })
 }
 
-func rank(b bool) int {
+func boolToInt(b bool) int {
 	if b {
 		return 1
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
 // The servers that owners name are not ours, and whoever names them may name many: what they take of the process is
@@ -67,19 +68,19 @@ func (r *Resolver) closeView(v addressbook.View) {
 func (r *Resolver) openView(ctx context.Context, v addressbook.View) {
 	opened := &view{}
 	r.views[v] = opened
-	seen := map[Upstream]bool{}
+	seen := map[dnsclient.Upstream]bool{}
 	for _, text := range v.Upstreams() {
-		u, err := parseUpstream(text)
+		u, err := dnsclient.ParseUpstream(text)
 		if err != nil {
 			opened.refuse(addressbook.Source(shortened(text, maxSource)), shortened(err.Error(), maxReason))
 			continue
 		}
-		switch reason := r.forbids(ctx, u.addr.Addr()); {
+		switch reason := r.forbids(ctx, u.Server().Addr()); {
 		case seen[u]: // the same one, spelled otherwise
 		case reason != "":
-			opened.refuse(u.Source(), reason)
+			opened.refuse(sourceOf(u), reason)
 		case r.viewLanes >= maxViewUpstreams:
-			opened.refuse(u.Source(), ReasonTooManyUpstreams)
+			opened.refuse(sourceOf(u), ReasonTooManyUpstreams)
 			r.waiting = append(r.waiting, laneKey{view: v, upstream: u})
 		default:
 			r.openInView(ctx, laneKey{view: v, upstream: u})
@@ -116,8 +117,8 @@ func (v *view) refuse(s addressbook.Source, reason string) {
 }
 
 // admit forgets that an upstream was refused.
-func (v *view) admit(u Upstream) {
-	v.refused = slices.DeleteFunc(v.refused, func(r refusal) bool { return r.source == u.Source() })
+func (v *view) admit(u dnsclient.Upstream) {
+	v.refused = slices.DeleteFunc(v.refused, func(r refusal) bool { return r.source == sourceOf(u) })
 }
 
 // forbids returns why a view may not name a server of that address, or nothing.

@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -88,7 +90,7 @@ func TestView_Refused(t *testing.T) {
 		"port 0":                             {upstream: "192.0.2.98:0", reason: "DNS is port 53"},
 		"unspecified":                        {upstream: "0.0.0.0:53", reason: "not the address of one server"},
 		"multicast":                          {upstream: "tls://[ff02::1]:853", reason: "not the address of one server"},
-		"another scheme":                     {upstream: "https://192.0.2.98", reason: howToWrite},
+		"another scheme":                     {upstream: "https://192.0.2.98", reason: "write host:port, tcp://host:port or tls://host:port#name"},
 		"a name that is none, and very long": {upstream: "tls://192.0.2.98#" + strings.Repeat("x", 5000), reason: "the name after #"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +126,7 @@ func TestView_MessagesFit(t *testing.T) {
 	}{
 		"not allowed":        {[]string{long(1), long(2), long(3)}, []netip.Prefix{}, alwaysGood, ReasonNotAllowed},
 		"no upstream":        {[]string{strings.Repeat("1", 250), strings.Repeat("x", 250) + "://1.1.1.1", "tls://1.1.1.1#" + strings.Repeat("y", 250)}, nil, alwaysGood, "the name after #"},
-		"they do not answer": {[]string{long(1), long(2), long(3)}, nil, always(reply{err: &Error{Reason: ReasonCertificate}}), ReasonCertificate + " for A and AAAA from tls://192.0.2.3:853#long."},
+		"they do not answer": {[]string{long(1), long(2), long(3)}, nil, always(reply{err: &dnsmsg.Error{Reason: dnsclient.ReasonCertificate}}), dnsclient.ReasonCertificate + " for A and AAAA from tls://192.0.2.3:853#long."},
 	} {
 		t.Run(title, func(t *testing.T) {
 			oneProcessor(t)

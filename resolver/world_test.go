@@ -19,6 +19,8 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
 // world is a Resolver in a bubble of testing/synctest, between a book and a network that note what happens, with
@@ -57,8 +59,8 @@ type reply struct {
 }
 
 var (
-	errServfail = &Error{Reason: "SERVFAIL"}
-	blackHole   = reply{after: 4 * time.Second, err: &Error{Reason: ReasonTimeout}}
+	errServfail = &dnsmsg.Error{Reason: "SERVFAIL"}
+	blackHole   = reply{after: 4 * time.Second, err: &dnsmsg.Error{Reason: dnsclient.ReasonTimeout}}
 )
 
 // setup is how a bubble's Resolver is set up, and which families its book asks for; both by default.
@@ -242,7 +244,7 @@ func (w *world) note(now time.Time, format string, args ...any) {
 }
 
 // Exchange implements Exchanger.
-func (w *world) Exchange(ctx context.Context, q Question, u Upstream) (*dns.Msg, error) {
+func (w *world) Exchange(ctx context.Context, q dnsmsg.Question, u dnsclient.Upstream) (*dnsmsg.Message, error) {
 	w.mu.Lock()
 	a := asked{w.now(), q.String(), u.String()}
 	w.asked = append(w.asked, a)
@@ -263,18 +265,18 @@ func (w *world) Exchange(ctx context.Context, q Question, u Upstream) (*dns.Msg,
 	if r.err != nil {
 		return nil, r.err
 	}
-	return w.message(q, r), nil
+	return (*dnsmsg.Message)(w.message(q, r)), nil
 }
 
-func (w *world) message(q Question, r reply) *dns.Msg {
-	m := new(dns.Msg)
-	m.SetQuestion(q.qname(), q.qtype())
+func (w *world) message(q dnsmsg.Question, r reply) *dns.Msg {
+	m, qtype := new(dns.Msg), dns.StringToType[q.Type.String()]
+	m.SetQuestion(q.Host(), qtype)
 	m.Response, m.RecursionAvailable = true, true
-	h := dns.RR_Header{Name: q.qname(), Rrtype: q.qtype(), Class: dns.ClassINET, Ttl: r.ttl}
+	h := dns.RR_Header{Name: q.Host(), Rrtype: qtype, Class: dns.ClassINET, Ttl: r.ttl}
 	switch {
 	case r.text != "":
 		return answerTo(w.t, q, r.text, r.edits...)
-	case q.Family == addressbook.IPv4:
+	case q.Type == dnsmsg.A:
 		m.Answer = []dns.RR{&dns.A{Hdr: h, A: []byte{192, 0, 2, 1}}}
 	default:
 		m.Answer = []dns.RR{&dns.AAAA{Hdr: h, AAAA: []byte{0x20, 1, 0xd, 0xb8, 15: 1}}}
@@ -286,7 +288,7 @@ func (w *world) message(q Question, r reply) *dns.Msg {
 type changing struct {
 	t       *testing.T
 	mu      sync.Mutex
-	now     []Upstream
+	now     []Listed
 	changed chan struct{}
 }
 
@@ -297,21 +299,20 @@ func newChanging(t *testing.T, upstreams ...string) *changing {
 }
 
 // parse reads upstreams; one of the cluster's has "cluster " in front.
-func (c *changing) parse(upstreams []string) []Upstream {
-	var us []Upstream
+func (c *changing) parse(upstreams []string) []Listed {
+	var us []Listed
 	for _, s := range upstreams {
 		s, isCluster := strings.CutPrefix(s, "cluster ")
-		u, err := ParseUpstream(s)
+		u, err := dnsclient.ParseUpstream(s)
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		u.cluster = isCluster
-		us = append(us, u)
+		us = append(us, Listed{Upstream: u, Cluster: isCluster})
 	}
 	return us
 }
 
-func (c *changing) Upstreams() ([]Upstream, <-chan struct{}) {
+func (c *changing) Upstreams() ([]Listed, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.now), c.changed

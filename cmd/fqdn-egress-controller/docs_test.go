@@ -17,6 +17,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/controllers"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 	"github.com/fqdn-egress/fqdn-egress/internal/docgen"
 	"github.com/fqdn-egress/fqdn-egress/resolver"
 )
@@ -39,7 +40,7 @@ func TestDocsOfMetricsAreCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	controllers.NewMetrics(&catalog, book, follower)
-	upstream := resolver.UDP(netip.MustParseAddrPort("192.0.2.53:53"))
+	upstream := dnsclient.UDP(netip.MustParseAddrPort("192.0.2.53:53"))
 	if _, err := resolver.New(book, resolver.Static(upstream), resolver.Options{Registerer: &catalog}); err != nil {
 		t.Fatal(err)
 	}

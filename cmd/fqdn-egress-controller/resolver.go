@@ -17,6 +17,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 	"github.com/fqdn-egress/fqdn-egress/resolver"
 )
@@ -75,7 +76,7 @@ func (g guardOf) refuses(ctx context.Context, addr netip.Addr) bool {
 // upstreams is --upstreams, read.
 type upstreams struct {
 	cluster, system bool
-	fixed           []resolver.Upstream
+	fixed           []dnsclient.Upstream
 }
 
 func parseUpstreams(list string) (upstreams, error) {
@@ -88,9 +89,9 @@ func parseUpstreams(list string) (upstreams, error) {
 		case upstreamSystem:
 			us.system = true
 		default:
-			upstream, err := resolver.ParseUpstream(word)
+			upstream, err := dnsclient.ParseUpstream(word)
 			if err != nil {
-				return upstreams{}, fmt.Errorf("--upstreams: %w", err)
+				return upstreams{}, fmt.Errorf("--upstreams: upstream %q: %w", word, err)
 			}
 			us.fixed = append(us.fixed, upstream)
 		}

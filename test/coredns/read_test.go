@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/resolver"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
@@ -72,7 +73,7 @@ func (w *world) ask(name string) {
 	w.book.OnChange(func(addressbook.Owner, addressbook.Urgency) { w.note() })
 	keep := retention
 	w.book.Want(owner, addressbook.Wants{Patterns: []fqdn.Pattern{w.pattern}, Retention: &keep}, time.Now())
-	r, err := resolver.New(w.book, resolver.Static(resolver.UDP(w.coredns.Addr)), resolver.Options{})
+	r, err := resolver.New(w.book, resolver.Static(dnsclient.UDP(w.coredns.Addr)), resolver.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

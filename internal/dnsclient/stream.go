@@ -1,7 +1,7 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsclient
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 	"io"
 	"net"
 
-	"github.com/miekg/dns"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
 // overStream asks over TCP or TLS: on a connection that waits for a query, or else on a new one. It keeps the connection
 // until ctx ends. limited is ctx with the deadline of this query.
-func (t *trip) overStream(ctx, limited context.Context) (*dns.Msg, error) {
+func (t *trip) overStream(ctx, limited context.Context) (*dnsmsg.Message, error) {
 	m, conn, err := t.askKept(limited)
 	if conn == nil && err == nil {
 		m, conn, err = t.askNew(limited)
@@ -22,14 +22,14 @@ func (t *trip) overStream(ctx, limited context.Context) (*dns.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.sockets.conns.put(ctx, t.upstream.identity(), conn)
+	t.sockets.conns.put(ctx, t.upstream, conn)
 	return m, nil
 }
 
 // askKept returns no connection and no error if there is none, or none that lives: the server may close them at any time,
 // which is no failure of the question (RFC 7766 section 6.2.4). What closed one has closed the others most likely.
-func (t *trip) askKept(ctx context.Context) (*dns.Msg, net.Conn, error) {
-	conn := t.sockets.conns.take(t.upstream.identity())
+func (t *trip) askKept(ctx context.Context) (*dnsmsg.Message, net.Conn, error) {
+	conn := t.sockets.conns.take(t.upstream)
 	if conn == nil {
 		return nil, nil, nil
 	}
@@ -37,7 +37,7 @@ func (t *trip) askKept(ctx context.Context) (*dns.Msg, net.Conn, error) {
 	if err == nil {
 		return m, conn, nil
 	}
-	t.sockets.conns.drop(t.upstream.identity())
+	t.sockets.conns.drop(t.upstream)
 	if closedBefore(err) && ctx.Err() == nil {
 		err = nil
 	}
@@ -47,14 +47,14 @@ func (t *trip) askKept(ctx context.Context) (*dns.Msg, net.Conn, error) {
 // closedBefore tells whether a kept connection may have been closed before the query came, from a server that answered on
 // it wrongly or not at all.
 func closedBefore(err error) bool {
-	switch reasonOf(err) {
-	case ReasonTimeout, ReasonMismatch, ReasonMalformed, ReasonTooLong:
+	switch ReasonOf(err) {
+	case ReasonTimeout, dnsmsg.ReasonMismatch, dnsmsg.ReasonMalformed, dnsmsg.ReasonTooLong:
 		return false
 	}
 	return true
 }
 
-func (t *trip) askNew(ctx context.Context) (*dns.Msg, net.Conn, error) {
+func (t *trip) askNew(ctx context.Context) (*dnsmsg.Message, net.Conn, error) {
 	conn, err := t.dialStream(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -64,7 +64,7 @@ func (t *trip) askNew(ctx context.Context) (*dns.Msg, net.Conn, error) {
 }
 
 // askOn closes conn unless the answer came: whatever else may come on it is not worth waiting for.
-func (t *trip) askOn(ctx context.Context, conn net.Conn) (m *dns.Msg, err error) {
+func (t *trip) askOn(ctx context.Context, conn net.Conn) (m *dnsmsg.Message, err error) {
 	stop, err := endWith(ctx, conn)
 	if err == nil {
 		m, err = t.askFramed(conn)
@@ -92,13 +92,13 @@ func dialTCP(ctx context.Context, u Upstream) (net.Conn, error) {
 }
 
 // askFramed asks on a connection over TCP or TLS.
-func (t *trip) askFramed(conn net.Conn) (*dns.Msg, error) {
+func (t *trip) askFramed(conn net.Conn) (*dnsmsg.Message, error) {
 	if err := writeFrame(conn, t.query); err != nil {
 		return nil, err
 	}
 	m, err := t.await(func() ([]byte, error) { return readFrame(conn) })
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, &Error{Reason: ReasonClosed, Err: err}
+		return nil, &dnsmsg.Error{Reason: ReasonClosed, Err: err}
 	}
 	return m, err
 }

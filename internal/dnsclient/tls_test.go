@@ -1,7 +1,7 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsclient
 
 import (
 	"context"
@@ -10,14 +10,13 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
@@ -45,7 +44,7 @@ func startWith(t *testing.T, ca *dnstest.CA, config *tls.Config) secure {
 	return secure{Server: s, sockets: trusting(ca), upstream: TLS(s.TLSAddr(), mustName(t, certifiedName))}
 }
 
-func (s secure) resolve(t *testing.T) (addressbook.Answer, error) {
+func (s secure) resolve(t *testing.T) (dnsmsg.Answer, error) {
 	t.Helper()
 	return resolveAt(t, s.sockets, s.upstream, "www.example.com A")
 }
@@ -67,7 +66,7 @@ func (s secure) losses() losses {
 // mustResolve asks n times, one after the other.
 func (s secure) mustResolve(t *testing.T, n int) {
 	t.Helper()
-	want := addressbook.Answer{Addrs: addrs("192.0.2.1", "192.0.2.2"), TTL: time.Minute}
+	want := dnsmsg.Answer{Addrs: addrs("192.0.2.1", "192.0.2.2"), TTL: time.Minute}
 	for range n {
 		got, err := s.resolve(t)
 		if diff := cmp.Diff(want, got, compareAddrs); err != nil || diff != "" {
@@ -144,7 +143,7 @@ func TestExchange_OverTLS(t *testing.T) {
 			}
 			if tc.want == "" {
 				s.mustResolve(t, 1)
-			} else if got, err := s.resolve(t); err == nil || reasonOf(err) != tc.want {
+			} else if got, err := s.resolve(t); err == nil || ReasonOf(err) != tc.want {
 				t.Errorf("got %+v, %v, want the reason %q", got, err, tc.want)
 			}
 			want := 0
@@ -177,7 +176,7 @@ func TestExchange_NoTLS(t *testing.T) {
 				return context.WithTimeout(ctx, tc.within)
 			}}
 			got, err := resolveAt(t, sockets, TLS(addr, fqdn.Name{}), "www.example.com A")
-			if err == nil || reasonOf(err) != tc.want {
+			if err == nil || ReasonOf(err) != tc.want {
 				t.Errorf("got %+v, %v, want the reason %q", got, err, tc.want)
 			}
 		})
@@ -219,16 +218,16 @@ func TestExchange_OverTLSFails(t *testing.T) {
 		"SERVFAIL":       {dnstest.Rcode(dns.RcodeServerFailure), "SERVFAIL"},
 		"silent":         {dnstest.Drop(), ReasonTimeout},
 		"hangs up":       {dnstest.HangUp(), ReasonClosed},
-		"wrong ID":       {dnstest.WrongID(), ReasonMismatch},
-		"wrong question": {dnstest.WrongQuestion("evil.example"), ReasonMismatch},
-		"garbage":        {dnstest.Garbage([]byte("no DNS")), ReasonMalformed},
-		"truncated":      {dnstest.Edit(func(m *dns.Msg) { m.Truncated = true }), ReasonTruncated},
+		"wrong ID":       {dnstest.WrongID(), dnsmsg.ReasonMismatch},
+		"wrong question": {dnstest.WrongQuestion("evil.example"), dnsmsg.ReasonMismatch},
+		"garbage":        {dnstest.Garbage([]byte("no DNS")), dnsmsg.ReasonMalformed},
+		"truncated":      {dnstest.Edit(func(m *dns.Msg) { m.Truncated = true }), dnsmsg.ReasonTruncated},
 	} {
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
 			s := startSecure(t)
 			s.Break("", s.losses().of(tc.fault))
-			if got, err := s.resolve(t); err == nil || reasonOf(err) != tc.want {
+			if got, err := s.resolve(t); err == nil || ReasonOf(err) != tc.want {
 				t.Errorf("got %+v, %v, want the reason %q", got, err, tc.want)
 			}
 			if over, all := s.CountNet("tls", ""), s.Count(""); over != all || all == 0 {
@@ -246,42 +245,5 @@ func TestCertified(t *testing.T) {
 		if got := mustUpstream(t, upstream).certified(); got != want {
 			t.Errorf("%s: %q, want %q", upstream, got, want)
 		}
-	}
-}
-
-func TestShareWorkers_OverTLS(t *testing.T) {
-	few, many := Options{Workers: 6}, Options{}
-	for _, tc := range []struct {
-		options  Options
-		udp, dot int
-	}{{few, 3, 3}, {many, 512, 32}} {
-		r, err := New(&silentBook{}, Static(mustUpstream(t, "192.0.2.1"), mustUpstream(t, "tls://192.0.2.1")), tc.options)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		r.followUpstreams(ctx)
-		cancel()
-		udp, dot := r.lanes[laneKey{upstream: mustUpstream(t, "192.0.2.1")}].workers, r.lanes[laneKey{upstream: mustUpstream(t, "tls://192.0.2.1")}].workers
-		if udp != tc.udp || dot != tc.dot {
-			t.Errorf("of %d workers UDP has %d and TLS %d, want %d and %d", r.options.Workers, udp, dot, tc.udp, tc.dot)
-		}
-	}
-}
-
-// TestExplain: the log tells what is wrong with a certificate, and no names that were asked for.
-func TestExplain(t *testing.T) {
-	s := startSecure(t)
-	s.upstream = TLS(s.TLSAddr(), mustName(t, "other.example.net"))
-	_, err := s.resolve(t)
-	const want = "certificate not trusted: tls: failed to verify certificate: x509: certificate is valid for dns.example.net, not other.example.net"
-	if got := explain(err); got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := explain(&Error{Reason: ReasonTLS, Err: errors.New(strings.Repeat("x", 1000))}); len(got) != maxExplanation {
-		t.Errorf("an explanation of %d bytes", len(got))
-	}
-	if got := explain(&Error{Reason: ReasonLoop, Err: errors.New("back at www.example.com")}); got != ReasonLoop {
-		t.Errorf("got %q", got)
 	}
 }

@@ -1,7 +1,7 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsmsg
 
 import (
 	"fmt"
@@ -13,30 +13,28 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/miekg/dns"
-
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 var compareAddrs = cmpopts.EquateComparable(netip.Addr{})
 
 const testSOA = "example.com. 100 IN SOA ns.example.com. admin.example.com. 1 3600 600 86400 20"
 
-func TestReadAnswer(t *testing.T) {
+func TestRead(t *testing.T) {
 	type edits = []func(*dns.Msg)
-	good := func(ttl uint32, as ...string) addressbook.Answer {
-		return addressbook.Answer{Addrs: addrs(as...), TTL: time.Duration(ttl) * time.Second}
+	good := func(ttl uint32, as ...string) Answer {
+		return Answer{Addrs: addrs(as...), TTL: time.Duration(ttl) * time.Second}
 	}
-	nodata := func(ttl uint32) addressbook.Answer {
-		return addressbook.Answer{Outcome: addressbook.NoData, TTL: time.Duration(ttl) * time.Second}
+	nodata := func(ttl uint32) Answer {
+		return Answer{Outcome: NoData, TTL: time.Duration(ttl) * time.Second}
 	}
-	nxdomain := func(ttl uint32) addressbook.Answer {
-		return addressbook.Answer{Outcome: addressbook.NXDomain, TTL: time.Duration(ttl) * time.Second}
+	nxdomain := func(ttl uint32) Answer {
+		return Answer{Outcome: NXDomain, TTL: time.Duration(ttl) * time.Second}
 	}
 	tests := map[string]struct {
 		question string // "www.example.com A" by default
 		text     string
 		edits    edits
-		want     addressbook.Answer
+		want     Answer
 	}{
 		"addresses, sorted and distinct": {text: `www.example.com. 60 IN A 192.0.2.10
 			www.example.com. 60 IN A 192.0.2.9
@@ -107,8 +105,11 @@ func TestReadAnswer(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			q := questionFor(t, orDefault(tc.question, "www.example.com A"))
-			got, err := ReadAnswer(q, answerTo(t, q, tc.text, tc.edits...))
+			q := questionFor(t, "www.example.com A")
+			if tc.question != "" {
+				q = questionFor(t, tc.question)
+			}
+			got, err := readAnswer(q, answerTo(t, q, tc.text, tc.edits...))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,8 +132,8 @@ func links(n int) string {
 	return b.String()
 }
 
-// TestReadAnswer_SaysNothing: each of these must leave what is known as it is.
-func TestReadAnswer_SaysNothing(t *testing.T) {
+// TestRead_SaysNothing: each of these must leave what is known as it is.
+func TestRead_SaysNothing(t *testing.T) {
 	type edits = []func(*dns.Msg)
 	const fine = "www.example.com. 60 IN A 192.0.2.1\n"
 	const alias = "www.example.com. 60 IN CNAME a.example.net.\n"
@@ -210,7 +211,7 @@ func TestReadAnswer_SaysNothing(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			q := questionFor(t, "www.example.com A")
-			got, err := ReadAnswer(q, answerTo(t, q, tc.text, tc.edits...))
+			got, err := readAnswer(q, answerTo(t, q, tc.text, tc.edits...))
 			if err == nil {
 				t.Fatalf("got the answer %+v", got)
 			}
@@ -232,7 +233,7 @@ func BenchmarkReadAnswer(b *testing.B) {
 			m := answerTo(b, q, text)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := ReadAnswer(q, m); err != nil {
+				if _, err := readAnswer(q, m); err != nil {
 					b.Fatal(err)
 				}
 			}

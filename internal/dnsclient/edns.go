@@ -1,11 +1,13 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsclient
 
 import (
 	"sync"
 	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
 const (
@@ -38,34 +40,34 @@ type ednsServer struct {
 
 type ednsQuestion struct {
 	upstream Upstream
-	question Question
+	question dnsmsg.Question
 }
 
 // wanted tells whether to ask with EDNS.
-func (m *ednsMemory) wanted(u Upstream, q Question, now time.Time) bool {
+func (m *ednsMemory) wanted(u Upstream, q dnsmsg.Question, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s := m.servers[u.identity()]; s != nil && s.doubts >= ednsDoubts {
+	if s := m.servers[u]; s != nil && s.doubts >= ednsDoubts {
 		if now.Before(s.until) {
 			return false
 		}
 		s.until = now.Add(ednsProbe)
 		return true
 	}
-	return !now.Before(m.questions[ednsQuestion{u.identity(), q}])
+	return !now.Before(m.questions[ednsQuestion{u, q}])
 }
 
 // answered: a query with EDNS was.
-func (m *ednsMemory) answered(u Upstream, q Question, now time.Time) {
+func (m *ednsMemory) answered(u Upstream, q dnsmsg.Question, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.questions, ednsQuestion{u.identity(), q})
-	s := m.server(u.identity(), now)
+	delete(m.questions, ednsQuestion{u, q})
+	s := m.server(u, now)
 	s.answered, s.doubts = now, 0
 }
 
 // refused: a query was answered without EDNS only.
-func (m *ednsMemory) refused(u Upstream, q Question, now time.Time) {
+func (m *ednsMemory) refused(u Upstream, q dnsmsg.Question, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.questions) >= maxEDNSQuestions {
@@ -81,8 +83,8 @@ func (m *ednsMemory) refused(u Upstream, q Question, now time.Time) {
 	if m.questions == nil {
 		m.questions = map[ednsQuestion]time.Time{}
 	}
-	m.questions[ednsQuestion{u.identity(), q}] = now.Add(ednsPause)
-	if s := m.server(u.identity(), now); now.Sub(s.answered) >= ednsPause {
+	m.questions[ednsQuestion{u, q}] = now.Add(ednsPause)
+	if s := m.server(u, now); now.Sub(s.answered) >= ednsPause {
 		s.doubts++
 		s.until = now.Add(ednsPause)
 	}

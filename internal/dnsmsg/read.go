@@ -1,7 +1,7 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsmsg
 
 import (
 	"fmt"
@@ -12,16 +12,41 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 // negativeTTL is how long a negative answer without a SOA record lasts. RFC 2308 section 5 would not have it cached at
 // all; asking again at once would not make it better known.
 const negativeTTL = 30 * time.Second
 
-// ReadAnswer takes from a message what it says about q, or an *Error when it says nothing: then nothing that was known
-// may be dropped. It trusts only records of class IN that the CNAME chain from q's name leads to, wherever they stand
+// Outcome is what a good answer says.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Good     Outcome = iota // the name has addresses
+	NoData                  // the name exists, and has no addresses of the type
+	NXDomain                // the name does not exist
+)
+
+// Answer is what a message says about a question.
+type Answer struct {
+	Outcome Outcome
+	Addrs   []netip.Addr // sorted and distinct; none unless Good
+	TTL     time.Duration
+}
+
+// Reading is an Answer with the way that it went.
+type Reading struct {
+	Answer
+	// Path is the chain of aliases: the question's Host first, the name whose addresses count last. It is never empty.
+	Path []string
+	// Unproven: Answer is NoData, and the message does not prove it. If nothing else does, it is this failure. Nil: Answer is
+	// what the message says.
+	Unproven *Error
+}
+
+// Read takes from a message what it says about q, or an *Error when it says nothing: then nothing that was known may be
+// dropped. It trusts only records of class IN that the CNAME chain from q's name leads to, wherever they stand
 // in the answer section (RFC 2181 section 5 gives records no order). It is pure and does not change m.
 //
 //	RCODE      answer section                      authority section             outcome
@@ -41,61 +66,38 @@ const negativeTTL = 30 * time.Second
 // is an answer about another name. NXDOMAIN speaks of the chain's end (RFC 6604 section 3). The AA bit proves nothing, as CoreDNS
 // sets it on all that its cache kept; nor does RA, which forwarders set on what they pass on.
 //
-// The outcome of the last but one row is not final: see absence.
+// The outcome of the last but one row is Reading.Unproven: it is not final, as the other family of the name may prove it.
 //
 // The TTL is the lowest of the chain's and the addresses'; of a negative answer min(SOA TTL, MINIMUM) instead of the
 // addresses' (RFC 2308 section 5). Addresses are sorted and distinct, and as they came: IPv4-mapped ones too.
-func ReadAnswer(q Question, m *dns.Msg) (addressbook.Answer, error) {
-	r, err := read(q, m)
-	if err == nil && r.unproven != nil {
-		err = r.unproven
+func Read(q Question, message *Message) (Reading, error) {
+	m := (*dns.Msg)(message)
+	if err := unusable(q, m); err != nil {
+		return Reading{}, err
 	}
+	c, err := follow(q.Host(), m.Answer)
 	if err != nil {
-		return addressbook.Answer{}, err
-	}
-	return r.answer, nil
-}
-
-// reading is what a message says about a question.
-type reading struct {
-	answer addressbook.Answer
-	// path is the chain that the answer went: the question's name first, the end last.
-	path []string
-	// unproven: answer is NoData, and the message does not prove it. If nothing else does, it is this failure. Nil: it is
-	// what the message says.
-	unproven *Error
-}
-
-func read(q Question, m *dns.Msg) (reading, error) {
-	if err := judge(q, m); err != nil {
-		return reading{}, err
-	}
-	c, err := follow(q.qname(), m.Answer)
-	if err != nil {
-		return reading{}, err
+		return Reading{}, err
 	}
 	addrs, ttl, err := addressesAt(c.end(), q.qtype(), m.Answer)
 	switch {
 	case err != nil:
-		return reading{}, err
+		return Reading{}, err
 	case len(addrs) == 0:
 		return negative(m, c)
 	case m.Rcode == dns.RcodeNameError:
 		// The name does not exist and has addresses: one of the two is a lie.
-		return reading{}, &Error{Reason: ReasonMalformed, Err: fmt.Errorf("NXDOMAIN with addresses")}
+		return Reading{}, &Error{Reason: ReasonMalformed, Err: fmt.Errorf("NXDOMAIN with addresses")}
 	}
-	return reading{
-		answer: addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs, TTL: seconds(min(ttl, c.ttl))},
-		path:   c.path,
-	}, nil
+	return Reading{Answer: Answer{Outcome: Good, Addrs: addrs, TTL: seconds(min(ttl, c.ttl))}, Path: c.path}, nil
 }
 
-// judge tells why m says nothing about q, whatever records it has.
-func judge(q Question, m *dns.Msg) error {
+// unusable tells why m says nothing about q, whatever records it has.
+func unusable(q Question, m *dns.Msg) error {
 	switch {
 	case isBareError(m):
 		return rcodeError(m.Rcode)
-	case !answers(m, q.qname(), q.qtype()):
+	case !answers(m, q.Host(), q.qtype()):
 		return &Error{Reason: ReasonMismatch}
 	case m.Truncated:
 		return &Error{Reason: ReasonTruncated}

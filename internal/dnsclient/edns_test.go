@@ -1,7 +1,7 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsclient
 
 import (
 	"net/netip"
@@ -46,7 +46,7 @@ func (w *ednsWorld) ask(names ...string) map[string][2]int {
 		}
 		var n [2]int
 		for _, q := range w.Queries(name + ".example.com") {
-			n[rank(!q.EDNS)]++
+			n[map[bool]int{true: 0, false: 1}[q.EDNS]]++
 		}
 		used[name] = n
 	}
@@ -127,7 +127,7 @@ func TestExchange_DeadServerIsNotEDNS(t *testing.T) {
 	w := newEDNSWorld(t)
 	w.Break("", w.lost.of(dnstest.Drop()))
 	for _, name := range numbered("n%d.example.com", 10) {
-		if got, err := resolveAt(t, w.sockets, UDP(w.Addr()), name+" A"); reasonOf(err) != ReasonTimeout {
+		if got, err := resolveAt(t, w.sockets, UDP(w.Addr()), name+" A"); ReasonOf(err) != ReasonTimeout {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

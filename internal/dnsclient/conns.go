@@ -1,9 +1,10 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsclient
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"slices"
@@ -62,7 +63,7 @@ func (c *conns) put(ctx context.Context, u Upstream, conn net.Conn) {
 	}
 	kept := &idleConn{Conn: conn}
 	c.idle[u] = append(c.idle[u], kept)
-	waiting, cancel := context.WithTimeout(ctx, orDefault(c.lifetime, connIdle))
+	waiting, cancel := context.WithTimeout(ctx, cmp.Or(c.lifetime, connIdle))
 	forget := context.AfterFunc(waiting, func() { c.end(u, kept) })
 	kept.stop = func() { forget(); cancel() }
 }

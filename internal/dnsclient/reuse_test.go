@@ -1,7 +1,7 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsclient
 
 import (
 	"crypto/tls"
@@ -73,7 +73,7 @@ func TestExchange_OneCertificateIsNotAnother(t *testing.T) {
 	s.mustResolve(t, 1)
 	// Another upstream at the same address has proven nothing by that.
 	s.upstream = TLS(s.TLSAddr(), mustName(t, "other.example.net"))
-	if got, err := s.resolve(t); reasonOf(err) != ReasonCertificate {
+	if got, err := s.resolve(t); ReasonOf(err) != ReasonCertificate {
 		t.Errorf("another name got %+v, %v", got, err)
 	}
 }

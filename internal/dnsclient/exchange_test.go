@@ -1,10 +1,11 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
@@ -27,19 +28,19 @@ const (
 )
 
 // resolve asks s over real sockets and returns what the answer says.
-func resolve(t *testing.T, s *dnstest.Server, question string) (addressbook.Answer, error) {
+func resolve(t *testing.T, s *dnstest.Server, question string) (dnsmsg.Answer, error) {
 	t.Helper()
 	return resolveAt(t, patient(), UDP(s.Addr()), question)
 }
 
-func resolveAt(t *testing.T, sockets *Sockets, u Upstream, question string) (addressbook.Answer, error) {
+func resolveAt(t *testing.T, sockets *Sockets, u Upstream, question string) (dnsmsg.Answer, error) {
 	t.Helper()
 	q := questionFor(t, question)
 	m, err := sockets.Exchange(t.Context(), q, u)
 	if err != nil {
-		return addressbook.Answer{}, err
+		return dnsmsg.Answer{}, err
 	}
-	return ReadAnswer(q, m)
+	return readAnswer(q, m)
 }
 
 func manyAddrs(n int) []string {
@@ -95,7 +96,7 @@ func TestExchange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := addressbook.Answer{Addrs: addrs(tc.want...), TTL: time.Minute}
+			want := dnsmsg.Answer{Addrs: addrs(tc.want...), TTL: time.Minute}
 			if diff := cmp.Diff(want, got, compareAddrs); diff != "" {
 				t.Error(diff)
 			}
@@ -138,24 +139,24 @@ func TestExchange_Fails(t *testing.T) {
 	}{
 		"Edge11: SERVFAIL":                {fault: dnstest.Rcode(dns.RcodeServerFailure), want: "SERVFAIL"},
 		"Edge11: REFUSED, header only":    {fault: dnstest.Edit(func(m *dns.Msg) { m.Rcode, m.Question, m.Answer = dns.RcodeRefused, nil, nil }), want: "REFUSED"},
-		"NOERROR, header only":            {fault: dnstest.Edit(func(m *dns.Msg) { m.Question, m.Answer = nil, nil }), want: ReasonMismatch},
-		"NXDOMAIN, header only":           {fault: dnstest.Edit(func(m *dns.Msg) { m.Rcode, m.Question, m.Answer = dns.RcodeNameError, nil, nil }), want: ReasonMismatch},
+		"NOERROR, header only":            {fault: dnstest.Edit(func(m *dns.Msg) { m.Question, m.Answer = nil, nil }), want: dnsmsg.ReasonMismatch},
+		"NXDOMAIN, header only":           {fault: dnstest.Edit(func(m *dns.Msg) { m.Rcode, m.Question, m.Answer = dns.RcodeNameError, nil, nil }), want: dnsmsg.ReasonMismatch},
 		"FORMERR without EDNS too":        {fault: dnstest.Rcode(dns.RcodeFormatError), want: "FORMERR"},
 		"black hole":                      {fault: dnstest.Drop(), want: ReasonTimeout},
 		"Edge13: late":                    {fault: dnstest.Delay(time.Minute), want: ReasonTimeout},
-		"Edge13: wrong ID":                {fault: dnstest.WrongID(), want: ReasonMismatch},
-		"Edge13: wrong question":          {fault: dnstest.WrongQuestion("evil.example"), want: ReasonMismatch},
-		"wrong type":                      {fault: dnstest.Edit(func(m *dns.Msg) { m.Question = []dns.Question{{Name: name + ".", Qtype: 28, Qclass: 1}} }), want: ReasonMismatch},
-		"garbage":                         {fault: dnstest.Garbage([]byte("no DNS")), want: ReasonMalformed},
-		"garbage after the header":        {fault: dnstest.GarbageAfterHeader([]byte{0xc0, 0xff}), want: ReasonMalformed},
-		"cut off between records":         {fault: dnstest.CutOff(16 + 11), want: ReasonMalformed}, // the last address and the OPT record
-		"loop":                            {fault: dnstest.Smuggle(name+". 60 IN CNAME b.example.com.", "b.example.com. 60 IN CNAME "+name+"."), want: ReasonAmbiguous},
+		"Edge13: wrong ID":                {fault: dnstest.WrongID(), want: dnsmsg.ReasonMismatch},
+		"Edge13: wrong question":          {fault: dnstest.WrongQuestion("evil.example"), want: dnsmsg.ReasonMismatch},
+		"wrong type":                      {fault: dnstest.Edit(func(m *dns.Msg) { m.Question = []dns.Question{{Name: name + ".", Qtype: 28, Qclass: 1}} }), want: dnsmsg.ReasonMismatch},
+		"garbage":                         {fault: dnstest.Garbage([]byte("no DNS")), want: dnsmsg.ReasonMalformed},
+		"garbage after the header":        {fault: dnstest.GarbageAfterHeader([]byte{0xc0, 0xff}), want: dnsmsg.ReasonMalformed},
+		"cut off between records":         {fault: dnstest.CutOff(16 + 11), want: dnsmsg.ReasonMalformed}, // the last address and the OPT record
+		"loop":                            {fault: dnstest.Smuggle(name+". 60 IN CNAME b.example.com.", "b.example.com. 60 IN CNAME "+name+"."), want: dnsmsg.ReasonAmbiguous},
 		"Edge10: truncated, TCP closed":   {fault: dnstest.Truncate(1), opts: []dnstest.Option{dnstest.UDPOnly()}, want: ReasonRefused},
 		"Edge10: truncated, TCP hangs up": {fault: with(dnstest.Truncate(1), dnstest.HangUp()), want: ReasonClosed},
 		"Edge10: truncated, TCP silent":   {fault: with(dnstest.Truncate(1), dnstest.Over("tcp", dnstest.Drop())), want: ReasonTimeout},
-		"Edge10: truncated over TCP too":  {fault: dnstest.Edit(func(m *dns.Msg) { m.Truncated = true }), want: ReasonTruncated},
-		"16 KiB over TCP":                 {fault: with(dnstest.Truncate(1), dnstest.Over("tcp", dnstest.Garbage(make([]byte, maxMessage+1)))), want: ReasonTooLong},
-		"wrong ID over TCP":               {fault: with(dnstest.Truncate(1), dnstest.Over("tcp", dnstest.WrongID())), want: ReasonMismatch},
+		"Edge10: truncated over TCP too":  {fault: dnstest.Edit(func(m *dns.Msg) { m.Truncated = true }), want: dnsmsg.ReasonTruncated},
+		"16 KiB over TCP":                 {fault: with(dnstest.Truncate(1), dnstest.Over("tcp", dnstest.Garbage(make([]byte, dnsmsg.MaxMessage+1)))), want: dnsmsg.ReasonTooLong},
+		"wrong ID over TCP":               {fault: with(dnstest.Truncate(1), dnstest.Over("tcp", dnstest.WrongID())), want: dnsmsg.ReasonMismatch},
 	}
 	for title, tc := range tests {
 		t.Run(title, func(t *testing.T) {
@@ -168,7 +169,7 @@ func TestExchange_Fails(t *testing.T) {
 			if err == nil {
 				t.Fatalf("got the answer %+v", got)
 			}
-			if reason := reasonOf(err); reason != tc.want {
+			if reason := ReasonOf(err); reason != tc.want {
 				t.Errorf("reason %q (%v), want %q", reason, err, tc.want)
 			}
 		})
@@ -181,16 +182,25 @@ func TestExchange_OtherOwnersOnly(t *testing.T) {
 	s.Set("www.example.com", testTTL, "192.0.2.1")
 	s.Break("", dnstest.OtherOwner("lb-1.elb.example.net"))
 	got, err := resolve(t, s, "www.example.com A")
-	if reasonOf(err) != ReasonOtherOwner {
+	if ReasonOf(err) != dnsmsg.ReasonOtherOwner {
 		t.Fatalf("records of another owner gave %+v, %v", got, err)
 	}
-	if want := `answer about another name (lb-1.elb.example.net; a CoreDNS rewrite rule needs "answer auto")`; words(err) != want {
-		t.Errorf("a status would say %q, want %q", words(err), want)
+	if want := `answer about another name (lb-1.elb.example.net; a CoreDNS rewrite rule needs "answer auto")`; statusOf(err) != want {
+		t.Errorf("a status would say %q, want %q", statusOf(err), want)
 	}
 	s.Break("", dnstest.OtherOwner(strings.Repeat("very-long-label.", 15)+"example.net"))
-	if _, err = resolve(t, s, "www.example.com A"); len(words(err)) > 200 {
-		t.Errorf("a server makes a status %d bytes longer", len(words(err)))
+	if _, err = resolve(t, s, "www.example.com A"); len(statusOf(err)) > 200 {
+		t.Errorf("a server makes a status %d bytes longer", len(statusOf(err)))
 	}
+}
+
+// statusOf is the failure as a status tells it.
+func statusOf(err error) string {
+	var e *dnsmsg.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Status()
 }
 
 func TestExchange_OneLostPacket(t *testing.T) {
@@ -252,7 +262,7 @@ func TestExchange_NobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, u := range []Upstream{UDP(s.Addr()), TCP(s.Addr()), TLS(s.Addr(), fqdn.Name{})} {
-		if _, err := resolveAt(t, patient(), u, "www.example.com A"); reasonOf(err) != ReasonRefused {
+		if _, err := resolveAt(t, patient(), u, "www.example.com A"); ReasonOf(err) != ReasonRefused {
 			t.Errorf("%v: %v", u, err)
 		}
 	}

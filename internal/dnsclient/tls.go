@@ -1,7 +1,7 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsclient
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 
+	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
@@ -47,11 +48,11 @@ func handshakeError(err error) error {
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &untrusted):
-		return &Error{Reason: ReasonCertificate, Err: err}
+		return &dnsmsg.Error{Reason: ReasonCertificate, Err: err}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.Canceled):
 		return err
 	}
-	return &Error{Reason: ReasonTLS, Err: err}
+	return &dnsmsg.Error{Reason: ReasonTLS, Err: err}
 }
 
 // alertError finds the alert of a server that ends the connection for what it knows of us. With TLS 1.3 the handshake is
@@ -59,7 +60,7 @@ func handshakeError(err error) error {
 func alertError(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "remote error" {
-		return &Error{Reason: ReasonTLS, Err: err}
+		return &dnsmsg.Error{Reason: ReasonTLS, Err: err}
 	}
 	return err
 }

@@ -1,38 +1,33 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsmsg
 
 import (
 	"github.com/miekg/dns"
-
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
-// negative reads an answer without addresses at the chain's end; ReadAnswer has the table. A negative answer ages addresses
+// negative reads an answer without addresses at the chain's end; Read has the table. A negative answer ages addresses
 // out, so whatever may be a partial answer, or one about something else, is a failure instead.
-func negative(m *dns.Msg, c chain) (reading, error) {
+func negative(m *dns.Msg, c chain) (Reading, error) {
 	if e := c.stray(m.Answer); e != nil {
-		return reading{}, e
+		return Reading{}, e
 	}
-	r := reading{
-		answer: addressbook.Answer{Outcome: addressbook.NoData, TTL: min(negativeTTL, seconds(c.ttl))},
-		path:   c.path,
-	}
+	r := Reading{Answer: Answer{Outcome: NoData, TTL: min(negativeTTL, seconds(c.ttl))}, Path: c.path}
 	soa := soaFor(c.end(), m.Ns)
 	if soa != nil {
-		r.answer.TTL = seconds(min(ttlOf(&soa.Hdr), topBitZero(soa.Minttl), c.ttl))
+		r.TTL = seconds(min(ttlOf(&soa.Hdr), topBitZero(soa.Minttl), c.ttl))
 	}
 	switch {
 	case m.Rcode == dns.RcodeNameError:
-		r.answer.Outcome = addressbook.NXDomain
+		r.Outcome = NXDomain
 	case soa != nil:
 	case refers(m.Ns, c):
-		return reading{}, &Error{Reason: ReasonReferral}
+		return Reading{}, &Error{Reason: ReasonReferral}
 	case m.RecursionAvailable:
-		r.unproven = &Error{Reason: ReasonUnproven}
+		r.Unproven = &Error{Reason: ReasonUnproven}
 	default:
-		r.unproven = &Error{Reason: ReasonNotRecursive}
+		r.Unproven = &Error{Reason: ReasonNotRecursive}
 	}
 	return r, nil
 }

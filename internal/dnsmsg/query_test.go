@@ -1,7 +1,7 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resolver
+package dnsmsg
 
 import (
 	"strings"
@@ -17,7 +17,7 @@ func TestNewQuery_Padding(t *testing.T) {
 		name := strings.Repeat("a.", 125)[:n-3] + "aaa"
 		q := questionFor(t, name+" A")
 		for _, padded := range []bool{true, false} {
-			wire, err := newQuery(q, true, padded)
+			wire, err := NewQuery(q, true, padded)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -40,7 +40,7 @@ func TestNewQuery_Padding(t *testing.T) {
 
 // TestNewQuery_NoEDNS: a server that does not know EDNS gets no option either.
 func TestNewQuery_NoEDNS(t *testing.T) {
-	wire, err := newQuery(questionFor(t, "www.example.com A"), false, true)
+	wire, err := NewQuery(questionFor(t, "www.example.com A"), false, true)
 	m := new(dns.Msg)
 	if err != nil || m.Unpack(wire) != nil || m.IsEdns0() != nil {
 		t.Errorf("%v, %v", m, err)
