@@ -58,31 +58,29 @@ func (o addressOwner) String() string {
 	return o.pattern.String()
 }
 
-// annotation returns the text for one object; "" if it has no address.
-func (c *compilation) annotation(object int, peers []peer) string {
+// annotationOf returns the text for one object; "" if it has no address.
+func annotationOf(o *object) string {
 	w := annotationWriter{room: maxAnnotation - remarkRoom}
-	for i := range c.rules {
-		w.open(c.rules[i].key)
-		for ; len(peers) > 0 && peers[0].rule == i; peers = peers[1:] {
-			if p := &peers[0]; p.object == object {
-				w.add(p.addr, p.owners()...)
-			}
+	var owners []addressOwner
+	for i := range o.rules[o.leads:] {
+		r := &o.rules[o.leads+i]
+		w.open(r.Ports.Key)
+		for j := range r.Names {
+			owners = ownersOf(owners[:0], r.Names[j].Claims)
+			w.add(r.Names[j].Addr, owners...)
 		}
-		if object == 0 {
-			for _, a := range c.rules[i].ownBlocks() {
-				w.add(a, addressOwner{spec: true})
-			}
+		for _, a := range ownBlocks(r.Spec) {
+			w.add(a, addressOwner{spec: true})
 		}
 		w.close()
 	}
 	return w.finish()
 }
 
-// owners lists for whom a peer is there.
-func (p *peer) owners() []addressOwner {
-	owners := make([]addressOwner, 0, len(p.claims))
-	for i := range p.claims {
-		if o := (addressOwner{pattern: p.claims[i].pattern}); !slices.Contains(owners, o) {
+// ownersOf lists for whom an address is there. It appends to owners.
+func ownersOf(owners []addressOwner, claims []Claim) []addressOwner {
+	for i := range claims {
+		if o := (addressOwner{pattern: claims[i].Pattern}); !slices.Contains(owners, o) {
 			owners = append(owners, o)
 		}
 	}
@@ -90,10 +88,12 @@ func (p *peer) owners() []addressOwner {
 }
 
 // ownBlocks returns the single addresses that the spec lists, sorted.
-func (r *rule) ownBlocks() []netip.Addr {
-	blocks := make([]netip.Addr, 0, len(r.blocks))
-	for a := range r.blocks {
-		blocks = append(blocks, a)
+func ownBlocks(spec []Grant) []netip.Addr {
+	var blocks []netip.Addr
+	for i := range spec {
+		if spec[i].Addr.IsValid() {
+			blocks = append(blocks, spec[i].Addr)
+		}
 	}
 	return sortedAddrs(blocks)
 }

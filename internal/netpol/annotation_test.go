@@ -46,7 +46,7 @@ all ports:
 
 func TestAnnotationWrapsForKubectlDescribe(t *testing.T) {
 	in := input(policy(on(to("a.example.com"), tcp(443))), nil)
-	in.Names = map[fqdn.Pattern]Name{pattern(t, "a.example.com"): many(1000)}
+	in.Names, in.MaxPeers = map[fqdn.Pattern]Name{pattern(t, "a.example.com"): many(1000)}, 2000
 	text := Compile(in, start()).Steps[0].Object.Annotations[AnnotationAddresses]
 	for line := range strings.SplitSeq(text, "\n") {
 		if len(line) > 138 || strings.TrimRight(line, " ") != line {

@@ -52,6 +52,7 @@ func BenchmarkLive(b *testing.B) {
 func settled(b *testing.B, n int) Input {
 	objects := cluster{}
 	in := input(policy(on(to("a.example.com"), tcp(443))), map[fqdn.Pattern]Name{pattern(b, "a.example.com"): many(n)})
+	in.MaxPeers = 2 * n // one object
 	for _, s := range Compile(in, start()).Steps {
 		objects.apply(b, s)
 	}

@@ -41,7 +41,7 @@ func (r CarriedRule) len() int {
 
 // CarriedFrom reads what each rule of the policy's live objects carries: only /32 and /128 blocks, and never the DNS rule's.
 // Of live it reads the objects that have a name that we generate and are Ours or Adoptable. dns is what is known of the
-// cluster DNS now (see withoutDNS).
+// cluster DNS now (see dnsLeads).
 //
 // The peers say what is carried; the annotation and the status only say for whom. What they say of an address that is no
 // peer counts for nothing, and so does an address that only the spec listed. Where there is no annotation, single addresses
@@ -59,9 +59,9 @@ func CarriedFrom(
 		if !ok || OwnershipOf(&live[i], policy.Identity) == Foreign {
 			continue
 		}
-		owners := ownersFrom(&live[i])
-		for _, r := range specRules(&live[i], index, today) {
-			c.take(&r, owners, owned)
+		object, owners := readObject(&live[i], index, today), ownersFrom(&live[i])
+		for _, r := range object.specRules() {
+			c.take(r.ports.Key, r.addrs, owners, owned)
 		}
 	}
 	for key, r := range c.Rules {
@@ -84,16 +84,15 @@ func ownersIn(policy Policy, reported map[fqdn.Pattern][]netip.Addr) addressOwne
 				of[a] = append(of[a], addressOwner{pattern: p})
 			}
 		}
-		owners[r.key] = of
+		owners[r.ports.Key] = of
 	}
 	return owners
 }
 
-func (c *Carried) take(r *networkingv1.NetworkPolicyEgressRule, owners, reported addressOwners) {
-	_, key := canonicalPorts(r.Ports)
+func (c *Carried) take(key RuleKey, addrs []netip.Addr, owners, reported addressOwners) {
 	carried := c.Rules[key]
-	for i := range r.To {
-		if a, ok := singleAddress(&r.To[i]); ok {
+	for _, a := range addrs {
+		if a.IsValid() {
 			carried.add(a, owners.of(key, a))
 			if names := reported.of(key, a); len(names) > 0 {
 				carried.add(a, names)
@@ -123,19 +122,11 @@ func (r *CarriedRule) add(a netip.Addr, owners []addressOwner) {
 	}
 }
 
-// specRules returns the egress rules of a live object without the DNS rules.
-func specRules(np *networkingv1.NetworkPolicy, index int, today []networkingv1.NetworkPolicyEgressRule) []networkingv1.NetworkPolicyEgressRule {
-	if index > 0 {
-		return np.Spec.Egress // the DNS rules stand in the first object only
-	}
-	return withoutDNS(np.Spec.Egress, today)
-}
-
 // Covers tells whether every rule of the policy that lists names carried something, so that writing before any of them has
 // answered takes nothing away.
 func (c Carried) Covers(p Policy) bool {
 	return !slices.ContainsFunc(mergeRules(p.Rules), func(r rule) bool {
-		return len(r.patterns) > 0 && c.Rules[r.key].len() == 0
+		return len(r.patterns) > 0 && c.Rules[r.ports.Key].len() == 0
 	})
 }
 
@@ -149,36 +140,36 @@ func (c Carried) Has(p fqdn.Pattern) bool {
 	return false
 }
 
-// stillCarried returns what was carried for rules and patterns that the spec has and is not over. What is due but lingers is
-// not over as long as nothing is written.
-func (c *compilation) stillCarried(nothingWritten bool) Carried {
-	all := Carried{Since: c.in.Carried.Since, Rules: map[RuleKey]CarriedRule{}}
-	counts := func(until time.Time) bool {
+// still returns what was carried for rules and patterns that the spec has and is not over. What is due but lingers is not
+// over as long as nothing is written.
+func (c Carried) still(rules []RuleGrants, in *Input, now time.Time, nothingWritten bool) Carried {
+	all := Carried{Since: c.Since, Rules: map[RuleKey]CarriedRule{}}
+	isOver := func(until time.Time) bool {
 		if nothingWritten {
 			until = until.Add(Linger)
 		}
-		return until.After(c.now)
+		return !until.After(now)
 	}
-	for i := range c.rules {
-		r := &c.rules[i]
-		carried, ok := c.in.Carried.Rules[r.key]
+	for i := range rules {
+		r := &rules[i]
+		carried, ok := c.Rules[r.Ports.Key]
 		if !ok {
 			continue
 		}
 		var still CarriedRule
-		for _, p := range r.patterns {
-			if addrs := carried.Of[p]; len(addrs) > 0 && counts(c.in.Carried.untilFor(p, c.in.Names, c.in.MaxStale)) {
+		for _, p := range r.Patterns {
+			if addrs := carried.Of[p]; len(addrs) > 0 && !isOver(c.untilFor(p, in.Names, in.MaxStale)) {
 				if still.Of == nil {
 					still.Of = make(map[fqdn.Pattern][]netip.Addr, len(carried.Of))
 				}
 				still.Of[p] = addrs
 			}
 		}
-		if until, ok := c.in.Carried.until(r, c.in.Names, c.in.MaxStale); ok && counts(until) {
+		if until, ok := c.until(r.Patterns, in.Names, in.MaxStale); ok && !isOver(until) {
 			still.Unknown = carried.Unknown
 		}
 		if still.len() > 0 {
-			all.Rules[r.key] = still
+			all.Rules[r.Ports.Key] = still
 		}
 	}
 	return all
@@ -207,13 +198,13 @@ func (c Carried) untilFor(p fqdn.Pattern, names map[fqdn.Pattern]Name, maxStale 
 // until returns when the addresses of a rule are due to go of which nothing says for which of its patterns they were carried:
 // once that of each is over, for they may be anyone's. A rule without a pattern carries nothing (ok is false): no answer can
 // have brought its addresses, so they are what is left of names that were taken out (invariant 9).
-func (c Carried) until(r *rule, names map[fqdn.Pattern]Name, maxStale time.Duration) (until time.Time, ok bool) {
-	for _, p := range r.patterns {
+func (c Carried) until(patterns []fqdn.Pattern, names map[fqdn.Pattern]Name, maxStale time.Duration) (until time.Time, ok bool) {
+	for _, p := range patterns {
 		if end := c.untilFor(p, names, maxStale); end.After(until) {
 			until = end
 		}
 	}
-	return until, len(r.patterns) > 0 && !c.Since.IsZero()
+	return until, len(patterns) > 0 && !c.Since.IsZero()
 }
 
 func isExact(p fqdn.Pattern) bool {

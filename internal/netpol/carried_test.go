@@ -163,15 +163,15 @@ func TestCarriedUntil(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := rule{}
+			var patterns []fqdn.Pattern
 			for _, p := range tt.patterns {
-				r.patterns = append(r.patterns, pattern(t, p))
+				patterns = append(patterns, pattern(t, p))
 			}
 			names := map[fqdn.Pattern]Name{}
 			if tt.names != nil {
 				names = namesOf(t, tt.names)
 			}
-			got, ok := Carried{Since: since}.until(&r, names, maxStale)
+			got, ok := Carried{Since: since}.until(patterns, names, maxStale)
 			if ok == tt.none || ok && !got.Equal(since.Add(tt.want)) {
 				t.Errorf("until = %v, %v; want %v after", got.Sub(since), ok, tt.want)
 			}

@@ -27,7 +27,7 @@ func Differs(sent, got *networkingv1.NetworkPolicy) string {
 	switch {
 	case !slices.Equal(sent.Spec.PolicyTypes, got.Spec.PolicyTypes):
 		return fmt.Sprintf("policyTypes is %v instead of %v", got.Spec.PolicyTypes, sent.Spec.PolicyTypes)
-	case !equality.Semantic.DeepEqual(sent.Spec.PodSelector, got.Spec.PodSelector):
+	case !equalSelectors(&sent.Spec.PodSelector, &got.Spec.PodSelector):
 		return fmt.Sprintf("podSelector is %s instead of %s", selectorText(&got.Spec.PodSelector), selectorText(&sent.Spec.PodSelector))
 	case len(sent.Spec.Ingress) != len(got.Spec.Ingress):
 		return fmt.Sprintf("ingress has %d rules instead of %d", len(got.Spec.Ingress), len(sent.Spec.Ingress))
@@ -57,7 +57,7 @@ func differingMetadata(sent, got *networkingv1.NetworkPolicy) string {
 }
 
 func differingEgress(sent, got []networkingv1.NetworkPolicyEgressRule) string {
-	before, after := grantsOf(sent), grantsOf(got)
+	before, after := grantsIn(readRules(sent)), grantsIn(readRules(got))
 	more, fewer := without(after, before), without(before, after)
 	var words []string
 	if len(more) > 0 {
@@ -73,7 +73,7 @@ func differingEgress(sent, got []networkingv1.NetworkPolicyEgressRule) string {
 }
 
 // grantsText names the first grant and counts the others.
-func grantsText(grants []grant, more string) string {
+func grantsText(grants []Grant, more string) string {
 	peer, ports := grants[0].text()
 	text := peer + more + " (" + ports + ")"
 	switch n := len(grants) - 1; n {
@@ -89,12 +89,14 @@ func grantsText(grants []grant, more string) string {
 // maxGrant bounds the words for one grant: a selector may be long.
 const maxGrant = 200
 
-func (g *grant) text() (peer, ports string) {
-	peer, ports = g.grantID.peer, string(g.key)
-	if peer == "" {
+func (g *Grant) text() (peer, ports string) {
+	switch ports = string(g.Ports.Key); {
+	case g.Addr.IsValid():
+		peer = "a peer " + cidrOf(g.Addr)
+	case g.Peer != nil:
+		peer = "a peer " + peerID(*g.Peer)
+	default:
 		peer = "every destination"
-	} else {
-		peer = "a peer " + peer
 	}
 	if ports == "" {
 		ports = everyPort

@@ -37,7 +37,7 @@ type DNSPort struct {
 
 // rules returns the DNS rules: the addresses at the Service's ports, then the pods at theirs; one rule when the ports are
 // the same. In that rule the pods come last, by which a later process can tell it from a rule of the spec (see
-// withoutDNS).
+// dnsLeads).
 func (d DNS) rules() []networkingv1.NetworkPolicyEgressRule {
 	if d.Namespace == "" {
 		d.Namespace, d.Selector = metav1.NamespaceSystem, map[string]string{"k8s-app": "kube-dns"}
@@ -98,8 +98,8 @@ func dnsPorts(ports []DNSPort) []networkingv1.NetworkPolicyPort {
 	return out
 }
 
-// withoutDNS returns the rules of a live first object but the DNS rules, which lead it. The facts of the DNS may have
-// changed since they were written, so it looks at the form: a leading rule is the DNS rule when
+// dnsLeads returns how many of the rules of a live first object are the DNS rules, which lead it. The facts of the DNS may
+// have changed since they were written, so it looks at the form: a leading rule is the DNS rule when
 //
 //   - it is one of today's; or
 //   - a later rule has the same ports, for rules of the spec with equal ports are one; or
@@ -109,14 +109,15 @@ func dnsPorts(ports []DNSPort) []networkingv1.NetworkPolicyPort {
 // for a rule of the spec opens nothing: the spec must have a rule for those very ports, the addresses must pass the guard
 // (which refuses the Service range and link-local), and the pods could reach them a moment ago. Taking a rule of the spec
 // for the DNS rule would shrink the policy.
-func withoutDNS(egress, today []networkingv1.NetworkPolicyEgressRule) []networkingv1.NetworkPolicyEgressRule {
-	for n := 0; n < 2 && len(egress) > 0; n++ {
-		if !isToday(&egress[0], today) && !isRepeated(egress) && !endsWithDNSPods(&egress[0]) {
+func dnsLeads(rules []liveRule, today []networkingv1.NetworkPolicyEgressRule) int {
+	n := 0
+	for n < 2 && n < len(rules) {
+		if r := &rules[n]; !isToday(r.rule, today) && !isRepeated(rules[n:]) && !endsWithDNSPods(r) {
 			break
 		}
-		egress = egress[1:]
+		n++
 	}
-	return egress
+	return n
 }
 
 func isToday(r *networkingv1.NetworkPolicyEgressRule, today []networkingv1.NetworkPolicyEgressRule) bool {
@@ -124,25 +125,17 @@ func isToday(r *networkingv1.NetworkPolicyEgressRule, today []networkingv1.Netwo
 }
 
 // isRepeated tells whether a later rule has the ports of the first.
-func isRepeated(egress []networkingv1.NetworkPolicyEgressRule) bool {
-	_, first := canonicalPorts(egress[0].Ports)
-	return slices.ContainsFunc(egress[1:], func(r networkingv1.NetworkPolicyEgressRule) bool {
-		_, key := canonicalPorts(r.Ports)
-		return key == first
-	})
+func isRepeated(rules []liveRule) bool {
+	return slices.ContainsFunc(rules[1:], func(r liveRule) bool { return r.ports.Key == rules[0].ports.Key })
 }
 
 // endsWithDNSPods tells whether the last peer is some pods of one namespace by name, and only addresses precede it.
-func endsWithDNSPods(r *networkingv1.NetworkPolicyEgressRule) bool {
-	if len(r.To) == 0 {
+func endsWithDNSPods(r *liveRule) bool {
+	last := len(r.rule.To) - 1
+	if last < 0 || slices.ContainsFunc(r.addrs[:last], func(a netip.Addr) bool { return !a.IsValid() }) {
 		return false
 	}
-	last := r.To[len(r.To)-1]
-	for i := range r.To[:len(r.To)-1] {
-		if _, ok := singleAddress(&r.To[i]); !ok {
-			return false
-		}
-	}
-	return last.NamespaceSelector != nil && last.NamespaceSelector.MatchLabels[corev1.LabelMetadataName] != "" &&
-		last.PodSelector != nil && len(last.PodSelector.MatchLabels) > 0
+	p := &r.rule.To[last]
+	return p.NamespaceSelector != nil && p.NamespaceSelector.MatchLabels[corev1.LabelMetadataName] != "" &&
+		p.PodSelector != nil && len(p.PodSelector.MatchLabels) > 0
 }

@@ -4,14 +4,18 @@
 // Package netpol turns a policy and the addresses of its names into NetworkPolicies. It is pure: no I/O, no clock, no
 // state; the same Input and now give the same Plan.
 //
-// Compile is the table of contents. The stages stand each in a file of its own:
+// Compile is the table of contents. Values pass from stage to stage, and each stage stands in a file of its own:
 //
-//	rules.go      the spec as rules, one for each set of ports (rulekey.go)
-//	dnsrule.go    the rule for the cluster DNS, which stands apart
-//	guard.go      which addresses of answers may become peers (never.go, embedded.go)
-//	wanted.go     the addresses that each rule should have now; lingering, what was carried (carried.go), the next instant
-//	live.go       what the live objects have, and whose they are (ownership.go)
-//	place.go      which object holds which address
-//	object.go     the object as it should be, and whether the live one is
+//	policy.go     the policy, of whatever kind (policyof.go makes one of the API's)
+//	rules.go      its rules, one for each set of ports (rulekey.go)
+//	grants.go     what it allows: Grants. Which addresses are believed (guard.go), what was carried (carried.go)
+//	live.go       what the live objects have, and whose they are (ownership.go, names.go, dnsrule.go)
+//	wanted.go     which grants count now; lingering, the next instant
+//	place.go      which object has which address
+//	object.go     the objects as they should be, and whether the live ones are (annotation.go, equal.go)
 //	steps.go      the writes in an order that breaks nothing (overlap.go)
+//	report.go     what is written for what: the Plan
+//
+// Beside that stand liveness.go, which reads what came of a Plan, and differs.go, which compares what an API server answered
+// with what was sent.
 package netpol

@@ -207,12 +207,13 @@ func (c cluster) peersOf(key RuleKey, dns DNS) []string {
 	var out []string
 	for _, np := range c.list() {
 		_, i, _ := NamespacedKind().parse(np.Name)
-		for _, r := range specRules(&np, i, dns.rules()) {
-			if _, k := canonicalPorts(r.Ports); k != key {
+		object := readObject(&np, i, dns.rules())
+		for _, r := range object.specRules() {
+			if r.ports.Key != key {
 				continue
 			}
-			for j := range r.To {
-				if a, ok := singleAddress(&r.To[j]); ok {
+			for _, a := range r.addrs {
+				if a.IsValid() {
 					out = append(out, a.String())
 				}
 			}

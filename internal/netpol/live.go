@@ -11,86 +11,141 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// live is what the API has.
+// live is what the API has of a policy.
 type live struct {
-	objects []*networkingv1.NetworkPolicy // by index: Ours or Adoptable, or nil
-	foreign []bool                        // by index: the name is taken
+	objects []liveObject                  // by number: Ours or Adoptable
+	foreign map[int]bool                  // by number: somebody else has the name
 	strays  []*networkingv1.NetworkPolicy // Ours, of a name that we do not use; sorted by name
-	at      map[place]int                 // the first object that holds an address in a rule
-	holds   map[netip.Addr]int            // the first object that holds an address in whatever rule
+	stands  map[RuleKey][]standing        // by the ports of a rule, whether the spec has them or not; the DNS rules left out
 }
 
-// place is an address in a rule of the spec.
-type place struct {
-	rule int
-	addr netip.Addr
+// liveObject is a NetworkPolicy as read; without one it is zero.
+type liveObject struct {
+	np    *networkingv1.NetworkPolicy
+	rules []liveRule // its egress rules
+	leads int        // how many of them are the DNS rules, which come first
 }
 
-// readLive sorts in.Live and indexes the addresses. today are the DNS rules as they should be.
-func readLive(in *Input, rules []rule, today []networkingv1.NetworkPolicyEgressRule) *live {
-	l := &live{
-		objects: make([]*networkingv1.NetworkPolicy, in.MaxObjects),
-		foreign: make([]bool, in.MaxObjects),
-	}
+// liveRule is an egress rule as read.
+type liveRule struct {
+	ports Ports
+	rule  *networkingv1.NetworkPolicyEgressRule
+	addrs []netip.Addr // of each peer of rule; not valid: the peer is not one address
+}
+
+// standing says which object has an address: the first one, if several have it. Lists of them are sorted and distinct.
+type standing struct {
+	addr   netip.Addr
+	object int
+}
+
+// readLive sorts what is live by whose it is and reads what is ours. today are the DNS rules as they should be. In mode Audit
+// no name is needed, so none is foreign.
+func readLive(in *Input, today []networkingv1.NetworkPolicyEgressRule) live {
+	l := live{foreign: map[int]bool{}}
 	for i := range in.Live {
-		l.sort(in, &in.Live[i])
+		np := &in.Live[i]
+		index, ok := in.Policy.indexOf(np.Name)
+		used := ok && index < in.MaxObjects && np.Namespace == in.Policy.Namespace
+		switch owner := OwnershipOf(np, in.Policy.Identity); {
+		case owner == Foreign && used:
+			l.foreign[index] = !in.Policy.Audit
+		case owner == Foreign:
+		case used:
+			for len(l.objects) <= index {
+				l.objects = append(l.objects, liveObject{})
+			}
+			l.objects[index] = readObject(np, index, today)
+		default:
+			l.strays = append(l.strays, np)
+		}
 	}
 	slices.SortFunc(l.strays, func(a, b *networkingv1.NetworkPolicy) int { return strings.Compare(a.Name, b.Name) })
-
-	peers := 0
-	for _, np := range l.objects {
-		if np != nil {
-			for i := range np.Spec.Egress {
-				peers += len(np.Spec.Egress[i].To)
-			}
-		}
-	}
-	l.at, l.holds = make(map[place]int, peers), make(map[netip.Addr]int, peers)
-	keys := make(map[RuleKey]int, len(rules))
-	for i := range rules {
-		keys[rules[i].key] = i
-	}
-	for i, np := range slices.Backward(l.objects) { // so that the first object has the last word
-		if np != nil {
-			l.index(i, specRules(np, i, today), keys)
-		}
-	}
+	l.stands = standingsOf(l.objects)
 	return l
 }
 
-func (l *live) sort(in *Input, np *networkingv1.NetworkPolicy) {
-	index, ok := in.Policy.indexOf(np.Name)
-	used := ok && index < in.MaxObjects && np.Namespace == in.Policy.Namespace
-	switch owner := OwnershipOf(np, in.Policy.Identity); {
-	case owner == Foreign && used:
-		l.foreign[index] = true
-	case owner == Foreign:
-	case used:
-		l.objects[index] = np
-	default:
-		l.strays = append(l.strays, np)
+// readObject reads the index-th object.
+func readObject(np *networkingv1.NetworkPolicy, index int, today []networkingv1.NetworkPolicyEgressRule) liveObject {
+	o := liveObject{np: np, rules: readRules(np.Spec.Egress)}
+	if index == 0 { // the DNS rules stand in the first object only
+		o.leads = dnsLeads(o.rules, today)
 	}
+	return o
 }
 
-func (l *live) index(object int, egress []networkingv1.NetworkPolicyEgressRule, keys map[RuleKey]int) {
+func readRules(egress []networkingv1.NetworkPolicyEgressRule) []liveRule {
+	rules := make([]liveRule, len(egress))
 	for i := range egress {
-		_, key := canonicalPorts(egress[i].Ports)
-		rule, wanted := keys[key]
+		rules[i] = liveRule{ports: portsFrom(egress[i].Ports), rule: &egress[i], addrs: make([]netip.Addr, len(egress[i].To))}
 		for j := range egress[i].To {
-			a, ok := singleAddress(&egress[i].To[j])
-			if !ok {
-				continue
-			}
-			l.holds[a] = object
-			if wanted {
-				l.at[place{rule, a}] = object
+			if a, ok := singleAddress(&egress[i].To[j]); ok {
+				rules[i].addrs[j] = a
 			}
 		}
 	}
+	return rules
 }
 
-// has tells whether some object holds a in that rule.
-func (l *live) has(rule int, a netip.Addr) bool {
-	_, ok := l.at[place{rule, a}]
+// specRules are those that are not the DNS rules.
+func (o *liveObject) specRules() []liveRule { return o.rules[o.leads:] }
+
+func standingsOf(objects []liveObject) map[RuleKey][]standing {
+	all := map[RuleKey][]standing{}
+	for i := range objects {
+		for _, r := range objects[i].specRules() {
+			list := slices.Grow(all[r.ports.Key], len(r.addrs))
+			for _, a := range r.addrs {
+				if a.IsValid() {
+					list = append(list, standing{a, i})
+				}
+			}
+			all[r.ports.Key] = list
+		}
+	}
+	byAddr := func(a, b standing) int { return a.addr.Compare(b.addr) }
+	for key, list := range all {
+		if !slices.IsSortedFunc(list, byAddr) {
+			slices.SortStableFunc(list, byAddr)
+		}
+		all[key] = slices.CompactFunc(list, func(a, b standing) bool { return a.addr == b.addr })
+	}
+	return all
+}
+
+// at returns the index-th object, zero if there is none.
+func (l *live) at(index int) liveObject {
+	if index < len(l.objects) {
+		return l.objects[index]
+	}
+	return liveObject{}
+}
+
+// objectOf returns the object that has a at those ports.
+func (l *live) objectOf(ports RuleKey, a netip.Addr) (object int, ok bool) {
+	return objectIn(l.stands[ports], a)
+}
+
+// has tells whether some object has a at those ports.
+func (l *live) has(ports RuleKey, a netip.Addr) bool {
+	_, ok := l.objectOf(ports, a)
 	return ok
+}
+
+// anyObjectWith returns the first object that has a at whatever ports.
+func (l *live) anyObjectWith(a netip.Addr) (object int, ok bool) {
+	for _, list := range l.stands {
+		if i, found := objectIn(list, a); found && (!ok || i < object) {
+			object, ok = i, true
+		}
+	}
+	return object, ok
+}
+
+func objectIn(list []standing, a netip.Addr) (object int, ok bool) {
+	i, ok := slices.BinarySearchFunc(list, a, func(s standing, a netip.Addr) int { return s.addr.Compare(a) })
+	if !ok {
+		return 0, false
+	}
+	return list[i].object, true
 }

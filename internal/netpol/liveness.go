@@ -34,7 +34,7 @@ func Live(in Input, plan Plan, objects []networkingv1.NetworkPolicy) Liveness {
 	l.For = map[fqdn.Pattern][]netip.Addr{}
 	rules := mergeRules(in.Policy.Rules)
 	for i := range rules {
-		l.rules[rules[i].key] = &rules[i]
+		l.rules[rules[i].ports.Key] = &rules[i]
 	}
 	for i := range objects {
 		if np := &objects[i]; OwnershipOf(np, in.Policy.Identity) != Foreign {
@@ -65,17 +65,11 @@ func (l *liveness) read(np *networkingv1.NetworkPolicy) {
 	if !ok {
 		index = 0 // a copy of whichever object: it may have a DNS rule
 	}
-	egress := specRules(np, index, l.today)
+	object := readObject(np, index, l.today)
 	owners := sync.OnceValue(func() addressOwners { return ownersFrom(np) }) // rarely needed
-	for i := range egress {
-		_, key := canonicalPorts(egress[i].Ports)
-		addrs := make([]netip.Addr, 0, len(egress[i].To))
-		for j := range egress[i].To {
-			if a, ok := singleAddress(&egress[i].To[j]); ok {
-				addrs = append(addrs, a)
-			}
-		}
-		l.rule(key, sortedAddrs(addrs), owners)
+	for _, r := range object.specRules() {
+		addrs := slices.DeleteFunc(r.addrs, func(a netip.Addr) bool { return !a.IsValid() })
+		l.rule(r.ports.Key, sortedAddrs(addrs), owners)
 	}
 }
 
@@ -103,11 +97,18 @@ func (l *liveness) rule(key RuleKey, addrs []netip.Addr, owners func() addressOw
 
 // claim notes which of addrs the plan has for p in the same rule. Both lists are sorted.
 func (l *liveness) claim(p fqdn.Pattern, planned, addrs []netip.Addr, claimed []bool) {
+	list, i := slices.Grow(l.For[p], len(planned)), 0
 	for _, a := range planned {
-		if i, found := slices.BinarySearchFunc(addrs, a, netip.Addr.Compare); found {
-			claimed[i] = true
-			l.For[p] = append(l.For[p], a)
+		for i < len(addrs) && addrs[i].Less(a) {
+			i++
 		}
+		if i < len(addrs) && addrs[i] == a {
+			claimed[i] = true
+			list = append(list, a)
+		}
+	}
+	if len(list) > 0 {
+		l.For[p] = list
 	}
 }
 

@@ -4,144 +4,190 @@
 package netpol
 
 import (
+	"net/netip"
 	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// specs returns the spec that each object should have, nil for one that should not be there. The first is there whenever
-// the policy is enforced, even without a rule: then its pods reach nothing. In mode Audit there is none.
-func (c *compilation) specs(peers []peer) []*networkingv1.NetworkPolicySpec {
-	specs := make([]*networkingv1.NetworkPolicySpec, c.in.MaxObjects)
-	if c.in.Policy.Audit {
-		return specs
-	}
-	specs[0] = c.emptySpec()
-	specs[0].Egress = append(specs[0].Egress, c.dns...)
-	to := make([][]networkingv1.NetworkPolicyPeer, c.in.MaxObjects)
-	for i := range c.rules {
-		r := &c.rules[i]
-		clear(to)
-		to[0] = slices.Clone(r.ordinary)
-		for ; len(peers) > 0 && peers[0].rule == i; peers = peers[1:] {
-			if p := &peers[0]; p.object != leftOut && !p.listed {
-				to[p.object] = append(to[p.object], addressPeer(p.addr))
-			}
-		}
-		for object, peers := range to {
-			if len(peers) == 0 {
-				continue // never an empty `to`, which would allow every destination
-			}
-			if specs[object] == nil {
-				specs[object] = c.emptySpec()
-			}
-			specs[object].Egress = append(specs[object].Egress, networkingv1.NetworkPolicyEgressRule{Ports: r.ports, To: peers})
-		}
-	}
-	return specs
+// object is a NetworkPolicy as it should be.
+type object struct {
+	rules []RuleGrants // its egress rules; one that would have no peer is left out
+	leads int          // how many of them are the DNS rules, which come first
 }
 
-// emptySpec allows nothing. policyTypes is written out: left to the API server's default it would be Ingress.
-func (c *compilation) emptySpec() *networkingv1.NetworkPolicySpec {
+// render gives each object its rules: the DNS rules and the ordinary peers of the spec to the first, the addresses as they
+// are placed. nil is an object that should not be there. The first is there whenever the policy is enforced, even without a
+// rule: then its pods reach nothing.
+func render(w *wanted, placed placement) []*object {
+	objects := make([]*object, 1, 2)
+	objects[0] = &object{rules: slices.Clip(w.DNS), leads: len(w.DNS)}
+	at := placed.object
+	for i := range w.Rules {
+		r := &w.Rules[i]
+		parts := split(r.Names, at[:len(r.Names)])
+		at = at[len(r.Names):]
+		for n, names := range parts {
+			part := RuleGrants{Ports: r.Ports, Names: names}
+			if n == 0 {
+				part.Spec = r.Spec
+			}
+			if len(part.Spec) == 0 && len(part.Names) == 0 {
+				continue
+			}
+			for len(objects) <= n {
+				objects = append(objects, nil)
+			}
+			if objects[n] == nil {
+				objects[n] = &object{}
+			}
+			objects[n].rules = append(objects[n].rules, part)
+		}
+	}
+	return objects
+}
+
+// split parts the grants of a rule by the objects that they are placed in. There is a part for the first object at least.
+func split(names []Grant, objects []int) [][]Grant {
+	if !slices.ContainsFunc(objects, func(n int) bool { return n != 0 }) {
+		return [][]Grant{names}
+	}
+	sizes := make([]int, 1+max(0, slices.Max(objects)))
+	for _, n := range objects {
+		if n != leftOut {
+			sizes[n]++
+		}
+	}
+	parts := make([][]Grant, len(sizes))
+	for n, size := range sizes {
+		parts[n] = make([]Grant, 0, size)
+	}
+	for i, n := range objects {
+		if n != leftOut {
+			parts[n] = append(parts[n], names[i])
+		}
+	}
+	return parts
+}
+
+// isAsWanted tells whether there is nothing to do about an object: have.np is nil where there is none, want where there should
+// be none. One that should go and is deleted already only waits for somebody's finalizer. The annotation does not count:
+// it changes with every answer that moves an address between names, and no pod's traffic depends on it.
+func isAsWanted(have liveObject, want *object, p *Policy) bool {
+	switch np := have.np; {
+	case np == nil:
+		return want == nil
+	case want == nil:
+		return np.DeletionTimestamp != nil
+	default:
+		return p.isLabelled(np) &&
+			slices.EqualFunc(np.OwnerReferences, p.ownerReferences(np.OwnerReferences), equalReferences) &&
+			isEgressOnly(&np.Spec) &&
+			slices.EqualFunc(have.rules, want.rules, liveRule.is) &&
+			equalSelectors(&np.Spec.PodSelector, &p.PodSelector)
+	}
+}
+
+func isEgressOnly(spec *networkingv1.NetworkPolicySpec) bool {
+	return len(spec.PolicyTypes) == 1 && spec.PolicyTypes[0] == networkingv1.PolicyTypeEgress && len(spec.Ingress) == 0
+}
+
+// is tells whether a live rule is what egress would write, by meaning: how an address is spelled is no difference, nor is an
+// endPort that repeats the port.
+func (l liveRule) is(want RuleGrants) bool {
+	if !slices.EqualFunc(l.rule.Ports, want.Ports.List, equalPorts) {
+		return false
+	}
+	n := 0
+	for _, grants := range [][]Grant{want.Spec, want.Names} {
+		for i := range grants {
+			g := &grants[i]
+			if g.Listed {
+				continue
+			}
+			if n == len(l.addrs) || l.addrs[n] != g.Addr || g.Peer != nil && !equalPeers(&l.rule.To[n], g.Peer) {
+				return false
+			}
+			n++
+		}
+	}
+	return n == len(l.addrs)
+}
+
+// specOf writes an object in the form that the API server returns. It shares no memory with anything.
+func specOf(o *object, podSelector *metav1.LabelSelector) *networkingv1.NetworkPolicySpec {
 	return &networkingv1.NetworkPolicySpec{
-		PodSelector: c.in.Policy.PodSelector,
+		PodSelector: *podSelector.DeepCopy(),
+		Egress:      egressOf(o.rules),
+		// Written out, for left to the API server's default it would be Ingress.
 		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
 	}
 }
 
+// egressOf never writes an empty ` + "`to`" + `, which would allow every destination.
+func egressOf(rules []RuleGrants) []networkingv1.NetworkPolicyEgressRule {
+	var egress []networkingv1.NetworkPolicyEgressRule
+	for i := range rules {
+		if to := peersOf(&rules[i]); len(to) > 0 {
+			ports, _ := canonicalPorts(rules[i].Ports.List) // a copy
+			egress = append(egress, networkingv1.NetworkPolicyEgressRule{Ports: ports, To: to})
+		}
+	}
+	return egress
+}
+
+// peersOf writes the peers of a rule: those of the spec, then the addresses. All blocks stand in one piece of memory.
+func peersOf(r *RuleGrants) []networkingv1.NetworkPolicyPeer {
+	peers := make([]networkingv1.NetworkPolicyPeer, 0, len(r.Spec)+len(r.Names))
+	blocks := make([]networkingv1.IPBlock, 0, cap(peers)) // never grows: peers point into it
+	for _, grants := range [][]Grant{r.Spec, r.Names} {
+		for i := range grants {
+			g := &grants[i]
+			switch {
+			case g.Listed:
+			case g.Peer != nil:
+				peers = append(peers, *g.Peer.DeepCopy())
+			case g.Addr.IsValid():
+				blocks = append(blocks, networkingv1.IPBlock{CIDR: cidrOf(g.Addr)})
+				peers = append(peers, networkingv1.NetworkPolicyPeer{IPBlock: &blocks[len(blocks)-1]})
+			}
+		}
+	}
+	return peers
+}
+
+func cidrOf(a netip.Addr) string { return netip.PrefixFrom(a, a.BitLen()).String() }
+
 // created returns a new object.
-func (c *compilation) created(name string, spec *networkingv1.NetworkPolicySpec, owners string) *networkingv1.NetworkPolicy {
-	np := &networkingv1.NetworkPolicy{Spec: *spec.DeepCopy()}
-	np.Name, np.Namespace = name, c.in.Policy.Namespace
-	np.Labels = c.in.Policy.labels(nil)
-	np.Annotations = annotations(nil, owners)
-	np.OwnerReferences = c.ownerReferences(nil)
+func created(p *Policy, name string, spec *networkingv1.NetworkPolicySpec, addresses string) *networkingv1.NetworkPolicy {
+	np := &networkingv1.NetworkPolicy{Spec: *spec}
+	np.Name, np.Namespace = name, p.Namespace
+	np.Labels = p.labels(nil)
+	np.Annotations = withAddresses(nil, addresses)
+	np.OwnerReferences = p.ownerReferences(nil)
 	return np
 }
 
 // updated returns the live object with our spec, labels, annotation and owner reference.
-func (c *compilation) updated(
-	np *networkingv1.NetworkPolicy, spec *networkingv1.NetworkPolicySpec, owners string,
-) *networkingv1.NetworkPolicy {
-	out := &networkingv1.NetworkPolicy{TypeMeta: np.TypeMeta, Spec: *spec.DeepCopy()}
+func updated(p *Policy, np *networkingv1.NetworkPolicy, spec *networkingv1.NetworkPolicySpec, addresses string) *networkingv1.NetworkPolicy {
+	out := &networkingv1.NetworkPolicy{TypeMeta: np.TypeMeta, Spec: *spec}
 	np.ObjectMeta.DeepCopyInto(&out.ObjectMeta)
-	out.Labels = c.in.Policy.labels(out.Labels)
-	out.Annotations = annotations(out.Annotations, owners)
-	out.OwnerReferences = c.ownerReferences(out.OwnerReferences)
+	out.Labels = p.labels(out.Labels)
+	out.Annotations = withAddresses(out.Annotations, addresses)
+	out.OwnerReferences = p.ownerReferences(out.OwnerReferences)
 	return out
 }
 
-// isAsWanted tells whether there is nothing to do about an object: np is nil where there is none, spec where there should
-// be none. One that should go and is deleted already only waits for somebody's finalizer. The annotation does not count:
-// it changes with every answer that moves an address between names, and no pod's traffic depends on it.
-func (c *compilation) isAsWanted(np *networkingv1.NetworkPolicy, spec *networkingv1.NetworkPolicySpec) bool {
-	switch {
-	case np == nil:
-		return spec == nil
-	case spec == nil:
-		return np.DeletionTimestamp != nil
-	}
-	return c.in.Policy.isLabelled(np) &&
-		equality.Semantic.DeepEqual(np.OwnerReferences, c.ownerReferences(np.OwnerReferences)) &&
-		equalSpecs(&np.Spec, spec)
-}
-
-// annotations returns all with ours, and without it where there is nothing to say. It may change all.
-func annotations(all map[string]string, owners string) map[string]string {
-	if owners == "" {
+// withAddresses returns the annotations with ours, and without it where there is nothing to say. It may change all.
+func withAddresses(all map[string]string, addresses string) map[string]string {
+	if addresses == "" {
 		delete(all, AnnotationAddresses)
 		return all
 	}
 	if all == nil {
 		all = make(map[string]string, 1)
 	}
-	all[AnnotationAddresses] = owners
+	all[AnnotationAddresses] = addresses
 	return all
-}
-
-// ownerReferences returns refs with ours, in the place of an old one of the same policy or at the end. refs is not changed.
-func (c *compilation) ownerReferences(refs []metav1.OwnerReference) []metav1.OwnerReference {
-	ours := c.in.Policy.ownerReference()
-	out := make([]metav1.OwnerReference, 0, len(refs)+1)
-	placed := false
-	for _, ref := range refs {
-		if !c.in.Policy.Kind.isOf(&ref) || ref.Name != ours.Name {
-			out = append(out, ref)
-		} else if !placed {
-			out = append(out, ours)
-			placed = true
-		}
-	}
-	if !placed {
-		out = append(out, ours)
-	}
-	return out
-}
-
-// equalSpecs compares what the API server returned with what we would write, which is in the form that it returns.
-func equalSpecs(a, b *networkingv1.NetworkPolicySpec) bool {
-	return slices.Equal(a.PolicyTypes, b.PolicyTypes) && len(a.Ingress) == len(b.Ingress) &&
-		slices.EqualFunc(a.Egress, b.Egress, func(x, y networkingv1.NetworkPolicyEgressRule) bool { return equalRules(&x, &y) }) &&
-		equality.Semantic.DeepEqual(a.PodSelector, b.PodSelector)
-}
-
-func equalRules(a, b *networkingv1.NetworkPolicyEgressRule) bool {
-	return slices.EqualFunc(a.Ports, b.Ports, equalPorts) && slices.EqualFunc(a.To, b.To, equalPeers)
-}
-
-// equalPorts compares by meaning: an endPort that repeats the port is no difference.
-func equalPorts(a, b networkingv1.NetworkPolicyPort) bool { return spanOf(&a) == spanOf(&b) }
-
-// equalPeers spares the many peers that are plain blocks the cost of reflection.
-func equalPeers(a, b networkingv1.NetworkPolicyPeer) bool {
-	if isPlainBlock(&a) && isPlainBlock(&b) {
-		return a.IPBlock.CIDR == b.IPBlock.CIDR
-	}
-	return equality.Semantic.DeepEqual(a, b)
-}
-
-func isPlainBlock(p *networkingv1.NetworkPolicyPeer) bool {
-	return p.IPBlock != nil && len(p.IPBlock.Except) == 0 && p.PodSelector == nil && p.NamespaceSelector == nil
 }

@@ -10,80 +10,111 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// grant is one peer at the ports of its rule: what an object allows is the union of its grants.
-type grant struct {
-	grantID
-	ports []networkingv1.NetworkPolicyPort // canonical
-	peer  networkingv1.NetworkPolicyPeer
-	block netip.Prefix // of an ipBlock; else not valid: selectors, or every destination
-}
-
 // grantID is equal for equal grants.
 type grantID struct {
-	key  RuleKey
-	peer string // empty: every destination
+	ports RuleKey
+	addr  netip.Addr
+	peer  string // empty without an address: every destination
 }
 
-func grantsOf(egress []networkingv1.NetworkPolicyEgressRule) []grant {
-	var grants []grant
-	for i := range egress {
-		ports, key := canonicalPorts(egress[i].Ports)
-		if len(egress[i].To) == 0 {
-			grants = append(grants, grant{grantID: grantID{key: key}, ports: ports})
+func (g *Grant) id() grantID {
+	id := grantID{ports: g.Ports.Key, addr: g.Addr}
+	if g.Peer != nil {
+		id.peer = peerID(*g.Peer)
+	}
+	return id
+}
+
+// grants lists what an object allows: the union of its grants. A nil object allows nothing.
+func (o *object) grants() []Grant {
+	if o == nil {
+		return nil
+	}
+	var all []Grant
+	for i := range o.rules {
+		all = append(all, o.rules[i].Spec...)
+		all = append(all, o.rules[i].Names...)
+	}
+	return all
+}
+
+// grantsIn lists what live rules allow.
+func grantsIn(rules []liveRule) []Grant {
+	var all []Grant
+	for i := range rules {
+		r := &rules[i]
+		if len(r.addrs) == 0 {
+			all = append(all, Grant{Ports: &r.ports})
 		}
-		for _, p := range egress[i].To {
-			g := grant{grantID: grantID{key, peerID(p)}, ports: ports, peer: p}
-			if p.IPBlock != nil {
-				g.block, _ = netip.ParsePrefix(p.IPBlock.CIDR)
+		for j, a := range r.addrs {
+			g := Grant{Ports: &r.ports, Addr: a}
+			if !a.IsValid() {
+				g.Peer = &r.rule.To[j]
 			}
-			grants = append(grants, g)
+			all = append(all, g)
 		}
 	}
-	return grants
+	return all
 }
 
 // without returns the grants that others lacks.
-func without(grants, others []grant) []grant {
+func without(grants, others []Grant) []Grant {
 	ids := make(map[grantID]bool, len(others))
 	for i := range others {
-		ids[others[i].grantID] = true
+		ids[others[i].id()] = true
 	}
-	var out []grant
+	var out []Grant
 	for i := range grants {
-		if !ids[grants[i].grantID] {
+		if !ids[grants[i].id()] {
 			out = append(out, grants[i])
 		}
 	}
 	return out
 }
 
-// overlaps tells whether there may be traffic that both g and o allow. It says yes when in doubt: the labels of pods and
-// which pods are behind an address are not known here, and `except` is not looked at.
-func (g *grant) overlaps(o *grant) bool {
-	if g.block.IsValid() && o.block.IsValid() && !g.block.Overlaps(o.block) {
+// block returns the addresses of a grant; not valid: they are not known (selectors), or it is every destination.
+func (g *Grant) block() netip.Prefix {
+	switch {
+	case g.Addr.IsValid():
+		return netip.PrefixFrom(g.Addr, g.Addr.BitLen())
+	case g.Peer != nil && g.Peer.IPBlock != nil:
+		if p, err := netip.ParsePrefix(g.Peer.IPBlock.CIDR); err == nil {
+			return p
+		}
+	}
+	return netip.Prefix{}
+}
+
+// overlap tells whether there may be traffic that two grants allow, which have these blocks. It says yes when in doubt: the
+// labels of pods and which pods are behind an address are not known here, and `except` is not looked at.
+func overlap(a *Grant, blockA netip.Prefix, b *Grant, blockB netip.Prefix) bool {
+	if blockA.IsValid() && blockB.IsValid() && !blockA.Overlaps(blockB) {
 		return false
 	}
-	if g.key == "" || o.key == "" {
+	if a.Ports.Key == "" || b.Ports.Key == "" {
 		return true
 	}
-	return slices.ContainsFunc(g.ports, func(a networkingv1.NetworkPolicyPort) bool {
-		return slices.ContainsFunc(o.ports, func(b networkingv1.NetworkPolicyPort) bool {
-			return spanOf(&a).overlaps(spanOf(&b))
+	return slices.ContainsFunc(a.Ports.List, func(x networkingv1.NetworkPolicyPort) bool {
+		return slices.ContainsFunc(b.Ports.List, func(y networkingv1.NetworkPolicyPort) bool {
+			return spanOf(&x).overlaps(spanOf(&y))
 		})
 	})
 }
 
-// overlapIndex answers quickly which grants overlap one of a set.
-type overlapIndex struct {
-	all    []grant
+// grantIndex answers quickly which grants overlap one of a set.
+type grantIndex struct {
+	all    []Grant
+	blocks []netip.Prefix       // of all
 	single map[netip.Addr][]int // those of one address
 	wide   []int                // all others
 }
 
-func indexGrants(grants []grant) *overlapIndex {
-	x := &overlapIndex{all: grants, single: make(map[netip.Addr][]int, len(grants))}
+func indexGrants(grants []Grant) grantIndex {
+	x := grantIndex{all: grants, blocks: make([]netip.Prefix, len(grants)), single: make(map[netip.Addr][]int, len(grants))}
 	for i := range grants {
-		if b := grants[i].block; b.IsValid() && b.IsSingleIP() {
+		b := grants[i].block()
+		x.blocks[i] = b
+		if b.IsValid() && b.IsSingleIP() {
 			x.single[b.Addr()] = append(x.single[b.Addr()], i)
 		} else {
 			x.wide = append(x.wide, i)
@@ -92,10 +123,16 @@ func indexGrants(grants []grant) *overlapIndex {
 	return x
 }
 
-func (x *overlapIndex) overlaps(g *grant) bool {
-	hit := func(i int) bool { return x.all[i].overlaps(g) }
-	if g.block.IsValid() && g.block.IsSingleIP() {
-		return slices.ContainsFunc(x.single[g.block.Addr()], hit) || slices.ContainsFunc(x.wide, hit)
+func (x *grantIndex) overlaps(g *Grant) bool {
+	block := g.block()
+	hit := func(i int) bool { return overlap(&x.all[i], x.blocks[i], g, block) }
+	if block.IsValid() && block.IsSingleIP() {
+		return slices.ContainsFunc(x.single[block.Addr()], hit) || slices.ContainsFunc(x.wide, hit)
 	}
-	return slices.ContainsFunc(x.all, func(o grant) bool { return o.overlaps(g) })
+	for i := range x.all {
+		if hit(i) {
+			return true
+		}
+	}
+	return false
 }

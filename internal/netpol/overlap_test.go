@@ -14,16 +14,16 @@ func TestGrantsOverlap(t *testing.T) {
 	blockOf := func(cidr string) networkingv1.NetworkPolicyPeer {
 		return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr}}
 	}
-	one := func(port int, to ...networkingv1.NetworkPolicyPeer) grant {
+	one := func(port int, to ...networkingv1.NetworkPolicyPeer) Grant {
 		r := networkingv1.NetworkPolicyEgressRule{To: to}
 		if port > 0 {
 			r.Ports = []networkingv1.NetworkPolicyPort{npPort("TCP", port, 0)}
 		}
-		return grantsOf([]networkingv1.NetworkPolicyEgressRule{r})[0]
+		return grantsIn(readRules([]networkingv1.NetworkPolicyEgressRule{r}))[0]
 	}
 	pods := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{}}
 	tests := map[string]struct {
-		a, b grant
+		a, b Grant
 		want bool
 	}{
 		"the same":                 {one(443, blockOf("192.0.2.1/32")), one(443, blockOf("192.0.2.1/32")), true},
@@ -40,7 +40,8 @@ func TestGrantsOverlap(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if indexGrants([]grant{tt.a}).overlaps(&tt.b) != tt.want || indexGrants([]grant{tt.b}).overlaps(&tt.a) != tt.want {
+			a, b := indexGrants([]Grant{tt.a}), indexGrants([]Grant{tt.b})
+			if a.overlaps(&tt.b) != tt.want || b.overlaps(&tt.a) != tt.want {
 				t.Errorf("overlaps is not %v", tt.want)
 			}
 		})

@@ -92,14 +92,29 @@ func (k Kind) labelOf(np *networkingv1.NetworkPolicy) string {
 	return np.Labels[LabelPolicy]
 }
 
-// ownerReference returns the reference that makes an object Ours.
+// ownerReferences returns refs with the one that makes an object Ours, in the place of an old one of the same policy or at
+// the end. refs is not changed.
 //
 // blockOwnerDeletion stays unset. With the admission plugin OwnerReferencesPermissionEnforcement, setting it needs the verb
 // update on fqdnegresspolicies/finalizers; all that it gives is that a foreground deletion waits for the NetworkPolicies.
-func (id Identity) ownerReference() metav1.OwnerReference {
-	return metav1.OwnerReference{
+func (id Identity) ownerReferences(refs []metav1.OwnerReference) []metav1.OwnerReference {
+	ours := metav1.OwnerReference{
 		APIVersion: id.Kind.APIVersion, Kind: id.Kind.Name, Name: id.Name, UID: id.UID, Controller: new(true),
 	}
+	out := make([]metav1.OwnerReference, 0, len(refs)+1)
+	placed := false
+	for _, ref := range refs {
+		if !id.Kind.isOf(&ref) || ref.Name != ours.Name {
+			out = append(out, ref)
+		} else if !placed {
+			out = append(out, ours)
+			placed = true
+		}
+	}
+	if !placed {
+		out = append(out, ours)
+	}
+	return out
 }
 
 // isLabelled tells whether np has our labels.

@@ -8,149 +8,221 @@ import (
 	"slices"
 )
 
-// leftOut is the object of a peer that has no place.
+// leftOut is the object of a grant that has no place.
 const leftOut = -1
 
-// placement decides which object holds which peer.
+// placement says which object has which grant for a name.
 type placement struct {
-	live  *live
-	peers []peer
-	room  []int // by object: how many more peers fit
-	count []int // by object: how many peers it holds
+	object  []int // of each grant in Names, rule after rule: a number, or leftOut
+	leftOut int   // how many have no place
 }
 
-// place gives each peer an object, or leaves it out; it returns how many it left out. Peers stay where they are; a new
-// one goes to an object that holds the address in another rule (so that an edit of ports moves nothing), else to the first
-// with room. In the end the last object is emptied if the others can take its peers.
-func (c *compilation) place(peers []peer) (left int) {
-	p := &placement{live: c.live, peers: peers, room: c.rooms(), count: make([]int, c.in.MaxObjects)}
-	todo := p.choose()
-	left = p.leaveOut(&todo)
-	todo = p.pass(todo, func(q *peer) (int, bool) { i, ok := p.live.at[place{q.rule, q.addr}]; return i, ok })
-	todo = p.pass(todo, func(q *peer) (int, bool) { i, ok := p.live.holds[q.addr]; return i, ok })
-	p.pass(todo, func(*peer) (int, bool) { return p.firstRoom(), true })
-	for p.emptyLast() {
+// place gives each grant for a name an object, or leaves it out. Whatever stands in an object stays there, also where the
+// object has more peers than it may: an older version wrote up to 5,000, and to move them would rewrite all at once. What is
+// new goes to an object that has the address at other ports (so that an edit of ports moves nothing), else to the first with
+// room. In the end the last object is emptied if the others can take its peers.
+//
+//	objects hold 3      wanted           placed
+//	[.1 .2 .3]          .1 .2 .3 .4      [.1 .2 .3] [.4]
+//	[.1 .2 .3] [.4]     .2 .3 .4 .5      [.2 .3 .5] [.4]
+//	[.1 .2 .3] [.4]     .1 .3 .4         [.1 .3 .4]
+//	[.1 .2 .3 .4 .5]    .1 .2 .3 .5 .6   [.1 .2 .3 .5] [.6]
+//	none, at most one   .1 .2 .3 .4      [.1 .2 .3], .4 is left out
+func place(rules []RuleGrants, l *live, room []int) placement {
+	s := seating{standsIn: standsIn(rules, l), room: slices.Clone(room), count: make([]int, len(room))}
+	s.object = make([]int, len(s.standsIn))
+	todo := unlisted(rules)
+	excess, todo := leaveOut(todo, rules, s.standsIn, room)
+	for _, i := range excess {
+		s.object[i] = leftOut
 	}
-	return left
+	todo = s.stay(todo)
+	todo = s.joinAddress(todo, rules, l)
+	s.fill(todo)
+	for s.emptyLast(l) {
+	}
+	return placement{object: s.object, leftOut: len(excess)}
 }
 
-// rooms returns how many address peers each object may hold. What must stand in the first object counts there. A name
-// after the first that a Foreign object has is passed over; the first name is needed whoever has it, so what belongs there
-// waits for it.
-func (c *compilation) rooms() []int {
-	room := make([]int, c.in.MaxObjects)
+// roomsOf returns how many addresses each object may have. What must stand in the first object counts there. A name after the
+// first that a Foreign object has is passed over; the first name is needed whoever has it, so what belongs there waits for it.
+func roomsOf(in *Input, w *wanted, l *live) []int {
+	room := make([]int, in.MaxObjects)
 	for i := range room {
-		if i == 0 || !c.live.foreign[i] {
-			room[i] = c.in.MaxPeers
+		if i == 0 || !l.foreign[i] {
+			room[i] = in.MaxPeers
 		}
 	}
-	for i := range c.dns {
-		room[0] -= len(c.dns[i].To)
-	}
-	for i := range c.rules {
-		room[0] -= len(c.rules[i].ordinary)
+	for _, rules := range [][]RuleGrants{w.DNS, w.Rules} {
+		for i := range rules {
+			room[0] -= len(rules[i].Spec)
+		}
 	}
 	room[0] = max(room[0], 0)
 	return room
 }
 
-// choose returns the peers that need a place. Those that the spec lists as ipBlocks stand in the first object already.
-func (p *placement) choose() []int {
-	todo := make([]int, 0, len(p.peers))
-	for i := range p.peers {
-		p.peers[i].object = 0
-		if !p.peers[i].listed {
-			todo = append(todo, i)
+// standsIn returns the object that has each grant now, or leftOut. Both lists of a rule are sorted, so it walks along them.
+func standsIn(rules []RuleGrants, l *live) []int {
+	n := 0
+	for i := range rules {
+		n += len(rules[i].Names)
+	}
+	objects := make([]int, 0, n)
+	for i := range rules {
+		have := l.stands[rules[i].Ports.Key]
+		for _, g := range rules[i].Names {
+			for len(have) > 0 && have[0].addr.Less(g.Addr) {
+				have = have[1:]
+			}
+			if len(have) > 0 && have[0].addr == g.Addr {
+				objects = append(objects, have[0].object)
+			} else {
+				objects = append(objects, leftOut)
+			}
+		}
+	}
+	return objects
+}
+
+// unlisted returns the grants that need a place. Those that the spec lists as ipBlocks stand in the first object anyway.
+func unlisted(rules []RuleGrants) []int {
+	var todo []int
+	n := 0
+	for i := range rules {
+		todo = slices.Grow(todo, len(rules[i].Names))
+		for _, g := range rules[i].Names {
+			if !g.Listed {
+				todo = append(todo, n)
+			}
+			n++
 		}
 	}
 	return todo
 }
 
-// leaveOut takes out of todo what exceeds the room of all objects: first what is not current, and of those first what is
-// not live, so that the same ones stay out the next time.
-func (p *placement) leaveOut(todo *[]int) int {
-	excess := len(*todo)
-	for _, n := range p.room {
-		excess -= n
+// leaveOut parts from todo what exceeds the room of all objects: first what is not current, and of that first what is not
+// live, so that the same ones stay out the next time.
+func leaveOut(todo []int, rules []RuleGrants, standsIn, room []int) (excess, rest []int) {
+	n := len(todo)
+	for _, r := range room {
+		n -= r
 	}
-	if excess <= 0 {
-		return 0
+	if n <= 0 {
+		return nil, todo
 	}
-	slices.SortFunc(*todo, func(a, b int) int {
-		x, y := &p.peers[a], &p.peers[b]
+	grants := make([]*Grant, 0, len(standsIn))
+	for i := range rules {
+		for j := range rules[i].Names {
+			grants = append(grants, &rules[i].Names[j])
+		}
+	}
+	slices.SortFunc(todo, func(a, b int) int {
 		return cmp.Or(
-			compareBool(x.current, y.current),
-			compareBool(p.live.has(x.rule, x.addr), p.live.has(y.rule, y.addr)),
-			y.addr.Compare(x.addr),
-			cmp.Compare(y.rule, x.rule))
+			compareBool(grants[a].isCurrent(), grants[b].isCurrent()),
+			compareBool(standsIn[a] != leftOut, standsIn[b] != leftOut),
+			grants[b].Addr.Compare(grants[a].Addr),
+			cmp.Compare(b, a))
 	})
-	for _, i := range (*todo)[:excess] {
-		p.peers[i].object = leftOut
-	}
-	*todo = (*todo)[excess:]
-	slices.Sort(*todo)
-	return excess
+	excess, rest = todo[:n], todo[n:]
+	slices.Sort(rest)
+	return excess, rest
 }
 
-// pass places those peers whose pick has room, and returns the rest.
-func (p *placement) pass(todo []int, pick func(*peer) (object int, ok bool)) (rest []int) {
-	rest = todo[:0]
+func (g *Grant) isCurrent() bool {
+	return slices.ContainsFunc(g.Claims, func(c Claim) bool { return c.Current })
+}
+
+// seating is a placement under construction.
+type seating struct {
+	standsIn []int // by grant: the object that has it now, or leftOut
+	object   []int // by grant
+	room     []int // by object: how many more fit; less than 0 in one that has more than it may
+	count    []int // by object: how many it has
+}
+
+func (s *seating) put(grant, object int) {
+	s.object[grant] = object
+	s.room[object]--
+	s.count[object]++
+}
+
+// stay leaves what stands in an object there, and returns the others.
+func (s *seating) stay(todo []int) (rest []int) {
 	for _, i := range todo {
-		object, ok := pick(&p.peers[i])
-		if !ok || p.room[object] == 0 {
+		if s.standsIn[i] == leftOut {
 			rest = append(rest, i)
-			continue
+		} else {
+			s.put(i, s.standsIn[i])
 		}
-		p.put(i, object)
 	}
 	return rest
 }
 
-func (p *placement) put(i, object int) {
-	p.peers[i].object = object
-	p.room[object]--
-	p.count[object]++
+// joinAddress puts a grant where its address is at other ports, if there is room, and returns the others.
+func (s *seating) joinAddress(todo []int, rules []RuleGrants, l *live) (rest []int) {
+	if len(todo) == 0 || len(l.stands) == 0 {
+		return todo
+	}
+	n := 0 // of the first grant of the rule
+	for i := range rules {
+		names := rules[i].Names
+		for len(todo) > 0 && todo[0] < n+len(names) {
+			object, ok := l.anyObjectWith(names[todo[0]-n].Addr)
+			if ok && s.room[object] > 0 {
+				s.put(todo[0], object)
+			} else {
+				rest = append(rest, todo[0])
+			}
+			todo = todo[1:]
+		}
+		n += len(names)
+	}
+	return rest
 }
 
-// firstRoom returns the first object with room; leaveOut has made sure that there is one.
-func (p *placement) firstRoom() int {
-	return slices.IndexFunc(p.room, func(n int) bool { return n > 0 })
+// fill puts each grant into the first object with room. There is one, for leaveOut took out what exceeds the room of all:
+// what an object has too many does not make the room of the others less.
+func (s *seating) fill(todo []int) {
+	object := 0
+	for _, i := range todo {
+		for s.room[object] <= 0 {
+			object++
+		}
+		s.put(i, object)
+	}
 }
 
-// emptyLast moves the peers of the last object into those before it, if they all fit, and tells whether it did.
-func (p *placement) emptyLast() bool {
-	last := len(p.count) - 1
-	for last > 0 && p.count[last] == 0 {
+// emptyLast moves what the last object has into those before it, if they can take all, and tells whether it did. No object
+// is created for a move, and none whose name somebody else has takes part.
+func (s *seating) emptyLast(l *live) bool {
+	last := len(s.count) - 1
+	for last > 0 && s.count[last] == 0 {
 		last--
 	}
-	targets, free := p.targets(last)
-	if last == 0 || p.count[last] > free {
+	free := 0
+	takes := func(i int) bool { return s.room[i] > 0 && (i == 0 && !l.foreign[0] || i > 0 && s.count[i] > 0) }
+	for i := range last {
+		if takes(i) {
+			free += s.room[i]
+		}
+	}
+	if last == 0 || s.count[last] > free {
 		return false
 	}
-	for i := range p.peers {
-		if p.peers[i].object != last {
+	to := 0
+	for i := range s.object {
+		if s.object[i] != last {
 			continue
 		}
-		for p.room[targets[0]] == 0 {
-			targets = targets[1:]
+		for !takes(to) {
+			to++
 		}
-		p.room[last]++
-		p.count[last]--
-		p.put(i, targets[0])
+		s.put(i, to)
+		s.room[last]++
+		s.count[last]--
 	}
 	return true
-}
-
-// targets returns the objects before last that peers may move to, and the room there. No object is created for a move, and
-// none whose name somebody else has takes part.
-func (p *placement) targets(last int) (objects []int, free int) {
-	for i := range last {
-		if i == 0 && !p.live.foreign[0] || i > 0 && p.count[i] > 0 {
-			objects = append(objects, i)
-			free += p.room[i]
-		}
-	}
-	return objects, free
 }
 
 func compareBool(a, b bool) int {

@@ -59,6 +59,48 @@ func TestEditOfPortsMovesNothing(t *testing.T) {
 	}
 }
 
+// TestLargeObjectOfAnOlderVersionStays: it held up to 5,000 peers. Nothing is written at the upgrade, what is new goes to
+// another object, and the large one is only written for what leaves it.
+func TestLargeObjectOfAnOlderVersionStays(t *testing.T) {
+	name := pattern(t, "a.example.com")
+	in := input(policy(on(to("a.example.com"), tcp(443))), map[fqdn.Pattern]Name{name: many(4998)})
+	in.MaxPeers = 5000
+	objects := cluster{}
+	objects.run(t, in, start())
+	in.MaxPeers = 0
+	restarted := in
+	restarted.Names = nil
+	restarted.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
+	if plan := objects.run(t, restarted, start()); len(plan.Steps) > 0 || plan.LeftOut > 0 {
+		t.Errorf("a start writes %v, left out %d", stepNames(plan.Steps), plan.LeftOut)
+	}
+	more, less := many(4999), many(4999)
+	less.Addresses = less.Addresses[1:]
+	for _, tt := range []struct {
+		name  Name
+		steps []string
+		peers []int
+	}{
+		{many(4998), nil, []int{5000}},
+		{more, []string{"create web-fqdn-1"}, []int{5000, 1}},
+		{less, []string{"update web-fqdn"}, []int{4999, 1}},
+		{many(900), []string{"update web-fqdn", "delete web-fqdn-1"}, []int{902}},
+	} {
+		in.Names = map[fqdn.Pattern]Name{name: tt.name}
+		plan := objects.run(t, in, start())
+		if diff := cmp.Diff(tt.steps, stepNames(plan.Steps)); diff != "" {
+			t.Errorf("%d addresses: steps (-want +got):\n%s", len(tt.name.Addresses), diff)
+		}
+		var peers []int
+		for _, np := range objects.list() {
+			peers = append(peers, countPeers(&np))
+		}
+		if diff := cmp.Diff(tt.peers, peers); diff != "" {
+			t.Errorf("%d addresses: peers of the objects (-want +got):\n%s", len(tt.name.Addresses), diff)
+		}
+	}
+}
+
 // full is a policy whose only object has room for two addresses, both there.
 func full(t *testing.T) (Input, cluster) {
 	in := input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.5", "192.0.2.6")}))

@@ -29,6 +29,7 @@ func TestCompileProperties(t *testing.T) {
 			plan := Compile(in, now)
 			after := checkSteps(t, objects, plan.Steps)
 			checkResult(t, in, after, plan, now)
+			checkPlaces(t, in, objects, after)
 			checkNext(t, in, plan, now)
 
 			done := len(plan.Steps)
@@ -101,17 +102,64 @@ func checkResult(t *rapid.T, in Input, after cluster, plan Plan, now time.Time) 
 	if !slices.Equal(slices.Sorted(maps.Keys(after)), slices.Sorted(slices.Values(plan.Objects))) {
 		t.Fatalf("Objects = %v, there are %v", plan.Objects, slices.Collect(maps.Keys(after)))
 	}
-	for name, np := range after {
-		if _, i, _ := NamespacedKind().parse(name); i > 0 {
-			if n := countPeers(&np); n == 0 || n > in.MaxPeers {
-				t.Fatalf("%s has %d peers of %d", name, n, in.MaxPeers)
-			}
-		}
-	}
 	in.Live = after.list()
 	if again := Compile(in, now); len(again.Steps) > 0 {
 		t.Fatalf("the second plan is not empty: %v", stepNames(again.Steps))
 	}
+}
+
+// checkPlaces: no object gets more than it may hold, but what it has already stays there, also where that is more (an older
+// version wrote larger objects); and no address goes to another object, but from one that is given up.
+func checkPlaces(t *rapid.T, in Input, before, after cluster) {
+	in.Live = before.list()
+	was := standingIn(in, before)
+	for name, np := range after {
+		_, i, _ := NamespacedKind().parse(name)
+		n := countPeers(&np)
+		if n == 0 && i > 0 {
+			t.Fatalf("%s has no peer", name)
+		}
+		for at := range standingIn(in, cluster{name: np}) {
+			if from, stood := was[at]; stood {
+				if _, there := after[from]; there && from != name {
+					t.Fatalf("%v went from %s to %s", at, from, name)
+				}
+				if from == name {
+					continue
+				}
+			}
+			if n > in.MaxPeers {
+				t.Fatalf("%s got %v and has %d peers of %d", name, at, n, in.MaxPeers)
+			}
+		}
+	}
+}
+
+// standingIn tells in which object each rule has which address for a name: in the first one that does.
+func standingIn(in Input, objects cluster) map[ruleAddr]string {
+	out := map[ruleAddr]string{}
+	for i := range 100 {
+		name := in.Policy.ObjectName(i)
+		np, ok := objects[name]
+		if !ok || i >= in.MaxObjects {
+			continue
+		}
+		for at := range peersByRule(cluster{name: np}, in) {
+			if _, known := out[at]; !known && !isListed(in, at) {
+				out[at] = name
+			}
+		}
+	}
+	return out
+}
+
+// isListed tells whether the spec lists the address itself, so that it stands in the first object.
+func isListed(in Input, at ruleAddr) bool {
+	return slices.ContainsFunc(in.Policy.Rules, func(r Rule) bool {
+		return KeyOf(r.Ports) == at.key && slices.ContainsFunc(r.Peers, func(p networkingv1.NetworkPolicyPeer) bool {
+			return p.IPBlock != nil && p.IPBlock.CIDR == addressPeer(at.addr).IPBlock.CIDR
+		})
+	})
 }
 
 func countPeers(np *networkingv1.NetworkPolicy) int {

@@ -220,7 +220,7 @@ func holdersOf(in Input) map[ruleAddr][]fqdn.Pattern {
 	for _, r := range mergeRules(in.Policy.Rules) {
 		for _, p := range r.patterns {
 			for _, a := range in.Names[p].Addresses {
-				at := ruleAddr{r.key, a.Addr}
+				at := ruleAddr{r.ports.Key, a.Addr}
 				out[at] = append(out[at], p)
 			}
 		}
@@ -234,11 +234,11 @@ func peersByRule(objects cluster, in Input) map[ruleAddr]bool {
 	out := map[ruleAddr]bool{}
 	for _, np := range objects {
 		_, i, _ := NamespacedKind().parse(np.Name)
-		for _, r := range specRules(&np, i, in.DNS.rules()) {
-			_, key := canonicalPorts(r.Ports)
-			for j := range r.To {
-				if a, ok := singleAddress(&r.To[j]); ok {
-					out[ruleAddr{key, a}] = true
+		object := readObject(&np, i, in.DNS.rules())
+		for _, r := range object.specRules() {
+			for _, a := range r.addrs {
+				if a.IsValid() {
+					out[ruleAddr{r.ports.Key, a}] = true
 				}
 			}
 		}
@@ -252,7 +252,7 @@ func checkRestart(t *rapid.T, objects cluster, in Input, had map[ruleAddr][]fqdn
 	got := peersByRule(objects, in)
 	listed := map[RuleKey][]fqdn.Pattern{}
 	for _, r := range mergeRules(in.Policy.Rules) {
-		listed[r.key] = r.patterns
+		listed[r.ports.Key] = r.patterns
 	}
 	for at, holders := range had {
 		still := slices.DeleteFunc(slices.Clone(holders), func(p fqdn.Pattern) bool { return !slices.Contains(listed[at.key], p) })

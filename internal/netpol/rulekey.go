@@ -18,6 +18,18 @@ import (
 // repeats and defaults. "TCP/443,TCP/8000-8100,TCP/https,UDP/*" has one of each kind. All ports is the empty key.
 type RuleKey string
 
+// Ports are the ports of a rule.
+type Ports struct {
+	Key RuleKey
+	// List is canonical: rules with equal keys have equal lists. None: all ports of all protocols.
+	List []networkingv1.NetworkPolicyPort
+}
+
+func portsFrom(list []networkingv1.NetworkPolicyPort) Ports {
+	canonical, key := canonicalPorts(list)
+	return Ports{Key: key, List: canonical}
+}
+
 // canonicalPorts returns ports as the API server would return them (protocol TCP written out), sorted, without repeats
 // and without an endPort that adds nothing, and their key. The result shares no memory with ports.
 func canonicalPorts(ports []networkingv1.NetworkPolicyPort) ([]networkingv1.NetworkPolicyPort, RuleKey) {

@@ -16,8 +16,7 @@ import (
 
 // rule is one generated rule: all rules of the spec with the same ports.
 type rule struct {
-	key      RuleKey
-	ports    []networkingv1.NetworkPolicyPort // canonical
+	ports    Ports
 	ordinary []networkingv1.NetworkPolicyPeer // in the order of the spec, distinct
 	blocks   map[netip.Addr]bool              // the single addresses among ordinary
 	patterns []fqdn.Pattern                   // in the order of the spec, distinct
@@ -28,12 +27,12 @@ func mergeRules(list []Rule) []rule {
 	var rules []rule
 	at := map[RuleKey]int{}
 	for i := range list {
-		ports, key := canonicalPorts(list[i].Ports)
-		n, known := at[key]
+		ports := portsFrom(list[i].Ports)
+		n, known := at[ports.Key]
 		if !known {
 			n = len(rules)
-			at[key] = n
-			rules = append(rules, rule{key: key, ports: ports})
+			at[ports.Key] = n
+			rules = append(rules, rule{ports: ports})
 		}
 		rules[n].patterns = append(rules[n].patterns, list[i].Patterns...)
 		rules[n].ordinary = append(rules[n].ordinary, list[i].Peers...)
@@ -102,5 +101,5 @@ func singleAddress(p *networkingv1.NetworkPolicyPeer) (netip.Addr, bool) {
 
 // addressPeer is the inverse of singleAddress.
 func addressPeer(a netip.Addr) networkingv1.NetworkPolicyPeer {
-	return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: netip.PrefixFrom(a, a.BitLen()).String()}}
+	return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidrOf(a)}}
 }

@@ -10,150 +10,153 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// change is what has to happen to one object.
+// change is what has to happen to one object. Of gained and lost only sequence knows.
 type change struct {
 	name   string
-	live   *networkingv1.NetworkPolicy     // nil: to be created
-	spec   *networkingv1.NetworkPolicySpec // nil: to be deleted
-	leads  int                             // how many DNS rules lead the spec
-	owners string                          // the annotation
-	gained []grant                         // what the object allows after the change and not before
-	lost   *overlapIndex                   // what it allows before the change and not after
+	have   liveObject // without a NetworkPolicy: to be created
+	want   *object    // nil: to be deleted
+	gained []Grant    // what the object allows after the change and not before
+	lost   grantIndex // what it allows before the change and not after
 }
 
-// steps returns the writes that make the live objects what specs says, in an order that breaks nothing.
-func (c *compilation) steps(specs []*networkingv1.NetworkPolicySpec, peers []peer) []Step {
-	changes := c.changes(specs, peers)
+// steps returns the writes that make the live objects what objects says, in an order that breaks nothing.
+//
+//	live              wanted            steps
+//	[.1]              [.2]              update 0
+//	[.1] [.2]         [.1 .2]           update 0, delete 1
+//	[.1 .2]           [.1] [.2]         create 1, update 0
+//	[.1 .2] [.3]      [.1] [.3 .4]      update 1, update 0
+//	[.1 .2] [.3 .4]   [.1 .3] [.2 .4]   update 0, update 1, update 0
+//
+// In the last row each waits for the other, so the first write is a bridge: it leaves .2 where it is until the second has it.
+func steps(p *Policy, objects []*object, l *live) []Step {
+	changes := changesTo(p, objects, l)
 	if len(changes) > 1 {
-		for _, ch := range changes {
-			ch.compare()
-		}
-		sortChanges(changes)
+		changes = sequence(changes)
 	}
 	var steps []Step
 	for len(changes) > 0 {
 		i := nextChange(changes)
-		if i < 0 {
-			steps = append(steps, c.union(changes))
+		if i >= 0 {
+			steps = append(steps, changes[i].step(p, nil))
+			changes = slices.Delete(changes, i, i+1)
 			continue
 		}
-		steps = append(steps, c.step(changes[i], changes[i].spec))
-		changes = slices.Delete(changes, i, i+1)
+		// All wait for each other. The first that adds something is written with what it owes besides, which is what other
+		// objects allow in the end. Nothing is allowed in between that the end does not allow.
+		i = slices.IndexFunc(changes, func(ch change) bool { return len(ch.gained) > 0 })
+		bridge := owed(changes, i)
+		steps = append(steps, changes[i].step(p, bridge))
+		changes[i].gained, changes[i].lost = nil, indexGrants(bridge)
 	}
 	return steps
 }
 
-// nextChange returns the first change that owes nothing, or -1. The deletions, which stand last and which nothing waits
-// for, wait for all others.
-func nextChange(changes []*change) int {
-	if changes[0].spec == nil {
-		return 0
+// changesTo lists the objects that are not as they should be, in the order of their numbers, the strays last.
+func changesTo(p *Policy, objects []*object, l *live) []change {
+	var changes []change
+	for i := range max(len(objects), len(l.objects)) {
+		have, want := l.at(i), (*object)(nil)
+		if i < len(objects) {
+			want = objects[i]
+		}
+		if !l.foreign[i] && !isAsWanted(have, want, p) {
+			changes = append(changes, change{name: p.ObjectName(i), have: have, want: want})
+		}
 	}
-	return slices.IndexFunc(changes, func(ch *change) bool { return ch.spec != nil && len(ch.owed(changes)) == 0 })
-}
-
-// changes lists the objects that are not as they should be, in the order of their numbers, the strays last.
-func (c *compilation) changes(specs []*networkingv1.NetworkPolicySpec, peers []peer) []*change {
-	var changes []*change
-	for i, spec := range specs {
-		np := c.live.objects[i]
-		if c.live.foreign[i] || c.isAsWanted(np, spec) {
-			continue
-		}
-		ch := &change{name: c.in.Policy.ObjectName(i), live: np, spec: spec}
-		if i == 0 {
-			ch.leads = len(c.dns)
-		}
-		if spec != nil {
-			ch.owners = c.annotation(i, peers)
-		}
-		changes = append(changes, ch)
-	}
-	for _, np := range c.live.strays {
-		if !c.isAsWanted(np, nil) {
-			changes = append(changes, &change{name: np.Name, live: np})
+	for _, np := range l.strays {
+		if have := (liveObject{np: np, rules: readRules(np.Spec.Egress)}); !isAsWanted(have, nil, p) {
+			changes = append(changes, change{name: np.Name, have: have})
 		}
 	}
 	return changes
 }
 
-// compare fills in what is gained and lost.
-func (ch *change) compare() {
-	var before, after []grant
-	if ch.live != nil {
-		before = grantsOf(ch.live.Spec.Egress)
+// sequence finds out what each change gains and loses, and puts what adds first and the deletions last.
+func sequence(changes []change) []change {
+	changes = slices.Clone(changes)
+	for i := range changes {
+		before, after := grantsIn(changes[i].have.rules), changes[i].want.grants()
+		changes[i].gained, changes[i].lost = without(after, before), indexGrants(without(before, after))
 	}
-	if ch.spec != nil {
-		after = grantsOf(ch.spec.Egress)
-	}
-	ch.gained, ch.lost = without(after, before), indexGrants(without(before, after))
-}
-
-// sortChanges puts what adds first and the deletions last.
-func sortChanges(changes []*change) {
-	rank := func(ch *change) int {
+	rank := func(ch change) int {
 		switch {
-		case ch.spec == nil:
+		case ch.want == nil:
 			return 2
 		case len(ch.gained) == 0:
 			return 1
 		}
 		return 0
 	}
-	slices.SortStableFunc(changes, func(a, b *change) int { return cmp.Compare(rank(a), rank(b)) })
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(rank(a), rank(b)) })
+	return changes
 }
 
-// owed returns what other changes have yet to add that ch may be all that allows now. While there is such, the change must
-// wait: whatever is allowed before and after is allowed after by ch itself, by another object that allows it already, or
-// by a gain still to come, and only in the last case can it get lost in between.
-func (ch *change) owed(changes []*change) []grant {
-	var owed []grant
-	for _, other := range changes {
-		if other == ch {
+// nextChange returns the first change that owes nothing, or -1. The deletions, which stand last and which nothing waits
+// for, wait for all others.
+func nextChange(changes []change) int {
+	if changes[0].want == nil {
+		return 0
+	}
+	for i := range changes {
+		if changes[i].want != nil && len(owed(changes, i)) == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// owed returns what other changes have yet to add that the i-th may be all that allows now. While there is such, it must
+// wait: whatever is allowed before and after is allowed after by the change itself, by another object that allows it
+// already, or by a gain still to come, and only in the last case can it get lost in between.
+func owed(changes []change, i int) []Grant {
+	var owed []Grant
+	for j := range changes {
+		if j == i {
 			continue
 		}
-		for i := range other.gained {
-			if ch.lost.overlaps(&other.gained[i]) {
-				owed = append(owed, other.gained[i])
+		for _, g := range changes[j].gained {
+			if changes[i].lost.overlaps(&g) {
+				owed = append(owed, g)
 			}
 		}
 	}
 	return owed
 }
 
-// union is the way out where changes wait for each other: the first of them that adds something is written with what it
-// owes besides, which is what other objects allow in the end. Nothing is allowed in between that the end does not allow.
-func (c *compilation) union(changes []*change) Step {
-	ch := changes[slices.IndexFunc(changes, func(ch *change) bool { return len(ch.gained) > 0 })]
-	owed := ch.owed(changes)
-	spec := ch.spec.DeepCopy()
-	for i := range owed {
-		addGrant(spec, ch.leads, &owed[i])
+// step writes a change, with what bridge allows besides.
+func (ch *change) step(p *Policy, bridge []Grant) Step {
+	if ch.want == nil {
+		return Step{Verb: Delete, Object: ch.have.np.DeepCopy()}
 	}
-	ch.gained, ch.lost = nil, indexGrants(owed)
-	return c.step(ch, spec)
+	spec := specOf(ch.want, &p.PodSelector)
+	for i := range bridge {
+		spec.Egress = withGrant(spec.Egress, ch.want.leads, &bridge[i])
+	}
+	addresses := annotationOf(ch.want)
+	if ch.have.np == nil {
+		return Step{Verb: Create, Object: created(p, ch.name, spec, addresses)}
+	}
+	return Step{Verb: Update, Object: updated(p, ch.have.np, spec, addresses)}
 }
 
-// addGrant adds to the rule of the same ports. A second rule of these ports would be taken for the DNS rule if a new
-// process had to read the object as it is in between (see withoutDNS).
-func addGrant(spec *networkingv1.NetworkPolicySpec, leads int, g *grant) {
-	for i := leads; i < len(spec.Egress); i++ {
-		if _, key := canonicalPorts(spec.Egress[i].Ports); key == g.key {
-			spec.Egress[i].To = append(spec.Egress[i].To, g.peer)
-			return
+// withGrant adds to the rule of the same ports, which it may change. A second rule of these ports would be taken for the DNS
+// rule if a new process had to read the object as it is in between (see dnsLeads).
+func withGrant(egress []networkingv1.NetworkPolicyEgressRule, leads int, g *Grant) []networkingv1.NetworkPolicyEgressRule {
+	for i := leads; i < len(egress); i++ {
+		if KeyOf(egress[i].Ports) == g.Ports.Key {
+			egress[i].To = append(egress[i].To, g.peer())
+			return egress
 		}
 	}
-	spec.Egress = append(spec.Egress, networkingv1.NetworkPolicyEgressRule{
-		Ports: g.ports, To: []networkingv1.NetworkPolicyPeer{g.peer},
-	})
+	ports, _ := canonicalPorts(g.Ports.List) // a copy
+	return append(egress, networkingv1.NetworkPolicyEgressRule{Ports: ports, To: []networkingv1.NetworkPolicyPeer{g.peer()}})
 }
 
-func (c *compilation) step(ch *change, spec *networkingv1.NetworkPolicySpec) Step {
-	switch {
-	case ch.spec == nil:
-		return Step{Verb: Delete, Object: ch.live.DeepCopy()}
-	case ch.live == nil:
-		return Step{Verb: Create, Object: c.created(ch.name, spec, ch.owners)}
+// peer writes a grant that is not every destination. It shares no memory with it.
+func (g *Grant) peer() networkingv1.NetworkPolicyPeer {
+	if g.Peer != nil {
+		return *g.Peer.DeepCopy()
 	}
-	return Step{Verb: Update, Object: c.updated(ch.live, spec, ch.owners)}
+	return addressPeer(g.Addr)
 }

@@ -4,6 +4,11 @@
 package netpol
 
 import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,27 +19,22 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-func TestChangesThatWaitForEachOtherGoByWayOfTheUnion(t *testing.T) {
+func TestChangesThatWaitForEachOtherGoByABridge(t *testing.T) {
 	// Each object holds, in a range of ports, what the other is to hold at the one port of the range that stays allowed.
-	address := func(s string) []networkingv1.NetworkPolicyPeer {
-		return []networkingv1.NetworkPolicyPeer{addressPeer(addrs(s)[0])}
+	wide, narrow := portsFrom([]networkingv1.NetworkPolicyPort{npPort("TCP", 440, 450)}), portsFrom([]networkingv1.NetworkPolicyPort{npPort("TCP", 443, 0)})
+	want := func(ports *Ports, a string) *object {
+		return &object{rules: []RuleGrants{{Ports: *ports, Names: []Grant{{Ports: ports, Addr: addrs(a)[0]}}}}}
 	}
-	wide, _ := canonicalPorts([]networkingv1.NetworkPolicyPort{npPort("TCP", 440, 450)})
-	narrow, _ := canonicalPorts([]networkingv1.NetworkPolicyPort{npPort("TCP", 443, 0)})
-	spec := func(ports []networkingv1.NetworkPolicyPort, a string) *networkingv1.NetworkPolicySpec {
-		return &networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{{Ports: ports, To: address(a)}}}
-	}
+	p := policy()
 	first, second := owned("web-fqdn"), owned("web-fqdn-1")
-	first.Spec, second.Spec = *spec(wide, "192.0.2.1"), *spec(wide, "192.0.2.2")
-	c := &compilation{in: input(policy(), nil).withDefaults(), live: &live{
-		objects: []*networkingv1.NetworkPolicy{first, second}, foreign: make([]bool, 2),
-	}}
-	steps := c.steps([]*networkingv1.NetworkPolicySpec{spec(narrow, "192.0.2.2"), spec(narrow, "192.0.2.1")}, nil)
+	first.Spec, second.Spec = *specOf(want(&wide, "192.0.2.1"), &p.PodSelector), *specOf(want(&wide, "192.0.2.2"), &p.PodSelector)
+	have := live{objects: []liveObject{readObject(first, 0, nil), readObject(second, 1, nil)}}
+	steps := steps(&p, []*object{want(&narrow, "192.0.2.2"), want(&narrow, "192.0.2.1")}, &have)
 	if diff := cmp.Diff([]string{"update web-fqdn", "update web-fqdn-1", "update web-fqdn"}, stepNames(steps)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
 	}
 	if n := len(steps[0].Object.Spec.Egress); n != 1 {
-		t.Errorf("the union has %d rules of the same ports", n)
+		t.Errorf("the bridge has %d rules of the same ports", n)
 	}
 	objects := cluster{"web-fqdn": *first, "web-fqdn-1": *second}
 	for i, s := range steps {
@@ -52,14 +52,102 @@ func TestChangesThatWaitForEachOtherGoByWayOfTheUnion(t *testing.T) {
 	}
 }
 
-func TestAddGrantSparesTheDNSRule(t *testing.T) {
-	dns := input(policy(), nil).DNS.rules()
-	g := grantsOf([]networkingv1.NetworkPolicyEgressRule{{Ports: dns[0].Ports, To: []networkingv1.NetworkPolicyPeer{addressPeer(addrs("8.8.8.8")[0])}}})[0]
-	spec := &networkingv1.NetworkPolicySpec{Egress: dns}
+func TestStepsExamples(t *testing.T) {
+	ports := portsFrom([]networkingv1.NetworkPolicyPort{npPort("TCP", 443, 0)})
+	lists := func(text string) (lists [][]string) {
+		for part := range strings.SplitSeq(text, "] [") {
+			lists = append(lists, long(strings.Trim(part, "[]")))
+		}
+		return lists
+	}
+	for _, line := range []string{
+		"[.1]              [.2]              update 0",
+		"[.1] [.2]         [.1 .2]           update 0, delete 1",
+		"[.1 .2]           [.1] [.2]         create 1, update 0",
+		"[.1 .2] [.3]      [.1] [.3 .4]      update 1, update 0",
+		"[.1 .2] [.3 .4]   [.1 .3] [.2 .4]   update 0, update 1, update 0",
+	} {
+		t.Run(line, func(t *testing.T) {
+			isInComment(t, "steps.go", line)
+			p, columns := policy(), regexp.MustCompile(`  +`).Split(line, 3)
+			have, objects := live{}, cluster{}
+			for i, list := range lists(columns[0]) {
+				np := withPeers(p.ObjectName(i), https, list)
+				have.objects = append(have.objects, readObject(np, i, nil))
+				objects[np.Name] = *np
+			}
+			var want []*object
+			for _, list := range lists(columns[1]) {
+				names := []Grant{}
+				for _, a := range addrs(list...) {
+					names = append(names, Grant{Ports: &ports, Addr: a})
+				}
+				want = append(want, &object{rules: []RuleGrants{{Ports: ports, Names: names}}})
+			}
+			steps, before := steps(&p, want, &have), allowed(objects)
+			var got []string
+			for _, s := range steps {
+				objects.apply(t, s)
+				i, _ := p.indexOf(s.Object.Name)
+				got = append(got, fmt.Sprintf("%s %d", s.Verb, i))
+				for _, list := range lists(columns[1]) {
+					for _, a := range list {
+						if at := (packet{a, "TCP", 443}); before[at] && !allowed(objects)[at] {
+							t.Errorf("%s is blocked after %v", a, got)
+						}
+					}
+				}
+			}
+			if text := strings.Join(got, ", "); text != columns[2] {
+				t.Errorf("steps %s, want %s", text, columns[2])
+			}
+			for i, list := range lists(columns[1]) {
+				if got := (cluster{"x": objects[p.ObjectName(i)]}).peersOf(https, DNS{}); !slices.Equal(got, list) {
+					t.Errorf("object %d has %v in the end", i, got)
+				}
+			}
+		})
+	}
+}
+
+func TestStepSize(t *testing.T) {
+	for _, tt := range []struct {
+		first   netip.Addr
+		perPeer int // bytes
+	}{{netip.MustParseAddr("198.18.100.100"), 24}, {netip.MustParseAddr("2001:db8:1111:2222:3333:4444:5555:1000"), 49}} {
+		name, a := answered(), tt.first
+		for range 1000 {
+			name.Addresses, a = append(name.Addresses, Address{Addr: a, Current: true}), a.Next()
+		}
+		in := input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": name}))
+		in.MaxPeers = 2000
+		step := Compile(in, start()).Steps[0]
+		stored, err := step.Object.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if step.Size() != len(stored) {
+			t.Errorf("Size = %d, stored %d", step.Size(), len(stored))
+		}
+		without := Step{Verb: Update, Object: step.Object.DeepCopy()}
+		without.Object.Annotations = nil
+		if got := without.Size() / 1000; got < tt.perPeer-2 || got > tt.perPeer {
+			t.Errorf("%d bytes a peer, want about %d", got, tt.perPeer)
+		}
+		if size := (Step{Verb: Delete, Object: step.Object}).Size(); size != 0 {
+			t.Errorf("a delete writes %d bytes", size)
+		}
+		t.Logf("%d bytes with the annotation, %d without", step.Size(), without.Size())
+	}
+}
+
+func TestWithGrantSparesTheDNSRule(t *testing.T) {
+	egress := input(policy(), nil).DNS.rules()
+	leads, ports := len(egress), portsFrom(egress[0].Ports)
 	for _, want := range []int{1, 2} {
-		addGrant(spec, len(dns), &g)
-		if len(spec.Egress) != 2 || len(spec.Egress[0].To) != 2 || len(spec.Egress[1].To) != want {
-			t.Fatalf("rules: %v", spec.Egress)
+		egress = withGrant(egress, leads, &Grant{Ports: &ports, Addr: addrs("8.8.8.8")[0]})
+		if len(egress) != 2 || len(egress[0].To) != 2 || len(egress[1].To) != want {
+			t.Fatalf("rules: %v", egress)
 		}
 	}
 }
@@ -89,7 +177,7 @@ func TestTerminatingObjectIsNotDeletedAgain(t *testing.T) {
 }
 
 func TestStraysOfOursAreDeletedAndCopiesOfAUserAreNot(t *testing.T) {
-	stray, copied, beyond, going := owned("stray"), owned("copy"), owned("web-fqdn-20"), owned("going")
+	stray, copied, beyond, going := owned("stray"), owned("copy"), owned("web-fqdn-100"), owned("going")
 	copied.OwnerReferences = nil
 	going.DeletionTimestamp = &metav1.Time{Time: start()}
 	in := input(policy(), nil)
@@ -97,7 +185,7 @@ func TestStraysOfOursAreDeletedAndCopiesOfAUserAreNot(t *testing.T) {
 	objects.run(t, in, start())
 	in.Live = append(objects.list(), *stray, *copied, *beyond, *going)
 	plan := Compile(in, start())
-	if diff := cmp.Diff([]string{"delete stray", "delete web-fqdn-20"}, stepNames(plan.Steps)); diff != "" {
+	if diff := cmp.Diff([]string{"delete stray", "delete web-fqdn-100"}, stepNames(plan.Steps)); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 }
