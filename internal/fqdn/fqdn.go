@@ -73,3 +73,6 @@ func (p Pattern) Matches(n Name) bool {
 func (p Pattern) String() string { return p.s }
 
 func (p Pattern) isWildcard() bool { return strings.HasPrefix(p.s, wildcard) }
+
+// Pattern returns the pattern that matches n alone.
+func (n Name) Pattern() Pattern { return Pattern(n) }
