@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// sample takes a good answer to q, which it does not hold yet, as a sample of the pool that the name rotates through, if
-// it is one: the repeat of an answer may be the same entry of a cache, and that of what another source holds the same
-// entry of a cache that both ask. known is what the name had before it.
-func (b *Book) sample(n *name, q *question, addrs []netip.Addr, known []union, at instant) {
+// sample feeds an answer to q that differs from the last one to the family's rotation; known is what the name had before
+// it. Two differing answers are no samples: one equal to the question's last answer may be the same entry of a cache, and
+// one equal to another source's may come from a cache behind both. To count them would make the pool look smaller than it
+// is.
+func (n *name) sample(q *question, addrs []netip.Addr, known []union, at instant) {
 	r := n.rotations[q.family]
 	if q.holds(addrs) {
 		return
@@ -22,14 +23,23 @@ func (b *Book) sample(n *name, q *question, addrs []netip.Addr, known []union, a
 	if len(addrs) == 0 || r == nil && q.good == never {
 		return
 	}
+	o := &n.book.options
 	if r == nil {
-		r = newRotation(known, q.family, b.options.MaxAddressesPerName, at)
+		r = newRotation(known, q.family, &n.book.counts.captures, at)
 		n.rotations[q.family] = r
 	}
 	n.rotated = max(n.rotated, q.expires, at)
 	if !n.othersHold(q, addrs) {
-		r.sample(addrs, known, b.options.MaxRetention, at)
+		r.sample(addrs, known, o.MaxRetention, n.captureLimit(r), at)
 	}
+}
+
+// captureLimit is how many captures a rotation may have: as many as a name may have addresses, but none more than now once the
+// process has MaxAddresses of them. Rotations that began earlier forget their oldest for their newest; what was concluded stays.
+func (n *name) captureLimit(r *rotation) int {
+	o := &n.book.options
+	room := max(o.MaxAddresses-int(n.book.counts.captures.Load()), 0)
+	return min(o.MaxAddressesPerName, len(r.captures.list)+room)
 }
 
 // othersHold tells whether the last good answer of another source in service held just addrs.
@@ -55,18 +65,27 @@ func (n *name) adapt(longest time.Duration) {
 }
 
 // calm ends the rotation of a name whose last change is longer ago than any owner keeps addresses, and forgets what was
-// captured when it is longer ago than longest.
-func (n *name) calm(longest time.Duration, at instant) {
+// captured when it is longer ago than MaxRetention. It changes nothing that anybody sees: retentionAt and rotation told
+// each owner's end already, at the same instant or earlier, and Next named it.
+func (n *name) calm(at instant) {
 	if n.rotated.plus(n.retention) > at {
 		return
 	}
 	for _, r := range n.rotations {
 		r.rest()
 	}
+	longest := n.book.options.MaxRetention
 	if n.rotated.plus(longest) <= at {
-		n.rotations = [families]*rotation{}
+		n.forgetRotations()
 	}
 	n.adapt(longest)
+}
+
+func (n *name) forgetRotations() {
+	for _, r := range n.rotations {
+		r.drop()
+	}
+	n.rotations = [families]*rotation{}
 }
 
 // sampled tells whether the name has samples of a pool.
@@ -91,15 +110,15 @@ func (n *name) retentionFor(t term) time.Duration {
 
 func (n *name) longestRetention() time.Duration {
 	longest := time.Duration(0)
-	for _, w := range n.owners {
-		longest = max(longest, n.retentionFor(w.term))
+	for _, g := range n.groups {
+		longest = max(longest, n.retentionFor(g.term))
 	}
 	return longest
 }
 
-// rotation returns what an owner with that retention is told of the rotation, under a limit of addresses, and until when
-// that is so if nothing changes: when the last address goes that an answer lacked.
-func (n *name) rotation(retention time.Duration, limit int, at instant) (told Rotation, end instant) {
+// rotation returns what an owner with that retention is told of the rotation, and until when that is so if nothing changes:
+// when the last address goes that an answer lacked.
+func (n *name) rotation(retention time.Duration, at instant) (told Rotation, end instant) {
 	if end = n.rotated.plus(retention); end <= at {
 		return Rotation{}, forever
 	}
@@ -107,7 +126,7 @@ func (n *name) rotation(retention time.Duration, limit int, at instant) (told Ro
 		if r != nil && r.proven {
 			told.Rotates = true
 			told.Unseen += r.unseen
-			told.Uncovered = max(told.Uncovered, r.uncovered(retention, limit))
+			told.Uncovered = max(told.Uncovered, r.uncovered(retention, n.book.options.MaxAddressesPerName))
 		}
 	}
 	if !told.Rotates {

@@ -95,20 +95,6 @@ type Answer struct {
 	TTL time.Duration
 }
 
-// Options sets up a Book. A zero field takes its default; a negative one counts as 0, a negative limit as unset.
-type Options struct {
-	Families            []Family      // the families that are asked; both by default. Answers of others are dropped
-	Retention           time.Duration // of owners that set none; 5m
-	MaxRetention        time.Duration // how far the rotation of a name may extend that; 1h, and at least Retention
-	MaxStale            time.Duration // how long errors keep an address beyond its expiry, and the longest TTL that counts; 24h
-	MaxAddressesPerName int           // over all families and sources; 1000
-
-	MaxNamesPerTenant     int // distinct patterns that the owners of a tenant list; 5000
-	MaxAddressesPerTenant int // of all names that it lists; 100,000
-	MaxNames              int // distinct patterns of all tenants; 100,000
-	MaxAddresses          int // of all names; 500,000
-}
-
 // State is the state of a pattern; the same words as in the API.
 type State string
 
@@ -133,12 +119,12 @@ type Address struct {
 	// Current: the last good answer of some source holds it, and its Until by that source has not passed.
 	Current bool
 	// Until is when it goes if nothing changes; zero: it stays (while Current and nothing fails). It may lie up to
-	// Linger in the past: the writer decides when a write is worth it.
+	// ListedAfterUntil in the past: the writer decides when a write is worth it.
 	Until time.Time
 }
 
-// Linger is how long a Snapshot still lists an address after its Until.
-const Linger = time.Minute
+// ListedAfterUntil is how long a Snapshot still lists an address after its Until.
+const ListedAfterUntil = time.Minute
 
 // Entry is what is known of one pattern of an owner.
 type Entry struct {
@@ -156,7 +142,7 @@ type Entry struct {
 	Retention time.Duration
 	// Rotation is that of the name; the zero value for a wildcard.
 	Rotation Rotation
-	// Limit: addresses were left out because of it, and within the last Retention (at least Linger) the answer that
+	// Limit: addresses were left out because of it, and within the last Retention (at least ListedAfterUntil) the answer that
 	// brought too many had not expired, so that it does not flap while a big name rotates; or the name itself was.
 	Limit Limit
 	// Revision changes when the set of Addresses does, and only then; 0: there are none.
@@ -195,22 +181,10 @@ type Snapshot struct {
 	// Entries has one entry for each distinct pattern, in the order in which the owner listed them.
 	Entries []Entry
 	// Next is the earliest instant at which a Snapshot would differ although nothing was recorded, but for addresses
-	// that vanish after Linger; zero: never.
+	// that vanish after ListedAfterUntil; zero: never.
 	Next time.Time
 	// Served is how many sources are asked for the owner's view, see Serve.
 	Served int
 	// Heard: some source of the owner's view has given a good answer, to any question that was wanted, since the Book was made.
 	Heard bool
-}
-
-// Stats counts what the book holds.
-type Stats struct {
-	Owners    int
-	Patterns  int // over all owners; a pattern that two owners list counts twice
-	Names     int // distinct exact names, in each view
-	Questions int // (name, family, source)
-	Addresses int // over all names; distinct within a name
-	// Evicted counts, since the start, each time that an address was left out of an answer or went because of
-	// MaxAddressesPerName.
-	Evicted uint64
 }

@@ -105,11 +105,12 @@ func BenchmarkWanted(b *testing.B) {
 	book := New(Options{})
 	ps, _ := manyNames(10_000)
 	book.Want(Owner{"K", "ns0", "p"}, Wants{Patterns: ps}, start)
+	f := book.newFollower()
 	odd := []fqdn.Pattern{pattern("odd.example.net")}
 	b.ReportAllocs()
 	for b.Loop() {
 		book.Want(Owner{"K", "ns1", "p"}, Wants{Patterns: odd}, start)
-		book.Wanted()
+		f.follow()
 		book.Forget(Owner{"K", "ns1", "p"})
 	}
 }

@@ -76,39 +76,6 @@ func TestWant_KeepsOrderAndSince(t *testing.T) {
 	}
 }
 
-func TestWanted_SignalsChangesOfTheSetOnly(t *testing.T) {
-	w := newWorld(t, Options{})
-	closed := func(c <-chan struct{}) bool {
-		select {
-		case <-c:
-			return true
-		default:
-			return false
-		}
-	}
-	_, signal := w.Wanted()
-	other := Owner{Kind: "FQDNEgressPolicy", Namespace: "shop", Name: "other"}
-	w.wants(other, nil, www, "*.example.com")
-	w.wants(web, nil, www, "*.example.com")
-	w.Forget(other)
-	w.answer(upstream, 0, "192.0.2.1")
-	if closed(signal) {
-		t.Error("signal without a change")
-	}
-	w.wants(web, nil, www, "another.example.com")
-	if !closed(signal) {
-		t.Error("no signal for a new name")
-	}
-	names, signal := w.Wanted()
-	if got := fmt.Sprint(names); got != "[another.example.com www.example.com]" {
-		t.Errorf("wanted %v", got)
-	}
-	w.Forget(web)
-	if !closed(signal) {
-		t.Error("no signal for a name that went")
-	}
-}
-
 func TestSnapshot_OfAnUnknownOwner(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.Forget(Owner{Name: "unknown"})
@@ -167,12 +134,14 @@ func TestBook_ConcurrentUse(t *testing.T) {
 		wg.Go(func() {
 			o := Owner{"K", fmt.Sprint("ns", g), "p"}
 			s := Source(fmt.Sprint("s", g))
+			f := b.newFollower()
+			defer f.Close()
 			for i := range 300 {
 				b.Want(o, Wants{Patterns: []fqdn.Pattern{pattern(www), pattern(fmt.Sprintf("x%d.example.com", i%3))}}, start)
 				b.Record(Key{Name: host(www), Source: s}, Answer{Addrs: v4(i, 4)}, start)
 				b.Fail(Key{Name: host(www), Family: IPv6, Source: s}, "timeout", start)
 				b.Retire("", s, start)
-				b.Wanted()
+				f.follow()
 				b.Stats()
 				if i%50 == 0 {
 					b.Forget(o)

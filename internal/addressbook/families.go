@@ -5,11 +5,11 @@ package addressbook
 
 import "time"
 
-// Families returns the families that are asked, sorted. They are asked about all that Wanted names, and its channel is
-// closed too when they change.
+// Families returns the families that are asked, sorted. They are asked about all that is wanted; a Subscription is told when
+// they change.
 func (b *Book) Families() []Family {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.rlock()
+	defer b.runlock()
 	var asked []Family
 	for f, is := range b.asked {
 		if is {
@@ -25,40 +25,55 @@ func (b *Book) Families() []Family {
 // no longer Answered nor Tried until then. The addresses of a family that is asked no more are retained from now on,
 // or from the expiry of the last answer that held them; what was said about it counts for no state any more.
 func (b *Book) SetFamilies(fs []Family, now time.Time) {
-	b.notify(b.setFamilies(fs, now))
-}
-
-func (b *Book) setFamilies(fs []Family, now time.Time) []Owner {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	before, after := b.asked, asking(fs)
-	if after == before || after == asking(nil) {
-		return nil
+	b.changingFamilies.Lock()
+	defer b.changingFamilies.Unlock()
+	after := asking(fs)
+	if !b.ask(after) {
+		return
 	}
 	at := b.epoch.instant(now)
+	var told news
+	for _, v := range b.allViews() {
+		b.eachName(v, func(n *name) { n.setFamilies(after, at) })
+		told.owners = append(told.owners, b.ownersIn(v)...)
+	}
+	b.subscribers.signal()
+	b.tell(told)
+}
+
+// ask takes over the families for names that are wanted from now on, and tells whether they changed.
+func (b *Book) ask(families [families]bool) bool {
+	b.lock()
+	defer b.unlock()
+	if families == b.asked || families == asking(nil) {
+		return false
+	}
+	b.asked = families
+	return true
+}
+
+// setFamilies changes the families that a name is asked about.
+func (n *name) setFamilies(after [families]bool, at instant) {
+	n.lock()
+	defer n.unlock()
+	if n.gone || n.asked == after {
+		return
+	}
+	n.prune(at)
+	n.changes()
+	before := n.asked
 	stay := [families]bool{before[IPv4] && after[IPv4], before[IPv6] && after[IPv6]}
-	for _, n := range b.names {
-		b.prune(n, at)
-		for f := range Family(families) {
-			switch {
-			case before[f] && !after[f]:
-				n.silence(f, at)
-			case after[f] && !before[f]:
-				n.joins[f] = n.spoken(stay)
-			}
+	for f := range Family(families) {
+		switch {
+		case before[f] && !after[f]:
+			n.silence(f, at)
+		case after[f] && !before[f]:
+			n.joins[f] = n.spoken(stay)
 		}
-		n.dropRetired()
 	}
-	b.asked = after
-	b.wanted.change()
-	for _, s := range b.subscriptions {
-		s.signal()
-	}
-	owners := make([]Owner, 0, len(b.owners))
-	for o := range b.owners {
-		owners = append(owners, o)
-	}
-	return owners
+	n.asked = after
+	n.dropRetired()
+	n.united()
 }
 
 // asking is the set of families.

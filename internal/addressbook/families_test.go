@@ -13,7 +13,9 @@ import (
 func TestSetFamilies_Wider(t *testing.T) {
 	w := newWorld(t, Options{Families: []Family{IPv4}})
 	w.answer(upstream, time.Minute, "192.0.2.1")
-	wanted, changed := w.Wanted()
+	f := w.newFollower()
+	wanted := f.wanted()
+	f.signalled()
 	if got := w.Families(); !slices.Equal(got, []Family{IPv4}) || len(wanted) != 1 {
 		t.Fatalf("families %v, wanted %v", got, wanted)
 	}
@@ -21,7 +23,9 @@ func TestSetFamilies_Wider(t *testing.T) {
 	w.pass(time.Hour)
 	w.SetFamilies([]Family{IPv4, IPv6}, w.now)
 	w.expectNotified(web)
-	<-changed
+	if !f.signalled() {
+		t.Error("no signal")
+	}
 	if got := w.Families(); !slices.Equal(got, []Family{IPv4, IPv6}) {
 		t.Errorf("families %v", got)
 	}
@@ -55,11 +59,14 @@ func TestSetFamilies_Narrower(t *testing.T) {
 	w.answer(upstream, 2*time.Minute, "2001:db8::1")
 	w.fails(second, IPv6, "SERVFAIL")
 	w.notified = nil
-	_, changed := w.Wanted()
+	f := w.newFollower()
+	f.signalled()
 	w.pass(time.Minute)
 	w.SetFamilies([]Family{IPv4}, w.now)
 	w.expectNotified(web)
-	<-changed
+	if !f.signalled() {
+		t.Error("no signal")
+	}
 	w.expect("192.0.2.1", "2001:db8::1 6m0s")
 	w.expectState(Resolved, "")
 	if e := w.entry(); !e.Tried || e.Answered.IsZero() {
@@ -120,14 +127,13 @@ func TestSetFamilies_TheOther(t *testing.T) {
 
 func TestSetFamilies_WithoutAChange(t *testing.T) {
 	w := newWorld(t, Options{})
-	_, changed := w.Wanted()
+	f := w.newFollower()
+	f.signalled()
 	w.SetFamilies(nil, w.now)
 	w.SetFamilies([]Family{7}, w.now)
 	w.SetFamilies([]Family{IPv6, IPv4, IPv6}, w.now)
 	w.expectNotified()
-	select {
-	case <-changed:
+	if f.signalled() {
 		t.Error("a signal")
-	default:
 	}
 }

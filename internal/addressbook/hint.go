@@ -50,13 +50,13 @@ func (n *name) hint(at instant) string {
 	case nxdomain == 0:
 		return otherHosts
 	case nodata == 0:
-		return serviceHint(n.called)
+		return serviceHint(n.pattern)
 	}
 	return ""
 }
 
 // serviceHint is the hint for a name that does not exist; "" if it does not look like a Service's.
-func serviceHint(called fqdn.Name) string {
+func serviceHint(called fqdn.Pattern) string {
 	labels := strings.Split(called.String(), ".")
 	switch svc := slices.Index(labels, "svc"); {
 	case svc >= 2 && svc < len(labels)-1: // name.namespace.svc.<cluster domain>, with a pod's name in front or without

@@ -5,6 +5,7 @@ package addressbook
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,14 +31,20 @@ func (i instant) plus(d time.Duration) instant {
 	return i + instant(d)
 }
 
-// epoch turns times into instants and back. The first time it sees is instant 0.
-type epoch struct{ start time.Time }
+// epoch turns times into instants and back. The first time it sees is instant 0. It is safe for concurrent use.
+type epoch struct{ start atomic.Pointer[time.Time] }
 
 func (e *epoch) instant(t time.Time) instant {
-	if e.start.IsZero() {
-		e.start = t
+	start := e.start.Load()
+	if start == nil {
+		start = e.begin(t)
 	}
-	return min(max(instant(t.Sub(e.start)), never+1), forever-1)
+	return min(max(instant(t.Sub(*start)), never+1), forever-1)
+}
+
+func (e *epoch) begin(t time.Time) *time.Time {
+	e.start.CompareAndSwap(nil, &t)
+	return e.start.Load()
 }
 
 // time is the zero Time for never and forever.
@@ -45,5 +52,5 @@ func (e *epoch) time(i instant) time.Time {
 	if i == never || i == forever {
 		return time.Time{}
 	}
-	return e.start.Add(time.Duration(i))
+	return e.start.Load().Add(time.Duration(i))
 }

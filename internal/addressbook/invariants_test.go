@@ -36,7 +36,7 @@ func TestInvariant2_MaxStaleBoundsErrors(t *testing.T) {
 	w.pass(1)
 	w.expect("192.0.2.1 0s") // it lingers
 	w.expectState(Failing, "timeout for A from 10.96.0.10:53")
-	w.pass(Linger)
+	w.pass(ListedAfterUntil)
 	w.expect()
 }
 

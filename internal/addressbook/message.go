@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// unobserved is the message of every wildcard. Once something observes names, each wildcard gets an LRU of those that
-// match it.
+// unobserved is the message of a wildcard that nothing was overheard for.
 const unobserved = "nothing observes names yet, so this pattern adds no address"
 
 // maxFacts is how many facts a message lists.
@@ -111,7 +110,7 @@ const (
 )
 
 // unsteady says what goes back and forth, and which TTLs are not believed.
-func (b *Book) unsteady(n *name, ss [families]standing, at instant) facts {
+func (n *name) unsteady(ss [families]standing, at instant) facts {
 	var fs facts
 	if n.disagrees(at) {
 		fs = append(fs, atOdds)
@@ -120,7 +119,7 @@ func (b *Book) unsteady(n *name, ss [families]standing, at instant) facts {
 		fs = append(fs, unreliable)
 	}
 	if anyFamily(ss, func(s standing) bool { return s.capped }) || n.unrest != nil && at < n.unrest.capped {
-		fs = append(fs, fmt.Sprintf("an answer has a TTL of more than %s, and counts for that time only", b.options.MaxStale))
+		fs = append(fs, fmt.Sprintf("an answer has a TTL of more than %s, and counts for that time only", n.book.options.MaxStale))
 	}
 	return fs
 }

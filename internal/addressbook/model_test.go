@@ -20,12 +20,20 @@ type model struct {
 	options Options
 	owners  map[Owner]*modelOwner
 	history map[Subject][]event // of the names that somebody wants, since then
-	limited map[Subject]time.Time
+	limited map[Subject][]modelMark
 	evicted uint64
 	served  map[View]int
 	heard   map[View]bool
 	asked   [2]bool
 	unrest  map[Subject]*modelUnrest
+}
+
+// modelMark is one time that a limit bit.
+type modelMark struct {
+	limit   Limit
+	at      time.Time
+	expires time.Time // the answer that brought too many
+	gone    []fact    // all that was known of an address that went; none: it was never there, for anybody
 }
 
 type modelOwner struct {

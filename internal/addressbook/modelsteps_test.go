@@ -31,10 +31,13 @@ func (m *model) longest(n Subject) time.Duration {
 // prune makes it part of history that addresses went by the present retentions.
 func (m *model) prune(n Subject, now time.Time) {
 	for _, f := range m.facts(n) {
-		if end, finite := f.end(m.longest(n)); finite && !end.Add(Linger).After(now) {
+		if end, finite := f.end(m.longest(n)); finite && !end.Add(ListedAfterUntil).After(now) {
 			m.append(n, event{what: "drop", key: f.key, addrs: []netip.Addr{f.addr}})
 		}
 	}
+	m.limited[n] = slices.DeleteFunc(m.limited[n], func(mark modelMark) bool {
+		return !mark.expires.Add(max(m.longest(n), ListedAfterUntil)).After(now)
+	})
 	m.forgetRetired(n)
 }
 
@@ -147,7 +150,7 @@ func (m *model) dropUnwanted() {
 	}
 	maps.DeleteFunc(m.history, func(n Subject, _ []event) bool { return !somebody[n] })
 	maps.DeleteFunc(m.unrest, func(n Subject, _ *modelUnrest) bool { return !somebody[n] })
-	maps.DeleteFunc(m.limited, func(n Subject, _ time.Time) bool { return !somebody[n] })
+	maps.DeleteFunc(m.limited, func(n Subject, _ []modelMark) bool { return !somebody[n] })
 }
 
 func (m *model) fail(k Key, reason string, now time.Time) {
@@ -183,28 +186,24 @@ func (m *model) record(k Key, a Answer, now time.Time) {
 		return
 	}
 	m.prune(k.Subject(), now)
-	before := m.evicted
-	addrs := m.cut(k, a.Addrs)
+	expires := now.Add(min(max(a.TTL, 0), m.options.MaxStale))
+	addrs := m.cut(k, a.Addrs, modelMark{limit: AddressesPerName, at: now, expires: expires})
 	outcome := a.Outcome
 	if outcome == Good && len(a.Addrs) == 0 {
 		outcome = NoData
 	}
-	expires := now.Add(min(max(a.TTL, 0), m.options.MaxStale))
 	m.heard[k.View] = true
 	e := event{what: "good", key: k, at: now, outcome: outcome, addrs: addrs, expires: expires}
 	m.watch(k.Subject(), now, func() {
 		m.noteGood(e, a.TTL)
 		m.append(k.Subject(), e)
 	})
-	m.evict(k.Subject())
-	if m.evicted > before {
-		m.limited[k.Subject()] = later(m.limited[k.Subject()], expires)
-	}
+	m.evict(k.Subject(), modelMark{limit: AddressesPerName, at: now, expires: expires})
 	m.forgetRetired(k.Subject())
 }
 
 // cut leaves out the highest of the new addresses that do not fit beside the known ones and what others hold.
-func (m *model) cut(k Key, addrs []netip.Addr) []netip.Addr {
+func (m *model) cut(k Key, addrs []netip.Addr, mark modelMark) []netip.Addr {
 	known, taken := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, f := range m.facts(k.Subject()) {
 		known[f.addr] = true
@@ -215,7 +214,7 @@ func (m *model) cut(k Key, addrs []netip.Addr) []netip.Addr {
 	addrs = slices.Compact(slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare))
 	return slices.DeleteFunc(addrs, func(a netip.Addr) bool {
 		if !known[a] && len(taken) >= m.options.MaxAddressesPerName {
-			m.evicted++
+			m.mark(k.Subject(), mark)
 			return true
 		}
 		taken[a] = true
@@ -223,8 +222,13 @@ func (m *model) cut(k Key, addrs []netip.Addr) []netip.Addr {
 	})
 }
 
+func (m *model) mark(n Subject, mark modelMark) {
+	m.evicted++
+	m.limited[n] = append(m.limited[n], mark)
+}
+
 // evict drops one address after the other until the name is within its limit.
-func (m *model) evict(n Subject) {
+func (m *model) evict(n Subject, mark modelMark) {
 	for {
 		seen, stays := map[netip.Addr]time.Time{}, map[netip.Addr]bool{}
 		for _, f := range m.facts(n) {
@@ -238,11 +242,26 @@ func (m *model) evict(n Subject) {
 		victim := slices.MinFunc(slices.Collect(maps.Keys(seen)), func(a, b netip.Addr) int {
 			return cmp.Or(seen[a].Compare(seen[b]), b.Compare(a))
 		})
+		mark.gone = nil
 		for _, f := range m.facts(n) {
 			if f.addr == victim {
+				mark.gone = append(mark.gone, f)
 				m.append(n, event{what: "drop", key: f.key, addrs: []netip.Addr{victim}})
 			}
 		}
-		m.evicted++
+		m.mark(n, mark)
 	}
+}
+
+// wildcards counts the distinct ones that somebody wants.
+func (m *model) wildcards() int {
+	distinct := map[fqdn.Pattern]bool{}
+	for _, o := range m.owners {
+		for _, p := range o.patterns {
+			if _, exact := p.Exact(); !exact {
+				distinct[p] = true
+			}
+		}
+	}
+	return len(distinct)
 }

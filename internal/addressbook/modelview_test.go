@@ -32,12 +32,23 @@ func (m *model) fill(e *Entry, n Subject, now time.Time) {
 	e.Addresses = m.addresses(n, e.Retention, now)
 	e.Answered = m.answered(n)
 	e.Tried = m.tried(n)
-	if until, ok := m.limited[n]; ok {
-		if now.Before(until.Add(max(e.Retention, Linger))) {
-			e.Limit = AddressesPerName
+	for _, mark := range m.limited[n] {
+		if mark.tells(e.Retention, now) && (e.Limit == NoLimit || mark.limit < e.Limit) {
+			e.Limit = mark.limit
 		}
 	}
 	e.State, e.Message = m.state(n, e.Retention, now)
+}
+
+// tells: the answer that brought too many has not expired for longer than the retention, and who keeps addresses for that long
+// would have listed what went.
+func (mark modelMark) tells(retention time.Duration, now time.Time) bool {
+	lost := len(mark.gone) == 0
+	for _, f := range mark.gone {
+		end, finite := f.end(retention)
+		lost = lost || !finite || end.Add(ListedAfterUntil).After(mark.at)
+	}
+	return lost && now.Before(mark.expires.Add(max(retention, ListedAfterUntil)))
 }
 
 func (m *model) addresses(n Subject, retention time.Duration, now time.Time) []Address {
@@ -58,7 +69,7 @@ func (m *model) addresses(n Subject, retention time.Duration, now time.Time) []A
 	for addr, a := range byAddr {
 		if unlimited[addr] {
 			a.Until = time.Time{}
-		} else if !a.Until.Add(Linger).After(now) {
+		} else if !a.Until.Add(ListedAfterUntil).After(now) {
 			continue
 		}
 		all = append(all, *a)

@@ -5,31 +5,66 @@ package addressbook
 
 import (
 	"iter"
-	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// name is one exact name that somebody wants, and all that is known of it.
+// name is one pattern that somebody wants, and all that is known of it: an exact name, or a wildcard, for which nothing can be
+// asked and which has a pool of overheard addresses alone.
 type name struct {
-	called    fqdn.Name
-	owners    []*owner
+	book    *Book
+	pattern fqdn.Pattern
+	view    *view
+
+	// Guarded by the Book's lock.
+	refs  int // wants that joined or are about to
+	place int // in view.all
+
+	mu     sync.Mutex // guards all that follows
+	gone   bool       // nobody wants it any more
+	asked  [families]bool
+	groups []*group // sorted by term
+	shares []share  // the tenants of the wants, in the order in which they came
+	late   []resized
+
 	adapted   time.Duration       // the retention that its rotation needs; 0: it does not rotate
-	retention time.Duration       // the longest of the owners'
+	retention time.Duration       // the longest of the groups'
 	questions []question          // sorted by question.compare
 	rotations [families]*rotation // nil: no answer of the family differed from the one before it
 	rotated   instant             // when the last address began to age that an answer lacked; never: none did
 
-	answered [families]instant // the first good answer of each family from any source; never: none yet
-	unrest   *unrest           // nil: nothing ever went back and forth
-	joins    [families]bool    // the family was not asked when others of the name had spoken already
-	limited  instant           // until when the answer lasts, or lasted, that brought too many addresses; never: none did
+	answered  [families]instant // the first good answer of each family from any source; never: none yet
+	unrest    *unrest           // nil: nothing ever went back and forth
+	joins     [families]bool    // the family was not asked when others of the name had spoken already
+	marks     marks             // of the limits that bit
+	overheard []overheard       // sorted by address
+
+	union   []union      // see united; nil: not kept
+	size    int          // of the union when it was made last
+	pruneAt instant      // before that there is nothing to prune
+	lacking atomic.Int32 // wants whose owners have not applied yet what the name gained
 }
 
-func newName(called fqdn.Name) *name {
-	return &name{called: called, answered: [families]instant{never, never}, limited: never, rotated: never}
+func (b *Book) newName(p fqdn.Pattern, v *view) *name {
+	return &name{
+		book: b, pattern: p, view: v, asked: b.asked,
+		answered: [families]instant{never, never}, rotated: never, pruneAt: never,
+	}
+}
+
+// exact tells whether it is no wildcard.
+func (n *name) exact() bool {
+	_, exact := n.pattern.Exact()
+	return exact
+}
+
+func (n *name) subject() Subject {
+	called, _ := n.pattern.Exact()
+	return Subject{View: n.view.View, Name: called}
 }
 
 // question returns the question of k; nil if it has none yet.
@@ -41,26 +76,139 @@ func (n *name) question(k Key) *question {
 	return &n.questions[i]
 }
 
-// ask returns the question of k, which it makes if need be.
-func (n *name) ask(k Key) *question {
+// ensureQuestion returns the question of k, which it makes if need be.
+func (n *name) ensureQuestion(k Key) *question {
 	i, ok := slices.BinarySearchFunc(n.questions, k, question.compare)
 	if !ok {
 		if n.questions == nil {
 			n.questions = make([]question, 0, families)
 		}
 		n.questions = slices.Insert(n.questions, i, newQuestion(k))
+		n.book.counts.questions.Add(1)
 	}
 	return &n.questions[i]
 }
 
+// changes makes what was computed of the name invalid.
+func (n *name) changes() {
+	n.union, n.pruneAt = nil, never
+	for _, g := range n.groups {
+		g.facet = nil
+		g.listing.Store(nil)
+	}
+}
+
+// record enters a good answer, if it is for somebody.
+func (n *name) record(k Key, a answer, at instant) (told news, taken bool) {
+	n.lock()
+	defer n.unlock()
+	if !n.takes(k.Family) {
+		return news{}, false
+	}
+	n.prune(at)
+	if n.repeats(k, a, at) {
+		return news{}, true
+	}
+	before := n.facets(at)
+	n.learn(k, a, before.union, at)
+	after := n.facets(at)
+	return n.ownersWhoSee(before, after, at), true
+}
+
+// fail enters a failure.
+func (n *name) fail(k Key, reason string, at instant) news {
+	n.lock()
+	defer n.unlock()
+	if !n.takes(k.Family) {
+		return news{}
+	}
+	n.prune(at)
+	if q := n.question(k); q != nil && q.failed && q.reason == reason {
+		q.trouble.hears(at)
+		return news{}
+	}
+	before := n.facets(at)
+	n.failed(k, reason, at)
+	after := n.facets(at)
+	return n.ownersWhoSee(before, after, at)
+}
+
+// retire takes note that a source is asked no more.
+func (n *name) retire(s Source, at instant) news {
+	n.lock()
+	defer n.unlock()
+	if n.gone || !n.inService(s) {
+		return news{}
+	}
+	n.prune(at)
+	before := n.facets(at)
+	n.retired(s, at)
+	after := n.facets(at)
+	return n.ownersWhoSee(before, after, at)
+}
+
+// takes tells whether answers of a family are for somebody.
+func (n *name) takes(f Family) bool { return !n.gone && f < families && n.asked[f] }
+
 // repeats takes an answer that says what its question's last word said, if it is one: that moves its expiry only.
-func (n *name) repeats(k Key, outcome Outcome, addrs []netip.Addr, capped bool, at, expires instant) bool {
+func (n *name) repeats(k Key, a answer, at instant) bool {
 	q := n.question(k)
-	if q == nil || !q.repeats(outcome, addrs) || q.capped != capped || n.awaitsSuccessor(k.Family) {
+	if q == nil || !q.repeats(a) || n.awaitsSuccessor(k.Family) {
 		return false
 	}
-	q.good, q.expires = at, expires
+	q.good, q.expires = at, a.expires
 	return true
+}
+
+// learn changes what is known by a good answer; known is what the name has.
+func (n *name) learn(k Key, a answer, known []union, at instant) {
+	defer n.settleFamilies(n.down(), at)
+	n.changes()
+	q := n.ensureQuestion(k)
+	n.compare(q, a.outcome, at, a.expires)
+	n.recover(q, at, a.expires)
+	addrs := n.fit(q, a.addrs, known, at, a.expires)
+	n.sample(q, addrs, known, at)
+	n.adapt(n.book.options.MaxRetention)
+	q.replace(addrs, at)
+	n.cap(q, a.capped, at)
+	q.failed, q.outcome = false, a.outcome
+	q.good, q.expires, q.retired = at, a.expires, never
+	if n.answered[k.Family] == never {
+		n.answered[k.Family] = at
+	}
+	n.ageRetired(k.Family, at)
+	n.evict(at, a.expires)
+}
+
+// failed changes what is known by a failure.
+func (n *name) failed(k Key, reason string, at instant) {
+	defer n.settleFamilies(n.down(), at)
+	n.changes()
+	q := n.ensureQuestion(k)
+	_, t := n.unsettle(q)
+	if q.silent() {
+		q.retired = never // its family is asked again
+	}
+	told := q.failed || at < t.noted
+	if !told || q.reason == reason || t.turns(at) {
+		q.reason = reason
+		t.hears(at)
+	}
+	if !q.failed {
+		q.failed, t.since = true, at
+	}
+}
+
+// retired changes what is known by a source that is asked no more.
+func (n *name) retired(s Source, at instant) {
+	defer n.settleFamilies(n.down(), at)
+	n.changes()
+	for i := range n.questions {
+		if q := &n.questions[i]; q.source == s && q.retired == never {
+			q.retired = at
+		}
+	}
 }
 
 // awaitsSuccessor tells whether addresses of a retired source do not age yet, for want of a good answer since.
@@ -73,8 +221,8 @@ func (n *name) awaitsSuccessor(f Family) bool {
 	return false
 }
 
-// succeed lets the addresses of retired sources age, now that a source in service has given a good answer.
-func (n *name) succeed(f Family, at instant) {
+// ageRetired lets the addresses of retired sources age, now that a source in service has given a good answer.
+func (n *name) ageRetired(f Family, at instant) {
 	for i := range n.questions {
 		if q := &n.questions[i]; q.family == f && q.retired != never {
 			n.age(q, at)
@@ -90,34 +238,9 @@ func (n *name) age(q *question, at instant) {
 	q.age(at)
 }
 
-// fail enters a failure.
-func (n *name) fail(k Key, reason string, at instant) {
-	q := n.ask(k)
-	_, t := n.unsettle(q)
-	if q.silent() {
-		q.retired = never // its family is asked again
-	}
-	told := q.failed || at < t.noted
-	if !told || q.reason == reason || t.turns(at) {
-		q.reason = reason
-		t.hears(at)
-	}
-	if !q.failed {
-		q.failed, t.since = true, at
-	}
-}
-
 // inService tells whether s is asked about the name, as far as is known.
 func (n *name) inService(s Source) bool {
 	return slices.ContainsFunc(n.questions, func(q question) bool { return q.source == s && q.retired == never })
-}
-
-func (n *name) retire(s Source, at instant) {
-	for i := range n.questions {
-		if q := &n.questions[i]; q.source == s && q.retired == never {
-			q.retired = at
-		}
-	}
 }
 
 // speaking returns the retirement of the sources whose last words make the state of a family: never, that is those in
@@ -152,10 +275,10 @@ func (n *name) speakers() iter.Seq[*question] {
 }
 
 // answeredAt is when the last of the asked families got its first good answer; never: not yet.
-func (n *name) answeredAt(asked [families]bool) instant {
+func (n *name) answeredAt() instant {
 	last := never
 	for f, a := range n.answered {
-		if !asked[f] {
+		if !n.asked[f] {
 			continue
 		}
 		if a == never {
@@ -164,31 +287,4 @@ func (n *name) answeredAt(asked [families]bool) instant {
 		last = max(last, a)
 	}
 	return last
-}
-
-// prune drops what no owner's Snapshot lists any more, and the questions of retired sources with nothing left, so that
-// upstreams that come and go for months leave nothing behind.
-func (b *Book) prune(n *name, at instant) {
-	for i := range n.questions {
-		q := &n.questions[i]
-		q.holdings = slices.DeleteFunc(q.holdings, func(h holding) bool {
-			return q.end(h, n.retention, b.options.MaxStale).plus(Linger) <= at
-		})
-	}
-	n.dropRetired()
-	n.calm(b.options.MaxRetention, at)
-}
-
-// dropRetired keeps the retired questions that still have a say in the state.
-func (n *name) dropRetired() {
-	if !slices.ContainsFunc(n.questions, func(q question) bool { return q.retired != never }) {
-		return
-	}
-	var speaking [families]instant
-	for f := range speaking {
-		speaking[f] = n.speaking(Family(f))
-	}
-	n.questions = slices.DeleteFunc(n.questions, func(q question) bool {
-		return q.retired != never && len(q.holdings) == 0 && (q.silent() || q.retired != speaking[q.family])
-	})
 }

@@ -5,20 +5,119 @@ package addressbook
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
+// Overheard is the Source that Holders names for addresses that Observe brought.
+const Overheard Source = "overheard"
+
+// overheard is one address that a pod was told.
+type overheard struct {
+	addr netip.Addr
+	end  instant // of the longest TTL with which it was told
+	seen instant // when it was told last
+}
+
 // Observe takes an answer that was overheard: the addresses that a pod was told for a name. It adds them to every exact name
 // of the zero View and to every wildcard that matches, until the end of ttl and the retention of each owner. It never takes
-// away, says nothing of absence, and has no say in the state of an exact name. Addresses of the other family are left out.
+// away, says nothing of absence, and has no say in the state of an exact name. Addresses of the other family are left out,
+// and so are those of a family that is not asked.
 //
-// The Ticket names the owners that do not have all of them in force yet.
+// Nothing leaves within its TTL. Where MaxAddressesPerName are kept, what is past its TTL makes room, and if there is none new
+// addresses are left out.
+//
+//	a pool for 2 has            overheard     it then has
+//	.1 until 10:02              .2 at 10:00   .1 until 10:02, .2 until 10:05
+//	.1 until 10:02, .2 10:05    .1 at 10:01   .1 until 10:06, .2 until 10:05
+//	.1 until 10:06, .2 10:05    .3 at 10:04   the same, and Limit is AddressesPerName
+//	.1 until 10:06, .2 10:05    .3 at 10:05   .1 until 10:06, .3 until 10:10
+//
+// The Ticket names the owners that do not have all that the names gained in force yet.
 func (b *Book) Observe(n fqdn.Name, f Family, addrs []netip.Addr, ttl time.Duration, now time.Time) Ticket {
-	return Ticket{}
+	patterns := b.index.Matching(n)
+	if len(patterns) == 0 {
+		return Ticket{}
+	}
+	at := b.epoch.instant(now)
+	s := b.takeScratch()
+	defer b.putScratch(s)
+	a := b.read(s, f, Answer{Addrs: addrs, TTL: ttl}, at)
+	if len(a.addrs) == 0 {
+		return Ticket{}
+	}
+	var told news
+	var matching []*name
+	for _, p := range patterns {
+		if n := b.find(Subject{}.View, p); n != nil {
+			told.add(n.overhear(f, a, at))
+			matching = append(matching, n)
+		}
+	}
+	t, calls := ticketFor(matching, b.revise(told))
+	b.wake(calls)
+	return t
 }
 
 // Listens tells whether an answer for n would matter: an owner wants it in the zero View, or a wildcard that matches it.
 // It takes no lock.
-func (b *Book) Listens(n fqdn.Name) bool { return false }
+func (b *Book) Listens(n fqdn.Name) bool { return b.index.Matches(n) }
+
+// overhear enters an answer that was overheard.
+func (n *name) overhear(f Family, a answer, at instant) news {
+	n.lock()
+	defer n.unlock()
+	if n.gone || !n.asked[f] {
+		return news{}
+	}
+	n.prune(at)
+	before := n.facets(at)
+	n.hear(a, before.union, at)
+	after := n.facets(at)
+	return n.ownersWhoSee(before, after, at)
+}
+
+// hear adds what was overheard to what is known.
+func (n *name) hear(a answer, known []union, at instant) {
+	n.changes()
+	addrs := n.fitOverheard(slices.Clone(a.addrs), known, at, a.expires)
+	merged := make([]overheard, 0, len(n.overheard)+len(addrs))
+	for _, o := range n.overheard {
+		for len(addrs) > 0 && addrs[0].Less(o.addr) {
+			merged = append(merged, overheard{addr: addrs[0], end: a.expires, seen: at})
+			addrs = addrs[1:]
+		}
+		if len(addrs) > 0 && addrs[0] == o.addr {
+			o.end, o.seen = max(o.end, a.expires), at
+			addrs = addrs[1:]
+		}
+		merged = append(merged, o)
+	}
+	for _, addr := range addrs {
+		merged = append(merged, overheard{addr: addr, end: a.expires, seen: at})
+	}
+	n.overheard = merged
+}
+
+// fitOverheard leaves out what there is no room for, in place, and lets go what is past its TTL for it.
+func (n *name) fitOverheard(addrs []netip.Addr, known []union, at, expires instant) []netip.Addr {
+	newcomers := countNewcomers(addrs, known)
+	fitting := newcomers
+	if room, limit := n.room(); room < fitting {
+		n.leaveOut(limit, fitting-room, expires)
+		fitting = room
+	}
+	if excess := len(known) + fitting - n.book.options.MaxAddressesPerName; excess > 0 {
+		// What the answer itself names again is not past its time.
+		gone := n.victims(known, excess, at, func(u union, at instant) bool {
+			_, again := slices.BinarySearchFunc(addrs, u.addr, netip.Addr.Compare)
+			return !again && !u.current(at)
+		})
+		n.drop(gone, at, expires)
+		n.leaveOut(AddressesPerName, excess-len(gone), expires)
+		fitting -= excess - len(gone)
+	}
+	return dropNewcomers(addrs, known, newcomers-fitting)
+}

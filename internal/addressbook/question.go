@@ -58,8 +58,8 @@ func (q *question) live() bool { return q.retired == never && !q.failed && q.goo
 func (q *question) silent() bool { return !q.failed && q.good == never }
 
 // repeats tells whether a good answer says what the question's last word said.
-func (q *question) repeats(outcome Outcome, addrs []netip.Addr) bool {
-	return q.live() && q.outcome == outcome && q.holds(addrs)
+func (q *question) repeats(a answer) bool {
+	return q.live() && q.outcome == a.outcome && q.capped == a.capped && q.holds(a.addrs)
 }
 
 // holds tells whether the last good answer held just addrs, which are sorted.
@@ -136,6 +136,14 @@ func (q *question) age(at instant) {
 
 // ageing tells whether no holding is current.
 func (q *question) ageing() bool { return !slices.ContainsFunc(q.holdings, holding.current) }
+
+// seen is when the last answer with h came.
+func (q *question) seen(h holding) instant {
+	if h.current() {
+		return q.good
+	}
+	return h.seen
+}
 
 // end is when h goes under a retention, if nothing changes.
 func (q *question) end(h holding, retention, maxStale time.Duration) instant {

@@ -6,41 +6,47 @@ package addressbook
 import (
 	"math"
 	"net/netip"
+	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
 const (
 	// coveringGaps is how many mean gaps between two answers with an address it is kept, to be there when it comes back. An
 	// address that is drawn at random stays away for longer once in e^10 times, that is 22,000.
 	coveringGaps = 10
-	// leastGaps is how many it takes for an address to be there 99 times in 100.
+	// leastGaps is how many it takes for an address to be there 99 times in 100: e^-4.6 is 0.01.
 	leastGaps = 4.6
-	// certain is after how many returns a name rotates: one may be a failover that ended. And seldom is how many times as many
-	// samples leave room for chance: an address that others had before, in a service whose addresses are ever new.
-	certain, seldom = 2, 20
-	// averaged is over how many samples the rate of a rotation is averaged.
-	averaged = 16
-	// bearable is the part of a pool that an estimate may be wrong by: to take it back would cost a write.
-	bearable = 10
+	// minReturns is after how many returns a name rotates: one may be a failover that ended.
+	minReturns = 2
+	// maxSamplesPerReturn is how many samples there may be for each return. More of them leave room for chance: an address
+	// that others had before, in a service whose addresses are ever new.
+	maxSamplesPerReturn = 20
+	// averageOver is over how many samples the rate of a rotation is averaged.
+	averageOver = 16
+	// toleratedError is the part of a pool that an estimate may be wrong by, one in ten: to take it back would cost a write.
+	toleratedError = 10
 )
 
-// rotation is what the answers to one family of a name tell of the pool that they are drawn from. There is none before an
+// rotation is an estimate of the pool that the answers to one family of a name are drawn from. There is none before an
 // answer differs from the one before it.
 //
 // Each such answer is a sample, and its addresses are captures. How many of the captured addresses were captured once and
 // how many twice tells how many were never: f1 (f1 - 1) / (2 (f2 + 1)), the bias-corrected estimator of Chao (A. Chao,
 // "Estimating the population size for capture-recapture data with unequal catchability", Biometrics 43, 1987). Where
 // some addresses are drawn less often than others it is a lower bound. It asks for no model of the rotation: a pool that
-// is handed out in turn is known when all of it came twice.
+// is handed out in turn is known when all of it came twice. With one of four addresses in each answer, a minute apart:
+//
+//	answer  captured (times)       returns  f1  f2  pool                  gap
+//	.1      .1 (1)                 0        1   0   1                     -
+//	.2      .1 (1) .2 (1)          0        2   0   2 + 2*1/2 = 3         3 m
+//	.1      .1 (2) .2 (1)          1        1   1   2 + 1*0/4 = 2         2 m
+//	.3      .1 (2) .2 (1) .3 (1)   1        2   1   3 + 2*1/4 = 3         3 m
+//	.2      .1 (2) .2 (2) .3 (1)   2        1   2   3: it rotates         3 m, kept for 30 m
 //
 // Conclusions are drawn with answers that bring an address which is not kept, as these are written anyway. Without one
 // they are drawn once at the most, when all that was captured came twice and the last conclusion was wrong.
 type rotation struct {
-	// captures outlive the addresses themselves: those that come back late are why to keep them longer. At most as many as
-	// a name may have, the least recently told go first.
-	captures *simplelru.LRU[netip.Addr, *capture]
+	captures captures
 	returns  int // samples with an address that was told before, but not by the last answer of any source
 
 	samples    int
@@ -56,61 +62,35 @@ type rotation struct {
 	gap    float64 // nanoseconds between two samples with the same address, on average
 }
 
-// capture is what is remembered of one address.
-type capture struct {
-	times int // it was told
-	last  instant
-}
-
-// newRotation begins with addresses that were captured once. limit is how many a name may have.
-func newRotation(known []union, f Family, limit int, at instant) *rotation {
-	captures, err := simplelru.NewLRU[netip.Addr, *capture](limit, nil)
-	if err != nil {
-		panic("addressbook: a limit of addresses that New lets nobody set: " + err.Error())
-	}
-	r := &rotation{captures: captures}
+// newRotation begins with addresses that were captured once. all counts the captures of the process.
+func newRotation(known []union, f Family, all *atomic.Int64, at instant) *rotation {
+	r := &rotation{captures: captures{all: all}}
+	var first []capture
 	for _, u := range known {
 		if familyOf(u.addr) == f {
-			r.captures.Add(u.addr, &capture{times: 1, last: at})
+			first = append(first, capture{addr: u.addr, times: 1, last: at})
 		}
 	}
+	r.captures.resized(first)
 	return r
 }
 
 // sample takes the addresses of an answer; known were those of the name before it. What was told longer than memory ago is
-// forgotten.
-func (r *rotation) sample(addrs []netip.Addr, known []union, memory time.Duration, at instant) {
-	r.forget(memory, at)
+// forgotten, and at most limit captures stay.
+func (r *rotation) sample(addrs []netip.Addr, known []union, memory time.Duration, limit int, at instant) {
+	r.captures.forget(memory, at)
 	r.samples++
-	news, returns := false, false
-	for _, a := range addrs {
-		c, captured := r.captures.Get(a)
-		if !captured {
-			c = &capture{}
-			r.captures.Add(a, c)
-			r.discovered = r.samples
-		}
-		c.times, c.last = c.times+1, at
-		i, kept := search(known, a)
-		news = news || !kept
-		returns = returns || captured && (!kept || !known[i].current(at))
+	seen := r.captures.see(addrs, known, at)
+	r.captures.shrink(limit)
+	if seen.discovers {
+		r.discovered = r.samples
 	}
-	if returns {
+	if seen.returns {
 		r.returns++
 	}
 	r.pace(len(addrs), at)
-	if news || r.settles() {
+	if seen.unkept || r.settles() {
 		r.conclude(known, addrs)
-	}
-}
-
-func (r *rotation) forget(memory time.Duration, at instant) {
-	for {
-		_, c, ok := r.captures.GetOldest()
-		if !ok || c.last.plus(memory) > at {
-			return
-		}
-		r.captures.RemoveOldest()
 	}
 }
 
@@ -119,7 +99,7 @@ func (r *rotation) pace(size int, at instant) {
 	if r.samples == 1 {
 		r.size = float64(size)
 	} else {
-		weight := 1 / float64(min(r.samples-1, averaged))
+		weight := 1 / float64(min(r.samples-1, averageOver))
 		r.size += weight * (float64(size) - r.size)
 		r.interval += weight * (float64(at-r.sampled) - r.interval)
 	}
@@ -129,45 +109,26 @@ func (r *rotation) pace(size int, at instant) {
 // settles: all that was captured came more than once, nothing new came in as many samples as it took to find it, and the
 // last conclusion says otherwise.
 func (r *rotation) settles() bool {
-	wrong := r.returning() && (!r.proven || r.unseen*bearable > r.pool)
+	wrong := r.returning() && (!r.proven || r.unseen*toleratedError > r.pool)
 	if !wrong || r.samples < 2*r.discovered {
 		return false
 	}
-	once, _ := r.counts()
+	once, _ := r.captures.counts()
 	return once == 0
 }
 
 // returning tells whether the samples show that addresses come back.
-func (r *rotation) returning() bool { return r.returns >= certain && r.returns*seldom >= r.samples }
-
-// counts returns how many addresses were captured once, and how many twice.
-func (r *rotation) counts() (once, twice int) {
-	for _, c := range r.captures.Values() {
-		switch c.times {
-		case 1:
-			once++
-		case 2:
-			twice++
-		}
-	}
-	return once, twice
+func (r *rotation) returning() bool {
+	return r.returns >= minReturns && r.returns*maxSamplesPerReturn >= r.samples
 }
 
 // conclude draws the conclusions.
 func (r *rotation) conclude(known []union, addrs []netip.Addr) {
-	once, twice := r.counts()
+	once, twice := r.captures.counts()
+	captured := len(r.captures.list)
 	r.proven = r.returning()
-	r.pool = r.captures.Len() + once*(once-1)/(2*(twice+1))
-	r.unseen = r.pool - r.captures.Len()
-	told := make(map[netip.Addr]bool, len(addrs))
-	for _, a := range addrs {
-		told[a] = true
-	}
-	for _, a := range r.captures.Keys() {
-		if !told[a] && !among(known, a) {
-			r.unseen++
-		}
-	}
+	r.pool = captured + once*(once-1)/(2*(twice+1))
+	r.unseen = r.pool - captured + r.captures.outside(addrs, known)
 	r.gap = float64(r.pool) * r.interval / r.size
 }
 
@@ -175,6 +136,13 @@ func (r *rotation) conclude(known []union, addrs []netip.Addr) {
 func (r *rotation) rest() {
 	if r != nil {
 		r.proven = false
+	}
+}
+
+// drop forgets what was captured.
+func (r *rotation) drop() {
+	if r != nil {
+		r.captures.resized(nil)
 	}
 }
 

@@ -335,7 +335,7 @@ func TestRotation_Terms(t *testing.T) {
 		}
 	}
 	l.book.Forget(angler)
-	if r := l.book.names[Subject{Name: host("www.example.com")}].retention; r != 30*time.Second {
+	if r := l.book.find("", pattern("www.example.com")).retention; r != 30*time.Second {
 		t.Errorf("the name is kept for %v with the last adaptive owner gone", r)
 	}
 }

@@ -15,13 +15,13 @@ import (
 )
 
 var (
-	tenant  = Owner{Kind: "FQDNEgressPolicy", Namespace: "apps", Name: "tenant"}
+	lone    = Owner{Kind: "FQDNEgressPolicy", Namespace: "apps", Name: "tenant"}
 	ownView = ViewOf([]string{"192.0.2.53:53"})
 )
 
 // withTenant adds an owner with a view of its own to the world.
 func (w *world) withTenant() {
-	w.Want(tenant, Wants{Patterns: []fqdn.Pattern{pattern(www)}, View: ownView}, w.now)
+	w.Want(lone, Wants{Patterns: []fqdn.Pattern{pattern(www)}, View: ownView}, w.now)
 }
 
 func (w *world) expectService(o Owner, served int, heard bool) {
@@ -43,8 +43,8 @@ func TestServe_WakesTheOwnersOfTheViewWhenTheFirstComesAndTheLastGoes(t *testing
 	}{
 		{"", 2, []Owner{web}},
 		{"", 3, nil},
-		{ownView, 1, []Owner{tenant}},
-		{ownView, 0, []Owner{tenant}},
+		{ownView, 1, []Owner{lone}},
+		{ownView, 0, []Owner{lone}},
 		{ownView, 0, nil},
 		{"", 0, []Owner{web}},
 		{"", -1, nil},
@@ -55,7 +55,7 @@ func TestServe_WakesTheOwnersOfTheViewWhenTheFirstComesAndTheLastGoes(t *testing
 	}
 	w.Serve("", 5)
 	w.expectService(web, 5, false)
-	w.expectService(tenant, 0, false)
+	w.expectService(lone, 0, false)
 }
 
 func TestHeard_WakesAllOwnersOfTheViewOnce(t *testing.T) {
@@ -74,7 +74,7 @@ func TestHeard_WakesAllOwnersOfTheViewOnce(t *testing.T) {
 	}
 	w.expectService(web, 0, true)
 	w.expectService(other, 0, true)
-	w.expectService(tenant, 0, false)
+	w.expectService(lone, 0, false)
 
 	w.notified = nil
 	w.answer(upstream, time.Minute, "192.0.2.1")
@@ -87,24 +87,24 @@ func TestHeard_OfAViewThatAllLeft(t *testing.T) {
 	hear := func() {
 		w.withTenant()
 		w.Record(Key{View: ownView, Name: host(www), Source: "192.0.2.53:53"}, Answer{Addrs: v4(1, 1)}, w.now)
-		w.expectService(tenant, w.Snapshot(tenant, w.now).Served, true)
-		w.Forget(tenant)
+		w.expectService(lone, w.Snapshot(lone, w.now).Served, true)
+		w.Forget(lone)
 		w.withTenant()
 	}
 	hear()
-	w.expectService(tenant, 0, false)
+	w.expectService(lone, 0, false)
 	w.Serve(ownView, 1)
 	hear()
-	w.expectService(tenant, 1, true)
+	w.expectService(lone, 1, true)
 	w.withTenant() // says nothing new
-	w.expectService(tenant, 1, true)
-	w.Forget(tenant)
+	w.expectService(lone, 1, true)
+	w.Forget(lone)
 	w.Serve(ownView, 0)
 	w.answer(upstream, 0, "192.0.2.1")
 	w.Serve("", 1)
 	w.Forget(web)
-	if len(w.services) != 1 {
-		t.Errorf("%d views are remembered: %v", len(w.services), w.services)
+	if len(w.views) != 1 {
+		t.Errorf("%d views are remembered: %v", len(w.views), w.views)
 	}
 	w.wants(web, nil, www)
 	w.expectService(web, 1, true)

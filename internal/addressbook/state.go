@@ -28,9 +28,12 @@ func (s standing) pending() bool { return s.asked && !s.spoken && !s.joins }
 func (s standing) untried() bool { return s.asked && !s.spoken }
 func (s standing) failing() bool { return s.spoken && !s.well }
 
-// judge returns the state of a name and the message that goes with it. See the States for the order.
-func (b *Book) judge(n *name, ss [families]standing, at instant) (State, string) {
-	failures, unsteady := n.failures(ss, at), b.unsteady(n, ss, at)
+// stateOf returns the state of a name and the message that goes with it. See the States for the order.
+func (n *name) stateOf(ss [families]standing, at instant) (State, string) {
+	if !n.exact() {
+		return poolState(ss)
+	}
+	failures, unsteady := n.failures(ss, at), n.unsteady(ss, at)
 	switch {
 	case anyFamily(ss, standing.pending):
 		return Pending, pendingMessage(ss, failures)
@@ -45,10 +48,20 @@ func (b *Book) judge(n *name, ss [families]standing, at instant) (State, string)
 	return NotFound, said.keeping(keptBy(ss, anything)) + n.hint(at)
 }
 
-func (b *Book) standings(n *name, us []union, retention time.Duration, at instant) [families]standing {
+// poolState is the state of a wildcard: only what was overheard speaks for it.
+func poolState(ss [families]standing) (State, string) {
+	if keptBy(ss, anything) > 0 {
+		return Resolved, ""
+	}
+	return Pending, unobserved
+}
+
+// standings looks at the families of a name. What was overheard has no say in the state of an exact name, and nothing else
+// has one in that of a wildcard.
+func (n *name) standings(us []union, retention time.Duration, at instant) [families]standing {
 	var ss [families]standing
 	for f := range ss {
-		ss[f].asked, ss[f].joins = b.asked[f], n.joins[f]
+		ss[f].asked, ss[f].joins = n.asked[f], n.joins[f]
 	}
 	for q := range n.speakers() {
 		s := &ss[q.family]
@@ -61,7 +74,11 @@ func (b *Book) standings(n *name, us []union, retention time.Duration, at instan
 			ss[f].joins = false // there is no state that it could leave alone
 		}
 	}
+	exact := n.exact()
 	for _, u := range us {
+		if exact {
+			u = u.asked()
+		}
 		if u.kept(retention, at) {
 			s := &ss[familyOf(u.addr)]
 			s.kept++

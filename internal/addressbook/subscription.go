@@ -4,7 +4,6 @@
 package addressbook
 
 import (
-	"maps"
 	"slices"
 	"sync"
 )
@@ -12,7 +11,7 @@ import (
 // WantedChange is a subject that is wanted by others than before.
 type WantedChange struct {
 	Subject Subject
-	// Tenants want it, sorted, the first 64 of them; none: nobody does any more. Shared: do not change it.
+	// Tenants want it, sorted: the first 64 that came. None: nobody does any more.
 	Tenants []Tenant
 	// Anew: it went and came back since the last Take, so that nothing is known of it any more.
 	Anew bool
@@ -20,32 +19,49 @@ type WantedChange struct {
 
 // Subscription is what one producer knows of the subjects that are wanted. Its methods are safe for concurrent use.
 type Subscription struct {
-	book    *Book
-	changed chan struct{}
+	book       *Book
+	changed    chan struct{}
+	signalled0 func()
 
 	mu sync.Mutex
 	// pending are the subjects that changed since the last Take; true: it went.
 	pending map[Subject]bool
 }
 
-// Subscribe returns a Subscription whose first Take returns all that is wanted. Close it when it is not read any more.
+// subscribers are all Subscriptions of a Book.
+type subscribers struct {
+	mu  sync.RWMutex
+	all []*Subscription
+}
+
+// Subscribe returns a Subscription whose first Take returns all that is wanted. Wildcards are not among that: they name nothing
+// to ask for. Close it when it is not read any more.
 func (b *Book) Subscribe() *Subscription {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := &Subscription{book: b, changed: make(chan struct{}, 1), pending: make(map[Subject]bool, len(b.names))}
-	for about := range b.names {
-		s.pending[about] = false
+	s := &Subscription{book: b, changed: make(chan struct{}, 1), pending: map[Subject]bool{}}
+	b.subscribers.add(s) // before it looks, so that it misses nothing
+	for _, v := range b.allViews() {
+		b.eachName(v, func(n *name) {
+			if n.exact() {
+				s.note(n.subject(), false)
+			}
+		})
 	}
-	b.subscriptions = append(b.subscriptions, s)
 	s.signal()
 	return s
 }
 
+func (ss *subscribers) add(s *Subscription) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.all = append(ss.all, s)
+}
+
 // Close ends the subscription.
 func (s *Subscription) Close() {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	s.book.subscriptions = slices.DeleteFunc(s.book.subscriptions, func(t *Subscription) bool { return s == t })
+	ss := &s.book.subscribers
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.all = slices.DeleteFunc(ss.all, func(t *Subscription) bool { return s == t })
 }
 
 // Changed has a value when there is something to Take, or the Families changed.
@@ -54,48 +70,60 @@ func (s *Subscription) Changed() <-chan struct{} { return s.changed }
 // Take returns what changed since the last Take, one for each subject, sorted by subject. A subject that came and went
 // again is among them, without tenants.
 func (s *Subscription) Take() []WantedChange {
-	s.mu.Lock()
-	pending := s.pending
-	s.pending = map[Subject]bool{}
-	s.mu.Unlock()
+	pending := s.take()
 	changes := make([]WantedChange, 0, len(pending))
 	for about, went := range pending {
-		tenants := s.book.tenantsOf(about)
-		changes = append(changes, WantedChange{Subject: about, Tenants: tenants, Anew: went && len(tenants) > 0})
+		c := WantedChange{Subject: about}
+		if n := s.book.find(about.View, about.Name.Pattern()); n != nil {
+			c.Tenants = n.tenants()
+		}
+		c.Anew = went && len(c.Tenants) > 0
+		changes = append(changes, c)
 	}
 	slices.SortFunc(changes, func(a, b WantedChange) int { return a.Subject.Compare(b.Subject) })
 	return changes
 }
 
-func (b *Book) tenantsOf(about Subject) []Tenant {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := b.names[about]
-	if n == nil {
-		return nil
-	}
-	tenants := map[Tenant]bool{}
-	for _, w := range n.owners {
-		tenants[w.Tenant()] = true
-	}
-	return slices.Sorted(maps.Keys(tenants))
+func (s *Subscription) take() map[Subject]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pending := s.pending
+	s.pending = map[Subject]bool{}
+	return pending
 }
 
 // note takes note that others want a subject than before.
-func (b *Book) note(about Subject, went bool) {
-	for _, s := range b.subscriptions {
+func (ss *subscribers) note(about Subject, went bool) {
+	ss.mu.RLock()
+	defer ss.mu.RUnlock()
+	for _, s := range ss.all {
 		s.note(about, went)
+		s.signal()
+	}
+}
+
+// signal says that the families changed.
+func (ss *subscribers) signal() {
+	ss.mu.RLock()
+	defer ss.mu.RUnlock()
+	for _, s := range ss.all {
+		s.signal()
 	}
 }
 
 func (s *Subscription) note(about Subject, went bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.pending[about] = s.pending[about] || went
-	s.mu.Unlock()
-	s.signal()
 }
 
 func (s *Subscription) signal() {
+	s.mu.Lock()
+	also := s.signalled0
+	s.mu.Unlock()
+	if also != nil {
+		also()
+	}
 	select {
 	case s.changed <- struct{}{}:
 	default:

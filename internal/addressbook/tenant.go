@@ -3,6 +3,12 @@
 
 package addressbook
 
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
 // Tenant is who shares what is scarce: a namespace. All cluster-wide policies together are one, the empty one.
 type Tenant string
 
@@ -26,4 +32,116 @@ const (
 	AddressesPerTenant
 	// AddressesOfProcess: all names together have MaxAddresses addresses, and this one got no new ones.
 	AddressesOfProcess
+
+	limits = int(AddressesOfProcess) + 1
 )
+
+// tenant is what one Tenant has of what is bounded.
+type tenant struct {
+	Tenant
+	book *Book
+
+	names     atomic.Int64 // distinct patterns that its owners list, those that wait for room not among them
+	addresses atomic.Int64 // of these
+
+	// Guarded by the Book's lock.
+	owners  int
+	waiting []*want // for room, in the order in which they came
+}
+
+// resize takes note that a name of the tenant has so many addresses more.
+func (t *tenant) resize(by int) {
+	limit := int64(t.book.options.MaxAddressesPerTenant)
+	after := t.addresses.Add(int64(by))
+	switch before := after - int64(by); {
+	case before < limit && after >= limit:
+		t.book.counts.full.Add(1)
+	case before >= limit && after < limit:
+		t.book.counts.full.Add(-1)
+	}
+}
+
+// share is a tenant of which owners want a name.
+type share struct {
+	tenant *tenant
+	wants  int
+}
+
+// resized is a change of the number of addresses that the shares are yet to be told.
+type resized struct {
+	shares []share
+	by     int
+}
+
+// resize takes note of how many addresses the name has now.
+func (n *name) resize(size int) {
+	by := size - n.size
+	if by == 0 {
+		return
+	}
+	n.size = size
+	n.book.counts.addresses.Add(int64(by))
+	n.late = append(n.late, resized{shares: slices.Clone(n.shares), by: by})
+}
+
+// joinTenant counts a want more of its tenant. told: the first few tenants, which subscribers are told, are others now. false:
+// the tenant has as many names as it may have.
+func (n *name) joinTenant(t *tenant) (told, ok bool) {
+	i := slices.IndexFunc(n.shares, func(s share) bool { return s.tenant == t })
+	if i >= 0 {
+		n.shares[i].wants++
+		return false, true
+	}
+	if t.names.Add(1) > int64(t.book.options.MaxNamesPerTenant) {
+		t.names.Add(-1)
+		return false, false
+	}
+	t.resize(n.size)
+	n.shares = append(n.shares, share{tenant: t, wants: 1})
+	return len(n.shares) <= maxTenants, true
+}
+
+// leaveTenant counts one less. The last share takes the place of one that goes.
+func (n *name) leaveTenant(t *tenant) (told bool) {
+	i := slices.IndexFunc(n.shares, func(s share) bool { return s.tenant == t })
+	if n.shares[i].wants--; n.shares[i].wants > 0 {
+		return false
+	}
+	t.names.Add(-1)
+	t.resize(-n.size)
+	last := len(n.shares) - 1
+	n.shares[i] = n.shares[last]
+	n.shares[last] = share{}
+	n.shares = n.shares[:last]
+	return i < maxTenants
+}
+
+// maxTenants is how many tenants of a subject subscribers are told. Whose turn comes first among 64 comes soon, and a name that
+// 10,000 namespaces list costs no more than one of 64.
+const maxTenants = 64
+
+// tenants returns the first of the tenants that want the name, sorted.
+func (n *name) tenants() []Tenant {
+	n.lock()
+	defer n.unlock()
+	first := n.shares[:min(len(n.shares), maxTenants)]
+	tenants := make([]Tenant, len(first))
+	for i, s := range first {
+		tenants[i] = s.tenant.Tenant
+	}
+	slices.Sort(tenants)
+	return tenants
+}
+
+// waitingMessage says why a name is not looked up, and what to do.
+func (o Options) waitingMessage(l Limit, t Tenant) string {
+	switch {
+	case l == NamesOfProcess:
+		return fmt.Sprintf("not looked up: all policies together list more than %d names; take out some that nobody needs", o.MaxNames)
+	case t == "":
+		return fmt.Sprintf("not looked up: the cluster-wide policies list more than %d names (--max-names-per-namespace); "+
+			"take out some, or a wildcard may stand for several", o.MaxNamesPerTenant)
+	}
+	return fmt.Sprintf("not looked up: the policies of namespace %s list more than %d names (--max-names-per-namespace); "+
+		"take out some, or a wildcard may stand for several", t, o.MaxNamesPerTenant)
+}

@@ -159,6 +159,13 @@ func (n *name) down() (down [families]bool) {
 	return down
 }
 
+// settleFamilies ends a change: it takes note of families that went down by it or got up, and drops questions that have no say
+// any more.
+func (n *name) settleFamilies(downBefore [families]bool, at instant) {
+	n.noteOutages(downBefore, at)
+	n.dropRetired()
+}
+
 // noteOutages takes note of families that went down, or were down before and are no more.
 func (n *name) noteOutages(before [families]bool, at instant) {
 	for f, down := range n.down() {
@@ -222,8 +229,7 @@ func (n *name) turns() []instant {
 }
 
 // cap takes note of whether the TTL of an answer is longer than what counts.
-func (n *name) cap(k Key, capped bool, at instant) {
-	q := n.question(k)
+func (n *name) cap(q *question, capped bool, at instant) {
 	if q.capped && !capped {
 		u, _ := n.unsettle(q)
 		u.capped = at.plus(calmAfter)

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
@@ -49,4 +50,109 @@ func (s Subject) String() string {
 		return s.Name.String()
 	}
 	return s.Name.String() + " by " + string(s.View)
+}
+
+// view is what the Book has of a View: its names, who lists them, and what it gets from its sources. The Book's lock guards
+// it.
+type view struct {
+	View
+
+	names map[fqdn.Pattern]*name
+	// all are the names once more, in no order, so that they can be walked in pieces.
+	all    []*name
+	owners []*owner
+
+	sources atomic.Int32 // how many are asked, as the producer says
+	heard   atomic.Bool  // one of them gave a good answer
+}
+
+// viewOf returns a view, which it makes if need be. The lock is held.
+func (b *Book) viewOf(v View) *view {
+	known := b.views[v]
+	if known == nil {
+		known = &view{View: v, names: map[fqdn.Pattern]*name{}}
+		b.views[v] = known
+	}
+	return known
+}
+
+// dropView forgets a view that nobody names and nobody serves, so that views which come and go leave nothing behind. The
+// zero View stays: what it heard holds for the process. The lock is held.
+func (b *Book) dropView(v *view) {
+	if v.View != "" && len(v.owners) == 0 && len(v.names) == 0 && v.sources.Load() == 0 {
+		delete(b.views, v.View)
+	}
+}
+
+func (b *Book) allViews() []*view {
+	b.rlock()
+	defer b.runlock()
+	all := make([]*view, 0, len(b.views))
+	for _, v := range b.views {
+		all = append(all, v)
+	}
+	return all
+}
+
+// ownersIn returns the owners that name a view.
+func (b *Book) ownersIn(v *view) []*owner {
+	b.rlock()
+	defer b.runlock()
+	return slices.Clone(v.owners)
+}
+
+// piece is how many names are taken from a view at a time: to copy 512 pointers takes less than a microsecond.
+const piece = 512
+
+// eachName calls do with each name of a view, without a lock held. It walks from the end, so that a name which moves to
+// the place of one that went (see remove) is met at least once. One that comes meanwhile may be missed.
+func (b *Book) eachName(v *view, do func(*name)) {
+	var some []*name
+	for end := -1; end != 0; {
+		some, end = b.namesBefore(v, end, some[:0])
+		for _, n := range some {
+			do(n)
+		}
+	}
+}
+
+// namesBefore appends the names of a piece that ends before end, or, if that is negative, of the last one.
+func (b *Book) namesBefore(v *view, end int, some []*name) (names []*name, first int) {
+	b.rlock()
+	defer b.runlock()
+	if end < 0 {
+		end = len(v.all)
+	}
+	end = min(end, len(v.all))
+	first = max(end-piece, 0)
+	return append(some, v.all[first:end]...), first
+}
+
+// add makes a name one of the view. The lock is held.
+func (v *view) add(n *name) {
+	v.names[n.pattern] = n
+	n.place = len(v.all)
+	v.all = append(v.all, n)
+}
+
+// remove takes a name out of the view; the last one takes its place. The lock is held.
+func (v *view) remove(n *name) {
+	delete(v.names, n.pattern)
+	last := v.all[len(v.all)-1]
+	v.all[n.place], last.place = last, n.place
+	v.all[len(v.all)-1] = nil
+	v.all = v.all[:len(v.all)-1]
+}
+
+// enter makes an owner one of the view, leave takes it out. The lock is held.
+func (v *view) enter(w *owner) {
+	w.place = len(v.owners)
+	v.owners = append(v.owners, w)
+}
+
+func (v *view) leave(w *owner) {
+	last := v.owners[len(v.owners)-1]
+	v.owners[w.place], last.place = last, w.place
+	v.owners[len(v.owners)-1] = nil
+	v.owners = v.owners[:len(v.owners)-1]
 }

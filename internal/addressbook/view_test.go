@@ -55,7 +55,7 @@ func TestView_KeepsToItself(t *testing.T) {
 	if got := w.Snapshot(tenant, w.now).Entries[0].Addresses; len(got) != 1 || got[0].Addr.String() != "192.0.2.1" {
 		t.Errorf("after the change of view the tenant has %v", got)
 	}
-	if wanted, _ := w.Wanted(); !slices.Equal(wanted, []Subject{{Name: host(www)}}) {
+	if wanted := w.newFollower().wanted(); !slices.Equal(wanted, []Subject{{Name: host(www)}}) {
 		t.Errorf("wanted %v", wanted)
 	}
 }

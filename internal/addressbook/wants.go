@@ -10,225 +10,333 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// owner is what one owner wants.
-type owner struct {
-	Owner
-
-	term  term
-	view  View
-	wants []want
-}
-
-// term is how long an owner keeps addresses: as it says, or, adaptive, for longer where a name's rotation needs it.
-type term struct {
-	retention time.Duration
-	adaptive  bool
-}
-
-// want is one pattern that an owner lists.
-type want struct {
-	pattern fqdn.Pattern
-	since   instant
-	name    *name // nil for a wildcard
-}
-
-// wantedNames is what Wanted returns, made anew at the first call after a change.
-type wantedNames struct {
-	sorted []Subject
-	fresh  bool
-	signal chan struct{}
-	// dropped went since the last Wanted.
-	dropped map[Subject]bool
-}
-
 // Want replaces what o wants. What another owner of the same view made known is known at once; a change of retention acts
-// at once on what is still known. A Want that changes nothing costs next to nothing, so it may be called at every reconcile.
+// at once on what is still known. A Want that changes nothing costs next to nothing, so it may be called at every reconcile;
+// another one costs what it changes. Names beyond MaxNamesPerTenant or MaxNames wait for room, see Entry.Limit; those that were
+// there before stay.
 func (b *Book) Want(o Owner, next Wants, now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	at := b.epoch.instant(now)
 	t := term{retention: b.options.Retention, adaptive: true}
 	if next.Retention != nil {
 		t = term{retention: max(*next.Retention, 0)}
 	}
-	w, known := b.owners[o]
-	if !known {
-		w = &owner{Owner: o}
-		b.owners[o] = w
-	} else if w.term == t && w.view == next.View && w.lists(next.Patterns) {
-		return
+	for !b.want(b.ensureOwner(o), t, next, at) {
 	}
-	old, left := w.wants, w.view
-	b.pruneAll(old, next, at)
-	b.left(w, old)
-	b.enter(next.View)
-	if known {
-		b.leave(left)
-	}
-	w.term, w.view = t, next.View
-	w.wants = b.join(w, next.Patterns, old, at)
-	b.dropUnwanted(left, old)
 }
 
-// lists tells whether w wants just ps, in that order.
-func (w *owner) lists(ps []fqdn.Pattern) bool {
-	return slices.EqualFunc(w.wants, ps, func(x want, p fqdn.Pattern) bool { return x.pattern == p })
+// want replaces what w wants; false: it was forgotten meanwhile.
+func (b *Book) want(w *owner, t term, next Wants, at instant) bool {
+	w.changing.Lock()
+	old := w.list.Load()
+	unchanged := old != nil && old.term == t && old.view.View == next.View && old.lists(next.Patterns)
+	if w.gone || unchanged {
+		w.changing.Unlock()
+		return !w.gone
+	}
+	if old == nil {
+		old = &list{}
+	}
+	b.replace(w, old, t, next, at)
+	w.changing.Unlock()
+	b.admit(at)
+	return true
+}
+
+// replace makes the list of w another one. First it leaves what is not wanted any more, so that there is room.
+//
+//	wanted so far   wanted now        left  joined   joined by another term
+//	a b, 5m         b c, 5m           a     c        -
+//	a b, 5m         a b, 1h           -     -        a b, before they are left: nothing is forgotten
+//	a b             a b, other view   a b   a b      -
+func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
+	from := old.view
+	l := &list{term: t, view: b.move(w, from, next.View)}
+	b.pruneAll(old.wants, l.view, next.Patterns, at)
+	ps := distinct(next.Patterns)
+	if len(ps) != len(next.Patterns) {
+		l.asGiven = slices.Clone(next.Patterns)
+	}
+	wanted := make(map[fqdn.Pattern]bool, len(ps))
+	for _, p := range ps {
+		wanted[p] = true
+	}
+	before := make(map[fqdn.Pattern]*want, len(old.wants))
+	for _, x := range old.wants {
+		before[x.pattern] = x
+		if l.view != from || !wanted[x.pattern] {
+			b.leave(x)
+		}
+	}
+	l.wants = make([]*want, len(ps))
+	for i, p := range ps {
+		l.wants[i] = b.rejoin(w, l, before[p], from, p, at)
+	}
+	b.counts.patterns.Add(int64(len(ps) - len(old.wants)))
+	w.list.Store(l)
+	b.gainAll(w, before, l)
+	if from != l.view {
+		b.forgetView(from)
+	}
+}
+
+// rejoin returns the want of a pattern that the list l wants; before is the one so far, if any.
+func (b *Book) rejoin(w *owner, l *list, before *want, from *view, p fqdn.Pattern, at instant) *want {
+	switch {
+	case before == nil:
+		return b.join(&want{owner: w, pattern: p, since: at}, l)
+	case from != l.view:
+		return b.join(&want{owner: w, pattern: p, since: before.since}, l)
+	case before.name == nil || before.group.term == l.term:
+		return before
+	}
+	x := b.join(&want{owner: w, pattern: p, since: before.since}, l)
+	b.leave(before)
+	return x
+}
+
+// gainAll gives w a new revision, with which it has what the names that it joined knew already.
+func (b *Book) gainAll(w *owner, before map[fqdn.Pattern]*want, l *list) {
+	r := Revision(w.revision.Add(1))
+	for _, x := range l.wants {
+		if x != before[x.pattern] && x.name != nil && x.name.hasAddresses() {
+			x.gains(r)
+		}
+	}
+}
+
+func (n *name) hasAddresses() bool {
+	n.lock()
+	defer n.unlock()
+	return n.size > 0
+}
+
+// distinct leaves out repeats and zero patterns.
+func distinct(ps []fqdn.Pattern) []fqdn.Pattern {
+	seen := make(map[fqdn.Pattern]bool, len(ps))
+	kept := make([]fqdn.Pattern, 0, len(ps))
+	for _, p := range ps {
+		if !seen[p] && p != (fqdn.Pattern{}) {
+			seen[p] = true
+			kept = append(kept, p)
+		}
+	}
+	return kept
 }
 
 // pruneAll prunes the names that a Want concerns by the retentions so far: what is gone by these does not come back
 // with a longer one.
-func (b *Book) pruneAll(old []want, next Wants, at instant) {
-	for _, was := range old {
-		if was.name != nil {
-			b.prune(was.name, at)
+func (b *Book) pruneAll(old []*want, v *view, ps []fqdn.Pattern, at instant) {
+	for _, x := range old {
+		if x.name != nil {
+			x.name.pruneAlone(at)
 		}
 	}
-	for _, p := range next.Patterns {
-		key, exact := p.Exact()
-		if n := b.names[Subject{View: next.View, Name: key}]; exact && n != nil {
-			b.prune(n, at)
-		}
-	}
-}
-
-// join makes w an owner of what ps name. Patterns that were listed before are wanted since then.
-func (b *Book) join(w *owner, ps []fqdn.Pattern, old []want, at instant) []want {
-	listed := make(map[fqdn.Pattern]instant, len(old))
-	for _, was := range old {
-		listed[was.pattern] = was.since
-	}
-	wants := make([]want, 0, len(ps))
-	seen := make(map[fqdn.Pattern]bool, len(ps))
 	for _, p := range ps {
-		if seen[p] || p == (fqdn.Pattern{}) {
-			continue
+		if n := b.find(viewFor(p, v.View), p); n != nil {
+			n.pruneAlone(at)
 		}
-		seen[p] = true
-		since, again := listed[p]
-		if !again {
-			since = at
-		}
-		wants = append(wants, want{pattern: p, since: since, name: b.joinName(w, p)})
 	}
-	return wants
 }
 
-// joinName makes w an owner of the name of an exact pattern; nil for a wildcard.
-func (b *Book) joinName(w *owner, p fqdn.Pattern) *name {
-	key, exact := p.Exact()
-	if !exact {
-		return nil
+func (n *name) pruneAlone(at instant) {
+	n.lock()
+	defer n.unlock()
+	if !n.gone {
+		n.prune(at)
 	}
-	about := Subject{View: w.view, Name: key}
-	n := b.names[about]
+}
+
+// viewFor is the view in which a pattern is known: a wildcard is not asked of anybody, so it has one pool for all views.
+func viewFor(p fqdn.Pattern, v View) View {
+	if _, exact := p.Exact(); !exact {
+		return ""
+	}
+	return v
+}
+
+// join makes x one of those that want its name if there is room; else x waits.
+func (b *Book) join(x *want, l *list) *want {
+	if x.limit = b.tryJoin(x, l); x.limit != NoLimit {
+		b.wait(x)
+	}
+	return x
+}
+
+// tryJoin returns what keeps x from joining its name; NoLimit: it joined.
+func (b *Book) tryJoin(x *want, l *list) Limit {
+	n, limit := b.reserve(x.pattern, l.view.View, x.owner.tenant)
+	if limit != NoLimit {
+		return limit
+	}
+	told, ok := n.join(x, l.term)
+	if !ok {
+		b.release(n)
+		return NamesPerTenant
+	}
+	if told && n.exact() {
+		b.subscribers.note(n.subject(), false)
+	}
+	return NoLimit
+}
+
+// reserve returns the name of a pattern, which it makes if there is room, and sees to it that it stays.
+func (b *Book) reserve(p fqdn.Pattern, v View, t *tenant) (*name, Limit) {
+	b.lock()
+	defer b.unlock()
+	in := b.viewOf(viewFor(p, v))
+	n := in.names[p]
 	if n == nil {
-		n = newName(key)
-		b.names[about] = n
-		b.wanted.change()
+		switch o := &b.options; {
+		case t.names.Load() >= int64(o.MaxNamesPerTenant):
+			return nil, NamesPerTenant
+		case b.counts.names.Load()+b.counts.wildcards.Load() >= int64(o.MaxNames):
+			return nil, NamesOfProcess
+		}
+		n = b.newName(p, in)
+		in.add(n)
+		b.count(n, 1)
+		if in.View == "" {
+			b.index.Add(p)
+		}
 	}
-	b.note(about, false)
-	n.owners = append(n.owners, w)
-	n.retention = max(n.retention, n.retentionFor(w.term))
-	return n
+	n.refs++
+	return n, NoLimit
+}
+
+// count counts a name more, or less.
+func (b *Book) count(n *name, by int64) {
+	if n.exact() {
+		b.counts.names.Add(by)
+	} else {
+		b.counts.wildcards.Add(by)
+	}
+}
+
+// release undoes a reserve. The name goes with the last, and all that is known of it.
+func (b *Book) release(n *name) {
+	if !b.unref(n) {
+		return
+	}
+	n.bury()
+	if n.exact() {
+		b.subscribers.note(n.subject(), true)
+	}
+}
+
+func (b *Book) unref(n *name) (last bool) {
+	b.lock()
+	defer b.unlock()
+	if n.refs--; n.refs > 0 {
+		return false
+	}
+	n.view.remove(n)
+	b.count(n, -1)
+	if n.view.View == "" {
+		b.index.Remove(n.pattern)
+	}
+	return true
+}
+
+// bury forgets all that is known of a name.
+func (n *name) bury() {
+	n.lock()
+	defer n.unlock()
+	n.gone = true
+	n.book.counts.questions.Add(-int64(len(n.questions)))
+	n.forgetRotations()
+	n.questions, n.overheard = nil, nil
+	n.changes()
+	n.resize(0)
+}
+
+// join makes x one of those that want n. told: subscribers are to be told; false: its tenant has too many names.
+func (n *name) join(x *want, t term) (told, ok bool) {
+	n.lock()
+	defer n.unlock()
+	if told, ok = n.joinTenant(x.owner.tenant); !ok {
+		return false, false
+	}
+	i, known := slices.BinarySearchFunc(n.groups, t, func(g *group, t term) int { return g.term.compare(t) })
+	if !known {
+		n.groups = slices.Insert(n.groups, i, &group{term: t})
+	}
+	x.name, x.group = n, n.groups[i]
+	x.place = len(x.group.wants)
+	x.group.wants = append(x.group.wants, x)
+	if longer := n.retentionFor(t); longer > n.retention {
+		n.retention = longer
+		n.pruneAt = never
+	}
+	return told, true
+}
+
+// leave takes x out of those that want its name, or wait for room.
+func (b *Book) leave(x *want) {
+	n := x.name
+	if n == nil {
+		b.waitNoMore(x)
+		return
+	}
+	x.leaves()
+	if n.leave(x) && n.exact() {
+		b.subscribers.note(n.subject(), false)
+	}
+	b.release(n)
+}
+
+// leave takes x out. told: subscribers are to be told.
+func (n *name) leave(x *want) (told bool) {
+	n.lock()
+	defer n.unlock()
+	g := x.group
+	last := g.wants[len(g.wants)-1]
+	g.wants[x.place], last.place = last, x.place
+	g.wants[len(g.wants)-1] = nil
+	g.wants = g.wants[:len(g.wants)-1]
+	if len(g.wants) == 0 {
+		n.groups = slices.DeleteFunc(n.groups, func(h *group) bool { return h == g })
+	}
+	if n.retentionFor(g.term) == n.retention {
+		n.retention = n.longestRetention()
+		n.pruneAt = never
+	}
+	return n.leaveTenant(x.owner.tenant)
 }
 
 // Forget drops o; names that nobody else wants go with all that is known of them.
 func (b *Book) Forget(o Owner) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	w := b.owners[o]
+	w := b.ownerNamed(o)
 	if w == nil {
 		return
 	}
-	delete(b.owners, o)
-	b.left(w, w.wants)
-	b.dropUnwanted(w.view, w.wants)
-	b.leave(w.view)
+	w.changing.Lock()
+	b.forget(w)
+	w.changing.Unlock()
+	b.admit(never)
 }
 
-// dropUnwanted forgets those names of a view that nobody wants any more.
-func (b *Book) dropUnwanted(v View, old []want) {
-	for _, was := range old {
-		if key, exact := was.pattern.Exact(); exact && len(was.name.owners) == 0 {
-			about := Subject{View: v, Name: key}
-			delete(b.names, about)
-			b.wanted.drop(about)
-			b.note(about, true)
-		}
-	}
-}
-
-// left takes w out of the owners of its names.
-func (b *Book) left(w *owner, old []want) {
-	for _, was := range old {
-		was.name.remove(w)
-		if key, exact := was.pattern.Exact(); exact {
-			b.note(Subject{View: w.view, Name: key}, false)
-		}
-	}
-}
-
-// remove takes w out of the owners of a name; nil, for a wildcard, has none.
-func (n *name) remove(w *owner) {
-	if n == nil {
+func (b *Book) forget(w *owner) {
+	if w.gone {
 		return
 	}
-	i := slices.Index(n.owners, w)
-	last := len(n.owners) - 1
-	n.owners[i] = n.owners[last]
-	n.owners[last] = nil
-	n.owners = n.owners[:last]
-	if n.retentionFor(w.term) == n.retention {
-		n.retention = n.longestRetention()
-	}
-}
-
-// Wanted returns the exact names that somebody wants, in their views, sorted, and a channel that is closed when that set
-// changes.
-// The slice is shared with other callers: do not change it. Wildcards name nothing to resolve.
-//
-// A name that went and came back since the last call, with nothing known of it any more, is left out once, and the
-// channel is closed already: who compares the sets sees it go and come.
-func (b *Book) Wanted() ([]Subject, <-chan struct{}) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.wanted.fresh {
-		return b.wanted.sorted, b.wanted.signal
-	}
-	names, returned := make([]Subject, 0, len(b.names)), false
-	for key := range b.names {
-		if b.wanted.dropped[key] {
-			returned = true
-			continue
+	w.gone = true
+	var in *view
+	if l := w.list.Load(); l != nil {
+		for _, x := range l.wants {
+			b.leave(x)
 		}
-		names = append(names, key)
+		b.counts.patterns.Add(-int64(len(l.wants)))
+		in = l.view
 	}
-	clear(b.wanted.dropped)
-	slices.SortFunc(names, Subject.Compare)
-	if returned {
-		again := make(chan struct{})
-		close(again)
-		return names, again
-	}
-	b.wanted.sorted, b.wanted.fresh = names, true
-	return b.wanted.sorted, b.wanted.signal
+	b.dropOwner(w, in)
+	w.acks.forget()
 }
 
-// drop signals that a name went.
-func (w *wantedNames) drop(about Subject) {
-	if w.dropped == nil {
-		w.dropped = map[Subject]bool{}
+// forgetView forgets a view that an owner left, unless others name or serve it; nil is none.
+func (b *Book) forgetView(v *view) {
+	if v != nil {
+		b.lock()
+		defer b.unlock()
+		b.dropView(v)
 	}
-	w.dropped[about] = true
-	w.change()
-}
-
-// change signals that the set of names changed. Without a Wanted since the last change nobody waits for it.
-func (w *wantedNames) change() {
-	if !w.fresh {
-		return
-	}
-	w.sorted, w.fresh = nil, false
-	close(w.signal)
-	w.signal = make(chan struct{})
 }

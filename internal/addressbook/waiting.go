@@ -1,0 +1,97 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package addressbook
+
+import "slices"
+
+// Names beyond a limit wait. When others go, they are admitted: the tenants by turns, within one in the order in which they
+// were listed. With room for two names in all:
+//
+//	step                 names  tenant a waits for  tenant b waits for
+//	a lists a1 a2 a3     a1 a2  a3                  -
+//	b lists b1           a1 a2  a3                  b1
+//	a drops a1           a2 a3  -                   b1
+//	a drops a2           a3 b1  -                   -
+
+// wait puts x at the end of those of its tenant that wait for room.
+func (b *Book) wait(x *want) {
+	b.lock()
+	defer b.unlock()
+	t := x.owner.tenant
+	if len(t.waiting) == 0 {
+		b.waiting = append(b.waiting, t)
+	}
+	t.waiting = append(t.waiting, x)
+}
+
+// waitNoMore takes x out of those that wait.
+func (b *Book) waitNoMore(x *want) {
+	b.lock()
+	defer b.unlock()
+	t := x.owner.tenant
+	i := slices.Index(t.waiting, x)
+	if i < 0 {
+		return
+	}
+	t.waiting = slices.Delete(t.waiting, i, i+1)
+	if len(t.waiting) == 0 {
+		b.waiting = slices.DeleteFunc(b.waiting, func(o *tenant) bool { return o == t })
+	}
+}
+
+// admit lets wants that wait join their names as far as there is room now, and wakes their owners.
+func (b *Book) admit(_ instant) {
+	for {
+		x := b.nextWaiting()
+		if x == nil || !b.admitOne(x) {
+			return
+		}
+	}
+}
+
+// nextWaiting returns the want whose turn it is; nil: there is none, or no room for any.
+func (b *Book) nextWaiting() *want {
+	b.lock()
+	defer b.unlock()
+	if len(b.waiting) == 0 || b.counts.names.Load()+b.counts.wildcards.Load() >= int64(b.options.MaxNames) {
+		return nil
+	}
+	for i, t := range b.waiting {
+		if t.names.Load() < int64(b.options.MaxNamesPerTenant) {
+			b.waiting = append(slices.Delete(b.waiting, i, i+1), t) // its next turn comes after the others'
+			return t.waiting[0]
+		}
+	}
+	return nil
+}
+
+// admitOne lets a want join its name, unless its owner dropped it or there is no room after all.
+func (b *Book) admitOne(x *want) bool {
+	w := x.owner
+	w.changing.Lock()
+	defer w.changing.Unlock()
+	l := w.list.Load()
+	if w.gone || l == nil {
+		return false
+	}
+	i := slices.Index(l.wants, x)
+	if i < 0 {
+		return false
+	}
+	joined := &want{owner: w, pattern: x.pattern, since: x.since}
+	if b.tryJoin(joined, l) != NoLimit {
+		return false
+	}
+	b.waitNoMore(x)
+	next := *l
+	next.wants = slices.Clone(l.wants)
+	next.wants[i] = joined
+	w.list.Store(&next)
+	urgency := Other
+	if joined.name.hasAddresses() {
+		urgency = Added
+	}
+	b.tell(news{wakes: []wake{{wants: []*want{joined}, urgency: urgency}}})
+	return true
+}
