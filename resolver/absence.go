@@ -61,7 +61,7 @@ func (q *query) weigh(other *query) verdict {
 		return refuted
 	case len(q.phase.addrs) == 0:
 		return proven
-	case q.Family == addressbook.IPv4:
+	case q.family == addressbook.IPv4:
 		return refuted
 	case !q.absence.until.IsZero() && other.phase.end.to.After(q.absence.until):
 		return proven

@@ -16,12 +16,18 @@ import (
 
 // silentBook wants names and takes what it is told.
 type silentBook struct {
-	subjects []addressbook.Subject
+	*addressbook.Book
 	recorded chan<- struct{} // gets one per record, if not nil
 }
 
-func (b *silentBook) Wanted() ([]addressbook.Subject, <-chan struct{})       { return b.subjects, nil }
-func (b *silentBook) Families() []addressbook.Family                         { return onlyIPv4.families }
+// newSilentBook wants names about IPv4.
+func newSilentBook(t testing.TB, names ...string) *silentBook {
+	w := world{t: t, book: newBook()}
+	w.list(names)
+	w.book.SetFamilies(onlyIPv4.families, time.Now())
+	return &silentBook{Book: w.book}
+}
+
 func (b *silentBook) Fail(addressbook.Key, string, time.Time)                {}
 func (b *silentBook) Retire(addressbook.View, addressbook.Source, time.Time) {}
 func (b *silentBook) Serve(addressbook.View, int)                            {}
@@ -44,19 +50,18 @@ func (i instant) Exchange(_ context.Context, q dnsmsg.Question, _ dnsclient.Upst
 // bytes/name is what the Resolver keeps of a name in one family at one upstream.
 func BenchmarkLoop(b *testing.B) {
 	const names = 10_000
-	w := &world{}
+	w := &world{t: b}
 	net := instant{messages: map[dnsmsg.Question]*dnsmsg.Message{}}
-	var book silentBook
+	book := newSilentBook(b, numbered("n%d.example.com", names)...)
 	for _, s := range numbered("n%d.example.com", names) {
 		q := dnsmsg.Question{Name: mustName(b, s)}
-		book.subjects = append(book.subjects, addressbook.Subject{Name: q.Name})
 		net.messages[q] = (*dnsmsg.Message)(w.message(q, reply{ttl: 0}))
 	}
 	o := onlyIPv4
 	o.MinTTL, o.MaxQPS, o.Exchanger = time.Nanosecond, 1<<30, net
 	recorded := make(chan struct{}, names)
 	book.recorded = recorded
-	r, err := New(&book, Static(mustUpstream(b, up1)), o.Options)
+	r, err := New(book, Static(mustUpstream(b, up1)), o.Options)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
@@ -81,7 +80,8 @@ func TestResolver_ClosesConnectionsOfUpstreamsThatLeave(t *testing.T) {
 	w := startWatched(t)
 	upstreams := newChanging(t, "tcp://"+w.addr)
 	recorded := make(chan struct{})
-	book := &silentBook{subjects: []addressbook.Subject{{Name: mustName(t, "www.example.com")}}, recorded: recorded}
+	book := newSilentBook(t, "www.example.com")
+	book.recorded = recorded
 	o := onlyIPv4
 	o.MinTTL, o.Exchanger = time.Millisecond, new(dnsclient.Sockets)
 	r, err := New(book, upstreams, o.Options)

@@ -5,20 +5,26 @@ package resolver
 
 import (
 	"context"
+	"math/bits"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
+	"github.com/fqdn-egress/fqdn-egress/internal/turns"
 )
 
-// lane is one upstream: its questions, those of them that wait, its budget and its share of the workers. Lanes share
-// nothing, so a dead upstream delays nothing of another.
+// lane is one upstream: its queries, those of them that wait to be asked, and its share of the workers. Lanes share nothing but
+// the budgets of servers, so a dead upstream delays nothing of another.
 //
-// Failing queries (a query without a success yet counts as one) use at most half of the workers and half of the budget,
-// so healthy ones are asked on time. Within that half those never asked go first, and retries leave them a quarter, so a
-// new name is asked at once beside a thousand that never answer.
+// Two things are scarce in a lane: budget and workers. Each of three classes of queries has a queue, in which tenants take
+// turns. Of those that workers and budget allow, a healthy query and a failing one go in turn, and of five failing ones four are
+// fresh, if so many wait. So with k other tenants that ask for more than there is, and Q questions a second, a query waits at most
+//
+//	healthy       every 2nd question at least     2 (k+1) / Q       k = 1, Q = 1000:  4 ms
+//	fresh         2 of 5                          2.5 (k+1) / Q                       5 ms
+//	retry         1 of 10                         10 (k+1) / Q                       20 ms
+//
+// beside what its own tenant has before it, which goes in the order of rank. Workers: see share.
 type lane struct {
 	key      laneKey
 	upstream dnsclient.Upstream
@@ -27,146 +33,200 @@ type lane struct {
 	ctx      context.Context // ends when the upstream leaves
 	cancel   context.CancelFunc
 
-	queries map[Question]*query
-	ready   [3]fifo // by class
-	flying  [3]int  // queries in flight, by class
+	queries map[question]*query
+	classes [classes]share
 	workers int
-	// failingNext: the last one asked was healthy.
+	server  *server
+	budget  *budget
+	// failingNext: the last one asked was healthy. fresher counts the fresh ones since the last retry.
 	failingNext bool
+	fresher     int
 
-	budget, failingBudget *rate.Limiter
-	limited               bool // the last queries wait for the budget
-	reported              bool // that has been logged
-	lost                  int  // queries of which it cannot be told when their entries end
-	lostReported          bool // that has been logged
-	good                  int  // queries whose last answer was good
-	health                health
+	views   int            // that ask it; of lanes of views
+	tenants map[string]int // of these views: how many of them each has
+
+	limited      bool // the last queries wait for the budget
+	reported     bool // that has been logged
+	lost         int  // queries of which it cannot be told when their entries end
+	lostReported bool // that has been logged
+	good         int  // queries whose last answer was good
+	health       health
 }
 
-// laneKey: an upstream that the process asks and one that a view names are two, be it the same server, so that no owner's
-// names wait behind those of another view.
+// laneKey: an upstream that the process asks and one that views name are two, be it the same server, so that the names of the
+// process wait for nobody who names it.
 type laneKey struct {
-	view     addressbook.View
+	ofViews  bool
 	upstream dnsclient.Upstream
 }
 
-func newLane(ctx context.Context, key laneKey, u dnsclient.Upstream, maxQPS int) *lane {
+// share is what one class of queries has of a lane.
+type share struct {
+	waiting turns.Queue[*query]
+	flying  int            // in flight
+	held    map[string]int // of these, by the tenant whose turn each took
+	refused []string       // tenants that wait for a worker of theirs, or of anybody, to come free
+}
+
+func newLane(ctx context.Context, key laneKey, s *server) *lane {
 	l := &lane{
-		key:           key,
-		upstream:      u,
-		source:        sourceOf(u),
-		queries:       map[Question]*query{},
-		budget:        rate.NewLimiter(rate.Limit(maxQPS), burstSeconds*maxQPS),
-		failingBudget: rate.NewLimiter(rate.Limit(maxQPS)/2, max(burstSeconds*maxQPS/2, 1)),
+		key: key, upstream: key.upstream, source: sourceOf(key.upstream),
+		queries: map[question]*query{}, server: s, budget: s.whole, tenants: map[string]int{},
+	}
+	if key.ofViews {
+		l.budget = s.views
+	}
+	for c := range l.classes {
+		l.classes[c].held = map[string]int{}
 	}
 	l.ctx, l.cancel = context.WithCancel(ctx)
+	s.lanes++
 	return l
 }
 
-// take removes the next query to be asked from those that are ready: a healthy and a failing one in turn, or either if
-// the other cannot go. It returns nil if workers and budget allow none; wait is then when the budget allows one again,
-// zero if it is not the budget that is missing.
-func (l *lane) take(now time.Time) (q *query, c class, wait time.Duration) {
-	for _, failing := range [...]bool{l.failingNext, !l.failingNext} {
-		c := l.nextClass(failing)
-		if l.ready[c].empty() || !l.hasWorker(c) {
+// push lets a query wait for the turn of one of its tenants. One that waits already keeps its place, and waits for those who are
+// its tenants now.
+func (l *lane) push(q *query) {
+	q.waits, q.queue = true, q.class()
+	l.classes[q.queue].waiting.Push(q, q.rank(), q.about.tenants...)
+}
+
+// remove takes out a query that waits.
+func (l *lane) remove(q *query) {
+	if q.waits {
+		q.waits = false
+		l.classes[q.queue].waiting.Remove(q)
+	}
+}
+
+// rank is the class of q within its queue: of one tenant's healthy queries those that rotate go first, as it matters when they
+// are asked, and of those that failed the ones that failed less often.
+//
+//	failures   1   2, 3   4 to 7   8 to 15   more
+//	rank       0   1      2        3         4
+func (q *query) rank() int {
+	switch q.class() {
+	case healthy:
+		return boolToInt(!q.phase.rotates())
+	case retry:
+		return bits.Len(uint(q.failures)) - 1
+	}
+	return 0
+}
+
+// take removes the next query to be asked from those that wait. It returns nil if workers and budget allow none; wait is then
+// when the budget allows one again, zero if it is not the budget that is missing.
+func (l *lane) take(now time.Time) (q *query, as turn, wait time.Duration) {
+	yields := l.classes[healthy].waiting.Len() == 0
+	for _, c := range l.order() {
+		s := &l.classes[c]
+		idle := l.idle(c)
+		if s.waiting.Len() == 0 || idle == 0 {
 			continue
 		}
-		if lack := l.lack(failing, now); lack > 0 {
+		if lack := l.budget.lack(c, c != healthy && yields, now); lack > 0 {
 			if wait == 0 || lack < wait {
 				wait = lack
 			}
 			continue
 		}
-		l.spend(failing, now)
-		l.failingNext = !failing
-		l.flying[c]++
-		return l.ready[c].pop(), c, 0
+		q, tenant, ok := s.pop(idle)
+		if !ok {
+			continue
+		}
+		l.budget.spend(c, now)
+		l.note(c)
+		q.waits = false
+		return q, turn{class: c, tenant: tenant}, 0
 	}
-	return nil, healthy, wait
+	return nil, turn{}, wait
 }
 
-func (l *lane) nextClass(failing bool) class {
-	switch {
-	case !failing:
-		return healthy
-	case !l.ready[fresh].empty():
-		return fresh
-	}
-	return retry
+// turn is what a query in flight took.
+type turn struct {
+	class  class
+	tenant string
 }
 
-// lack is how long it takes until the budget allows one more.
-func (l *lane) lack(failing bool, now time.Time) time.Duration {
-	if failing {
-		return max(missing(l.budget, now), missing(l.failingBudget, now))
+// freshInRow is how many fresh queries go before a retry that waits.
+const freshInRow = 4
+
+// order is the one of the classes in the next turn.
+func (l *lane) order() [classes]class {
+	first, second := fresh, retry
+	if l.fresher >= freshInRow {
+		first, second = retry, fresh
 	}
-	return missing(l.budget, now)
+	if l.failingNext {
+		return [classes]class{first, second, healthy}
+	}
+	return [classes]class{healthy, first, second}
 }
 
-func (l *lane) spend(failing bool, now time.Time) {
-	l.budget.AllowN(now, 1)
-	if failing {
-		l.failingBudget.AllowN(now, 1)
-	}
-}
-
-func (l *lane) hasWorker(c class) bool {
-	failing := l.flying[fresh] + l.flying[retry]
-	half := max(l.workers/2, 1)
+// note keeps account of whose turn it was.
+func (l *lane) note(c class) {
+	l.failingNext = c == healthy
 	switch c {
 	case fresh:
-		return failing < half
+		l.fresher = min(l.fresher+1, freshInRow)
 	case retry:
-		return failing < half && l.flying[retry] < max(half*3/4, 1)
+		l.fresher = 0
 	case healthy:
 	}
-	return failing+l.flying[healthy] < l.workers
 }
 
-// missing is how long it takes until the budget has a token.
-func missing(budget *rate.Limiter, now time.Time) time.Duration {
-	lack := 1 - budget.TokensAt(now)
-	if lack <= 0 {
-		return 0
+// idle is how many workers a class may have more. Failing queries use at most half of the workers, so healthy ones are asked
+// on time; and retries leave a quarter of that half, so a new name is asked at once beside a thousand that never answer. A black
+// hole holds a worker for 4 s.
+func (l *lane) idle(c class) int {
+	failing := l.classes[fresh].flying + l.classes[retry].flying
+	half := max(l.workers/2, 1)
+	idle := l.workers - failing - l.classes[healthy].flying
+	if c != healthy {
+		idle = min(idle, half-failing)
 	}
-	// Rounded up to a millisecond, so that rounding does not wake the loop just too early.
-	d := time.Duration(lack / float64(budget.Limit()) * float64(time.Second))
-	return d.Truncate(time.Millisecond) + time.Millisecond
-}
-
-// fifo holds queries that wait; those that are gone are skipped.
-type fifo struct {
-	queries []*query
-	head    int
-}
-
-func (f *fifo) push(q *query) {
-	if f.head > len(f.queries)/2 { // or a queue that is never empty would grow for ever
-		f.queries = append(f.queries[:0], f.queries[f.head:]...)
-		f.head = 0
+	if c == retry {
+		idle = min(idle, max(half*3/4, 1)-l.classes[retry].flying)
 	}
-	f.queries = append(f.queries, q)
+	return max(idle, 0)
 }
 
-func (f *fifo) empty() bool {
-	for f.head < len(f.queries) && f.queries[f.head].gone {
-		f.skip()
+// greed is how many workers a tenant may hold for each that it leaves idle.
+//
+//	tenants that want all   each holds     are idle, for whoever comes
+//	1                       3 of 4         1 of 4
+//	2                       3 of 7         1 of 7
+//	n                       3 of 3n + 1    1 of 3n + 1
+const greed = 3
+
+// pop takes out the next query of a tenant that may have one of the idle workers.
+func (s *share) pop(idle int) (q *query, tenant string, ok bool) {
+	q, tenant, ok = s.waiting.Pop(func(tenant string) bool {
+		may := s.held[tenant] < greed*idle
+		if !may {
+			s.refused = append(s.refused, tenant)
+		}
+		return may
+	})
+	if ok {
+		s.flying++
+		s.held[tenant]++
 	}
-	return f.head == len(f.queries)
+	return q, tenant, ok
 }
 
-// pop must not be called when empty.
-func (f *fifo) pop() *query {
-	q := f.queries[f.head]
-	f.skip()
-	return q
-}
-
-func (f *fifo) skip() {
-	f.queries[f.head] = nil
-	f.head++
-	if f.head == len(f.queries) {
-		f.queries, f.head = f.queries[:0], 0
+// free gives a worker back. Whoever was refused one for want of idle ones is asked again.
+func (l *lane) free(t turn) {
+	s := &l.classes[t.class]
+	s.flying--
+	if s.held[t.tenant]--; s.held[t.tenant] == 0 {
+		delete(s.held, t.tenant)
+	}
+	for c := range l.classes {
+		s := &l.classes[c]
+		for _, tenant := range s.refused {
+			s.waiting.Resume(tenant)
+		}
+		s.refused = s.refused[:0]
 	}
 }

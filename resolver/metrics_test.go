@@ -23,7 +23,7 @@ import (
 func TestMetrics_AreClean(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	o := Options{Registerer: registry}
-	if _, err := New(&world{t: t}, Static(), o); err != nil {
+	if _, err := New(newWorld(t, nil), Static(), o); err != nil {
 		t.Fatal(err)
 	}
 	problems, err := testutil.GatherAndLint(registry)
@@ -33,7 +33,7 @@ func TestMetrics_AreClean(t *testing.T) {
 	if n, err := testutil.GatherAndCount(registry); err != nil || n != len(outcomes())+12 {
 		t.Errorf("%d series, %v", n, err)
 	}
-	if _, err := New(&world{t: t}, Static(), o); err == nil {
+	if _, err := New(newWorld(t, nil), Static(), o); err == nil {
 		t.Error("registered twice")
 	}
 }
@@ -144,10 +144,11 @@ func TestCrowdedClusterCache(t *testing.T) {
 		"not the cluster's cache": {false, crowdedNames + 1, 0},
 	} {
 		source := static{{Upstream: mustUpstream(t, up1), Cluster: tc.cluster}}
-		r, err := New(&world{t: t, subjects: (&world{t: t}).parse(numbered("n%d.example.com", tc.names))}, source, Options{})
+		r, err := New(newSilentBook(t, numbered("n%d.example.com", tc.names)...), source, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.subscription = r.book.Subscribe()
 		r.followUpstreams(t.Context())
 		r.followWanted(t.Context())
 		if got := testutil.ToFloat64(r.metrics.crowded); got != tc.want {

@@ -50,7 +50,6 @@ const (
 	defaultMaxTTL  = 5 * time.Minute
 	defaultMaxQPS  = 1000
 	defaultWorkers = 1024
-	burstSeconds   = 5
 )
 
 func (o Options) withDefaults() Options {

@@ -6,25 +6,29 @@ package resolver
 import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// Question is what is asked: the addresses of one family of a name.
-type Question struct {
-	Name   fqdn.Name
-	Family addressbook.Family
+// question is what is asked: the addresses of one family of a subject's name.
+type question struct {
+	about  *subject
+	family addressbook.Family
+}
+
+// other is the question for the other family.
+func (q question) other() question {
+	if q.family == addressbook.IPv4 {
+		return question{q.about, addressbook.IPv6}
+	}
+	return question{q.about, addressbook.IPv4}
 }
 
 // onWire is the question as it is sent.
-func (q Question) onWire() dnsmsg.Question {
-	if q.Family == addressbook.IPv6 {
-		return dnsmsg.Question{Name: q.Name, Type: dnsmsg.AAAA}
+func (q question) onWire() dnsmsg.Question {
+	if q.family == addressbook.IPv6 {
+		return dnsmsg.Question{Name: q.about.Name, Type: dnsmsg.AAAA}
 	}
-	return dnsmsg.Question{Name: q.Name, Type: dnsmsg.A}
+	return dnsmsg.Question{Name: q.about.Name, Type: dnsmsg.A}
 }
-
-// String is for logs and errors: "www.example.com AAAA".
-func (q Question) String() string { return q.onWire().String() }
 
 // answerOf is an answer as the address book takes it.
 func answerOf(a dnsmsg.Answer) addressbook.Answer {

@@ -16,6 +16,7 @@ const (
 	ReasonNeverAsked       = "not asked for any policy (this machine, link-local or the cluster's own; without upstreams the cluster's DNS is asked)"
 	ReasonNotAllowed       = "not allowed by --policy-upstreams (ask whoever runs the controller, or leave upstreams out)"
 	ReasonTooManyUpstreams = "policies name too many servers (ask whoever runs the controller, or leave upstreams out)"
+	ReasonTooManyOfTenant  = "policies of one namespace may name 16 servers while there is little room (name fewer, or leave upstreams out)"
 )
 
 // statusOf is a failure as a status tells it, with what to do about it where that is known.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,7 @@ import (
 // Book is the part of addressbook.Book that the Resolver needs; see there for the contract. One goroutine calls it, with
 // times that never go back.
 type Book interface {
-	Wanted() ([]addressbook.Subject, <-chan struct{})
+	Subscribe() *addressbook.Subscription
 	Families() []addressbook.Family
 	Record(k addressbook.Key, a addressbook.Answer, now time.Time)
 	Fail(k addressbook.Key, reason string, now time.Time)
@@ -41,17 +42,18 @@ type Resolver struct {
 	results chan result
 
 	// What follows belongs to the loop.
-	subjects []addressbook.Subject // wanted, sorted
-	families []addressbook.Family  // asked about each, sorted
-	lanes    map[laneKey]*lane
-	views    map[addressbook.View]*view // those wanted, but for the zero one
-	// viewLanes counts the lanes of views. waiting are the upstreams of views for which there is no room, in the order in
-	// which they came.
-	viewLanes int
-	waiting   []laneKey
-	due       dueHeap
-	queries   int // in all lanes
-	noted     noted
+	subscription *addressbook.Subscription
+	subjects     map[addressbook.Subject]*subject // wanted
+	families     []addressbook.Family             // asked about each, sorted
+	views        map[addressbook.View]*view       // those wanted, and the zero one
+	emptied      []*view                          // that lost their last subject
+	places       places
+	servers      map[netip.Addr]*server
+	lanes        map[laneKey]*lane
+	inTurn       []*lane // all of them, the next one first
+	due          dueHeap
+	queries      int // in all lanes
+	noted        noted
 }
 
 // noted is what has been logged and would be logged again on each round otherwise.
@@ -60,7 +62,7 @@ type noted struct{ noUpstream, crowded, unasked bool }
 // result is what a worker brings back.
 type result struct {
 	query    *query
-	class    class // when it was sent
+	turn     turn // that it took
 	sent     time.Time
 	answered time.Time
 	dnsmsg.Reading
@@ -89,8 +91,12 @@ func New(book Book, source UpstreamSource, o Options) (*Resolver, error) {
 		options: o,
 		metrics: m,
 		results: make(chan result, 64),
-		lanes:   map[laneKey]*lane{},
-		views:   map[addressbook.View]*view{},
+
+		subjects: map[addressbook.Subject]*subject{},
+		views:    map[addressbook.View]*view{"": newView("")},
+		places:   places{of: map[string]int{}},
+		servers:  map[netip.Addr]*server{},
+		lanes:    map[laneKey]*lane{},
 	}, nil
 }
 
@@ -117,8 +123,10 @@ func (r *Resolver) Start(ctx context.Context) error {
 // loop owns all state: what wakes it either changes what is to be asked, brings an answer, or is the time to ask.
 func (r *Resolver) loop(ctx context.Context) {
 	defer r.workers.Wait()
+	r.subscription = r.book.Subscribe()
+	defer r.subscription.Close()
 	upstreamsChanged := r.followUpstreams(ctx)
-	wantedChanged := r.followWanted(ctx)
+	r.followWanted(ctx)
 	timer := r.options.Clock.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -126,8 +134,8 @@ func (r *Resolver) loop(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-wantedChanged:
-			wantedChanged = r.followWanted(ctx)
+		case <-r.subscription.Changed():
+			r.followWanted(ctx)
 		case <-upstreamsChanged:
 			upstreamsChanged = r.followUpstreams(ctx)
 		case res := <-r.results:
@@ -144,30 +152,42 @@ const idle = time.Hour
 func (r *Resolver) askWhatIsDue() time.Duration {
 	now := r.options.Clock.Now()
 	for q := r.due.next(now); q != nil; q = r.due.next(now) {
-		q.lane.ready[q.class()].push(q)
+		q.lane.push(q)
 	}
 	sleep := idle
 	if len(r.due) > 0 {
 		sleep = r.due[0].due.Sub(now)
 	}
-	for _, l := range r.lanes {
-		if wait := r.drain(l, now); wait > 0 {
-			sleep = min(sleep, wait)
-		}
+	if wait := r.drain(now); wait > 0 {
+		sleep = min(sleep, wait)
 	}
 	return sleep
 }
 
-// drain sends what may be sent in a lane. It returns how long the budget makes the rest wait.
-func (r *Resolver) drain(l *lane, now time.Time) time.Duration {
-	for {
-		q, c, wait := l.take(now)
-		if q == nil {
-			r.noteBudget(l, wait > 0)
-			return wait
+// drain sends what may be sent, one query of each lane in turn, as lanes may share the budget of a server. It returns how long the
+// budgets make the rest wait; zero: none does.
+func (r *Resolver) drain(now time.Time) (wait time.Duration) {
+	for sent := true; sent; {
+		sent, wait = false, 0
+		for _, l := range r.inTurn {
+			q, t, lack := l.take(now)
+			if q != nil {
+				r.send(l, q, t, now)
+				sent = true
+				continue
+			}
+			r.noteBudget(l, lack > 0)
+			if lack > 0 && (wait == 0 || lack < wait) {
+				wait = lack
+			}
 		}
-		r.send(l, q, c, now)
 	}
+	if n := len(r.inTurn); n > 1 { // the first one has the first token the next time
+		first := r.inTurn[0]
+		copy(r.inTurn, r.inTurn[1:])
+		r.inTurn[n-1] = first
+	}
+	return wait
 }
 
 // noteBudget reports when a lane begins to wait for its budget.
@@ -184,9 +204,9 @@ func (r *Resolver) noteBudget(l *lane, waits bool) {
 }
 
 // send starts a worker for one query.
-func (r *Resolver) send(l *lane, q *query, c class, now time.Time) {
+func (r *Resolver) send(l *lane, q *query, t turn, now time.Time) {
 	r.workers.Go(func() {
-		res := result{query: q, class: c, sent: now}
+		res := result{query: q, turn: t, sent: now}
 		res.Reading, res.err = r.ask(l.ctx, q.onWire(), l.upstream)
 		res.answered = r.options.Clock.Now()
 		select {
@@ -217,13 +237,6 @@ func (r *Resolver) noteHealth(q *query, answered time.Time, err error) {
 			"upstream", l.upstream.String(), "reason", explain(err), "for", silence.String())
 	}
 	r.noteDown(l, boolToInt(l.health.down)-boolToInt(was))
-}
-
-// noteDown counts the process's own upstreams that are down. A server that a policy names is its author's concern.
-func (r *Resolver) noteDown(l *lane, change int) {
-	if l.key.view == "" {
-		r.metrics.down.Add(float64(change))
-	}
 }
 
 // noteLost counts queries of a lane of which it cannot be told any more, or again, when their entries end.

@@ -244,7 +244,7 @@ func TestResolver_WaitsForAnUpstream(t *testing.T) {
 func TestResolver_StartsOnce(t *testing.T) {
 	oneProcessor(t)
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t}
+		w := newWorld(t, nil)
 		r, err := New(w, Static(), Options{Exchanger: w})
 		if err != nil {
 			t.Fatal(err)
@@ -267,7 +267,7 @@ func TestNew_RefusesOptions(t *testing.T) {
 		"budget":   {MaxQPS: -1},
 		"workers":  {Workers: -1},
 	} {
-		if _, err := New(&world{t: t}, Static(), o); err == nil {
+		if _, err := New(newWorld(t, nil), Static(), o); err == nil {
 			t.Errorf("%s was accepted", name)
 		}
 	}

@@ -12,12 +12,15 @@ import (
 
 // query is one question to one upstream, for as long as both are wanted. The Resolver's loop alone touches it.
 type query struct {
-	Question
+	question
 	lane *lane
 
-	// due is when it is to be asked next; index is its place in the heap, -1 while it is not there (ready or in flight).
+	// due is when it is to be asked next; index is its place in the heap, -1 while it is not there (it waits or is in flight).
 	due   time.Time
 	index int
+	// waits: it waits for a turn in the queue of a class.
+	waits bool
+	queue class
 	// gone: nobody wants it any more. An answer that is on its way is dropped.
 	gone bool
 
@@ -38,6 +41,9 @@ type query struct {
 
 // class is what a query competes with for workers and budget.
 type class uint8
+
+// classes is how many there are.
+const classes = 3
 
 const (
 	healthy class = iota // its last answer was good

@@ -15,7 +15,7 @@ import (
 // settle takes what a worker brought, unless it is wanted no more, and puts the query back into the heap.
 func (r *Resolver) settle(res result) {
 	q := res.query
-	q.lane.flying[res.class]--
+	q.lane.free(res.turn)
 	if q.gone {
 		return
 	}
@@ -30,13 +30,7 @@ func (r *Resolver) settle(res result) {
 }
 
 // otherFamily is the query for the other family of the name at the same upstream; nil if that is not asked.
-func (q *query) otherFamily() *query {
-	question := Question{Name: q.Name, Family: addressbook.IPv4}
-	if q.Family == addressbook.IPv4 {
-		question.Family = addressbook.IPv6
-	}
-	return q.lane.queries[question]
-}
+func (q *query) otherFamily() *query { return q.lane.queries[q.other()] }
 
 // take tells the book what an answer means, and q when it is due again.
 func (r *Resolver) take(q *query, res result, other *query) {
@@ -107,7 +101,7 @@ func (r *Resolver) noteSuccess(q *query, said dnsmsg.Reading, sent, answered tim
 }
 
 func (q *query) key() addressbook.Key {
-	return addressbook.Key{View: q.lane.key.view, Name: q.Name, Family: q.Family, Source: q.lane.source}
+	return addressbook.Key{View: q.about.View, Name: q.about.Name, Family: q.family, Source: q.lane.source}
 }
 
 // explanation is what the book is told of a failure. While failures of one kind follow each other it is the first one's: the

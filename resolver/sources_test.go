@@ -213,7 +213,7 @@ type failing struct{ UpstreamSource }
 func (failing) Start(context.Context) error { return fmt.Errorf("no way") }
 
 func TestResolver_EndsWhenASourceFails(t *testing.T) {
-	w := &world{t: t}
+	w := newWorld(t, nil)
 	r, err := New(w, Merge(failing{Static()}), Options{Exchanger: w})
 	if err != nil {
 		t.Fatal(err)

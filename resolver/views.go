@@ -13,112 +13,108 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
-// The servers that owners name are not ours, and whoever names them may name many: what they take of the process is
-// bounded, and never from the upstreams of the process.
-const (
-	maxViewUpstreams = 128 // over all views
-	viewWorkers      = 16  // of each
-	viewShare        = 10  // of MaxQPS each has the tenth part
-)
-
-// view is a set of upstreams that some owner names for its names.
+// view is a set of servers, and the names that are asked of them. The zero one has the upstreams of the process, and is always
+// there; the others have the servers that some policy names, and are there while it does.
 type view struct {
-	lanes   int
-	refused []refusal
+	name     addressbook.View
+	subjects map[*subject]struct{}
+	lanes    []*lane
+	refused  []refusal
+	tenants  map[string]int // how many of the subjects each wants; of the zero view none
 }
 
-// refusal is an upstream of a view that is not asked.
+// refusal is an upstream of a view that is not asked, and why.
 type refusal struct {
 	source addressbook.Source
 	reason string
 }
 
-// followViews makes the lanes of views that are wanted now, and ends those of views that are not wanted any more. An
-// upstream keeps its place until then. Places that get free go to the upstreams that wait for one, in the order in which
-// they came, and only then to new ones.
-func (r *Resolver) followViews(ctx context.Context, wanted []addressbook.Subject) {
-	now := map[addressbook.View]bool{}
-	for _, s := range wanted {
-		now[s.View] = true
+func newView(name addressbook.View) *view {
+	return &view{name: name, subjects: map[*subject]struct{}{}, tenants: map[string]int{}}
+}
+
+// join lets a subject into its view, for all its tenants.
+func (r *Resolver) join(s *subject) {
+	v := s.view
+	v.subjects[s] = struct{}{}
+	if v.name == "" {
+		return
 	}
-	for v := range r.views {
-		if !now[v] {
-			r.closeView(v)
+	for _, t := range s.tenants {
+		if v.tenants[t]++; v.tenants[t] == 1 {
+			for _, l := range v.lanes {
+				r.places.add(l, t)
+			}
 		}
 	}
-	r.admitWaiting(ctx)
-	for _, s := range wanted {
-		if s.View != "" && r.views[s.View] == nil {
-			r.openView(ctx, s.View)
+	r.places.changed = true
+}
+
+// leave takes a subject out of its view. A view without any is closed by closeViews.
+func (r *Resolver) leave(s *subject) {
+	v := s.view
+	delete(v.subjects, s)
+	if v.name == "" {
+		return
+	}
+	for _, t := range s.tenants {
+		if v.tenants[t]--; v.tenants[t] == 0 {
+			delete(v.tenants, t)
+			for _, l := range v.lanes {
+				r.places.remove(l, t)
+			}
 		}
+	}
+	r.places.changed = true
+	if len(v.subjects) == 0 {
+		r.emptied = append(r.emptied, v)
 	}
 }
 
-func (r *Resolver) closeView(v addressbook.View) {
-	for key, l := range r.lanes {
-		if key.view == v {
-			r.end(key, l)
-		}
-	}
-	delete(r.views, v)
-	r.book.Serve(v, 0)
-}
-
-// openView makes a lane for each upstream of a view that may be asked.
-func (r *Resolver) openView(ctx context.Context, v addressbook.View) {
-	opened := &view{}
-	r.views[v] = opened
+// openView makes a view. Its upstreams that may be asked wait for a place.
+func (r *Resolver) openView(ctx context.Context, name addressbook.View) *view {
+	v := newView(name)
+	r.views[name] = v
 	seen := map[dnsclient.Upstream]bool{}
-	for _, text := range v.Upstreams() {
+	for _, text := range name.Upstreams() {
 		u, err := dnsclient.ParseUpstream(text)
-		if err != nil {
-			opened.refuse(addressbook.Source(shortened(text, maxSource)), shortened(err.Error(), maxReason))
+		switch {
+		case err != nil:
+			v.refused = append(v.refused, refusal{addressbook.Source(shortened(text, maxSource)), shortened(err.Error(), maxReason)})
+			continue
+		case seen[u]: // the same one, spelled otherwise
 			continue
 		}
-		switch reason := r.forbids(ctx, u.Server().Addr()); {
-		case seen[u]: // the same one, spelled otherwise
-		case reason != "":
-			opened.refuse(sourceOf(u), reason)
-		case r.viewLanes >= maxViewUpstreams:
-			opened.refuse(sourceOf(u), ReasonTooManyUpstreams)
-			r.waiting = append(r.waiting, laneKey{view: v, upstream: u})
-		default:
-			r.openInView(ctx, laneKey{view: v, upstream: u})
-		}
 		seen[u] = true
+		if reason := r.forbids(ctx, u.Server().Addr()); reason != "" {
+			v.refused = append(v.refused, refusal{sourceOf(u), reason})
+		} else {
+			r.places.waiting = append(r.places.waiting, seat{view: v, upstream: u})
+		}
 	}
+	return v
 }
 
-func (r *Resolver) openInView(ctx context.Context, key laneKey) {
-	r.open(newLane(ctx, key, key.upstream, max(r.options.MaxQPS/viewShare, 1)))
-	v := r.views[key.view]
-	v.lanes++
-	r.book.Serve(key.view, v.lanes)
-}
-
-// admitWaiting asks upstreams for which there was no room before, as far as there is now.
-func (r *Resolver) admitWaiting(ctx context.Context) {
-	r.waiting = slices.DeleteFunc(r.waiting, func(key laneKey) bool {
-		v := r.views[key.view]
-		if v == nil { // nobody wants it any more
-			return true
+// closeViews ends the views that lost their last subject and got no other. What the book knew of their names it has forgotten
+// with these, so no source is left to retire.
+func (r *Resolver) closeViews(now time.Time) {
+	for _, v := range r.emptied {
+		if len(v.subjects) > 0 || r.views[v.name] != v {
+			continue
 		}
-		if r.viewLanes >= maxViewUpstreams {
-			return false
+		for _, l := range v.lanes {
+			if l.views--; l.views == 0 {
+				r.end(l)
+				r.places.taken--
+			}
 		}
-		v.admit(key.upstream)
-		r.openInView(ctx, key)
-		return true
-	})
-}
-
-func (v *view) refuse(s addressbook.Source, reason string) {
-	v.refused = append(v.refused, refusal{s, reason})
-}
-
-// admit forgets that an upstream was refused.
-func (v *view) admit(u dnsclient.Upstream) {
-	v.refused = slices.DeleteFunc(v.refused, func(r refusal) bool { return r.source == sourceOf(u) })
+		delete(r.views, v.name)
+		r.book.Serve(v.name, 0)
+	}
+	if len(r.emptied) > 0 {
+		r.emptied = r.emptied[:0]
+		r.forgetServers(now)
+	}
 }
 
 // forbids returns why a view may not name a server of that address, or nothing.
@@ -138,15 +134,9 @@ func neverAsk(_ context.Context, addr netip.Addr) bool {
 	return addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified()
 }
 
-// refuse tells the book of the upstreams of a subject that are not asked, in families that are new to it.
-func (r *Resolver) refuse(s addressbook.Subject, families []addressbook.Family, now time.Time) {
-	v := r.views[s.View]
-	if v == nil {
-		return
-	}
-	for _, refusal := range v.refused {
-		for _, family := range families {
-			r.book.Fail(addressbook.Key{View: s.View, Name: s.Name, Family: family, Source: refusal.source}, refusal.reason, now)
-		}
+// tell tells the book in some families that an upstream of a subject's view is not asked.
+func (r *Resolver) tell(s *subject, refused refusal, families []addressbook.Family, now time.Time) {
+	for _, family := range families {
+		r.book.Fail(addressbook.Key{View: s.view.name, Name: s.Name, Family: family, Source: refused.source}, refused.reason, now)
 	}
 }

@@ -131,7 +131,7 @@ func TestView_MessagesFit(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			oneProcessor(t)
 			synctest.Test(t, func(t *testing.T) {
-				w := &world{t: t, start: time.Now(), reply: tc.respond}
+				w := newWorld(t, tc.respond)
 				book := addressbook.New(addressbook.Options{})
 				owner := addressbook.Owner{Kind: "FQDNEgressPolicy", Namespace: "shop", Name: "web"}
 				pattern, err := fqdn.ParsePattern("www.example.com")
@@ -192,8 +192,8 @@ func TestView_DelaysNobody(t *testing.T) {
 // TestView_Bounded: beyond the limit of servers a view is refused, and asked as soon as there is room, whatever the order
 // in which the resolver looks at its views.
 func TestView_Bounded(t *testing.T) {
-	names := numbered("a.example.com by 192.0.2.%d", maxViewUpstreams)
-	late := "z.example.com by 198.51.100.1"
+	names := numbered("a.example.com by 192.0.2.%[1]d of t%[1]d", maxViewUpstreams)
+	late := "z.example.com by 198.51.100.1 of late"
 	bubble(t, onlyIPv4, append([]string{late}, names...), []string{up1}, alwaysGood, func(w *world) {
 		refused := w.told("fail", ReasonTooManyUpstreams)
 		if len(refused) != 1 || len(w.times()) != maxViewUpstreams {
@@ -211,7 +211,7 @@ func TestView_Bounded(t *testing.T) {
 		if got := len(w.times()); got != maxViewUpstreams+1 {
 			t.Errorf("asked %d, want one more: the servers that had a place keep it", got)
 		}
-		w.want(late, "y.example.com by 198.51.100.1")
+		w.want(late, "y.example.com by 198.51.100.1 of late")
 		if got := w.told("y.example.com"); len(got) != 1 || !strings.Contains(got[0], "record") {
 			t.Errorf("a name that comes later: %q", got)
 		}
@@ -221,9 +221,9 @@ func TestView_Bounded(t *testing.T) {
 // TestView_KeepsItsPlace: a server that is asked stays asked while another one of its view waits for room, and a new view
 // does not overtake that one, wherever its name sorts.
 func TestView_KeepsItsPlace(t *testing.T) {
-	others := numbered("a.example.com by 192.0.2.%d", maxViewUpstreams-1)
-	half := "m.example.com by 198.51.100.1,198.51.100.2" // the second has no place
-	earlier := "e.example.com by 10.0.0.1"               // sorts before all of them
+	others := numbered("a.example.com by 192.0.2.%[1]d of t%[1]d", maxViewUpstreams-1)
+	half := "m.example.com by 198.51.100.1,198.51.100.2 of half" // the second has no place
+	earlier := "e.example.com by 10.0.0.1 of earlier"            // sorts before all of them
 	bubble(t, onlyIPv4, append([]string{half}, others...), []string{up1}, alwaysGood, func(w *world) {
 		w.at(time.Second)
 		w.want(append([]string{half, earlier}, others[1:]...)...)

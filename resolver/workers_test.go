@@ -14,7 +14,7 @@ func TestShareWorkers_OverTLS(t *testing.T) {
 		options  Options
 		udp, dot int
 	}{{few, 3, 3}, {many, 512, 32}} {
-		r, err := New(&silentBook{}, Static(mustUpstream(t, "192.0.2.1"), mustUpstream(t, "tls://192.0.2.1")), tc.options)
+		r, err := New(newSilentBook(t), Static(mustUpstream(t, "192.0.2.1"), mustUpstream(t, "tls://192.0.2.1")), tc.options)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ package resolver
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -21,18 +22,20 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // world is a Resolver in a bubble of testing/synctest, between a book and a network that note what happens, with
 // fake time from zero on.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	start time.Time
 
+	// book says what is wanted; what it would be told is noted.
+	book   *addressbook.Book
+	owners []addressbook.Owner
+
 	mu       sync.Mutex
-	subjects []addressbook.Subject
-	families []addressbook.Family
-	changed  chan struct{}
 	noted    []string // what the book was told: "10s record www.example.com A 192.0.2.53:53 Good 10s"
 	served   map[addressbook.View]int
 	asked    []asked
@@ -74,15 +77,13 @@ func bubble(t *testing.T, o setup, names []string, upstreams []string, respond f
 	t.Helper()
 	oneProcessor(t)
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, start: time.Now(), changed: make(chan struct{}), reply: respond, upstreams: newChanging(t, upstreams...)}
-		w.subjects = w.parse(names)
+		w := newWorld(t, respond, upstreams...)
+		w.list(names)
 		o.Exchanger = w
 		if o.Rand == nil {
 			o.Rand = func() float64 { return 0 }
 		}
-		if w.families = o.families; w.families == nil {
-			w.families = []addressbook.Family{addressbook.IPv4, addressbook.IPv6}
-		}
+		w.book.SetFamilies(o.families, time.Now())
 		r, err := New(w, w.upstreams, o.Options)
 		if err != nil {
 			t.Fatal(err)
@@ -106,15 +107,45 @@ func oneProcessor(t *testing.T) {
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 }
 
-// parse reads "www.example.com", and "www.example.com by 192.0.2.53,192.0.2.54" in a view.
-func (w *world) parse(names []string) []addressbook.Subject {
-	var parsed []addressbook.Subject
+// newBook has room for any number of names.
+func newBook() *addressbook.Book {
+	const any = 1 << 30
+	return addressbook.New(addressbook.Options{MaxNamesPerTenant: any, MaxNames: any})
+}
+
+func newWorld(t testing.TB, respond func(asked) reply, upstreams ...string) *world {
+	return &world{t: t, start: time.Now(), book: newBook(), reply: respond, upstreams: newChanging(t, upstreams...)}
+}
+
+// list makes owners want names: "www.example.com", and "www.example.com by 192.0.2.53,192.0.2.54" in a view. They are of the tenant
+// "shop", and with " of other" at the end of another one. All that was wanted before and is not among them is wanted no more.
+func (w *world) list(names []string) {
+	lists := map[addressbook.Owner]*addressbook.Wants{}
 	for _, s := range names {
+		s, tenant, found := strings.Cut(s, " of ")
+		if !found {
+			tenant = "shop"
+		}
 		name, view, _ := strings.Cut(s, " by ")
-		parsed = append(parsed, addressbook.Subject{View: addressbook.View(view), Name: mustName(w.t, name)})
+		pattern, err := fqdn.ParsePattern(name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		o := addressbook.Owner{Kind: "test", Namespace: tenant, Name: "of " + view}
+		if lists[o] == nil {
+			lists[o] = &addressbook.Wants{View: addressbook.View(view)}
+		}
+		lists[o].Patterns = append(lists[o].Patterns, pattern)
 	}
-	slices.SortFunc(parsed, addressbook.Subject.Compare)
-	return parsed
+	for o, wants := range lists {
+		w.book.Want(o, *wants, time.Now())
+	}
+	for _, o := range w.owners {
+		if lists[o] == nil {
+			w.book.Forget(o)
+		}
+	}
+	w.owners = slices.Collect(maps.Keys(lists))
 }
 
 func (w *world) now() time.Duration { return time.Since(w.start) }
@@ -127,21 +158,13 @@ func (w *world) at(d time.Duration) {
 
 // want changes what is wanted.
 func (w *world) want(names ...string) {
-	w.mu.Lock()
-	w.subjects = w.parse(names)
-	close(w.changed)
-	w.changed = make(chan struct{})
-	w.mu.Unlock()
+	w.list(names)
 	synctest.Wait()
 }
 
 // ask changes the families that are asked.
 func (w *world) ask(families ...addressbook.Family) {
-	w.mu.Lock()
-	w.families = families
-	close(w.changed)
-	w.changed = make(chan struct{})
-	w.mu.Unlock()
+	w.book.SetFamilies(families, time.Now())
 	synctest.Wait()
 }
 
@@ -180,29 +203,26 @@ func containsAll(line string, words []string) bool {
 	return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) })
 }
 
-// Wanted implements Book.
-func (w *world) Wanted() ([]addressbook.Subject, <-chan struct{}) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.subjects, w.changed
-}
+// Subscribe implements Book.
+func (w *world) Subscribe() *addressbook.Subscription { return w.book.Subscribe() }
 
 // Families implements Book.
-func (w *world) Families() []addressbook.Family {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.families
+func (w *world) Families() []addressbook.Family { return w.book.Families() }
+
+// wireOf is the question that a key is about.
+func wireOf(k addressbook.Key) dnsmsg.Question {
+	return question{&subject{Subject: k.Subject()}, k.Family}.onWire()
 }
 
 // Record implements Book.
 func (w *world) Record(k addressbook.Key, a addressbook.Answer, now time.Time) {
 	outcome := [...]string{"Good", "NoData", "NXDomain"}[a.Outcome]
-	w.note(now, "record %v%s %s %s %v", Question{k.Name, k.Family}, by(k.View), k.Source, outcome, a.TTL)
+	w.note(now, "record %v%s %s %s %v", wireOf(k), by(k.View), k.Source, outcome, a.TTL)
 }
 
 // Fail implements Book.
 func (w *world) Fail(k addressbook.Key, reason string, now time.Time) {
-	w.note(now, "fail %v%s %s %s", Question{k.Name, k.Family}, by(k.View), k.Source, reason)
+	w.note(now, "fail %v%s %s %s", wireOf(k), by(k.View), k.Source, reason)
 }
 
 // Retire implements Book.
@@ -286,13 +306,13 @@ func (w *world) message(q dnsmsg.Question, r reply) *dns.Msg {
 
 // changing is a source of upstreams that a test changes.
 type changing struct {
-	t       *testing.T
+	t       testing.TB
 	mu      sync.Mutex
 	now     []Listed
 	changed chan struct{}
 }
 
-func newChanging(t *testing.T, upstreams ...string) *changing {
+func newChanging(t testing.TB, upstreams ...string) *changing {
 	c := &changing{t: t, changed: make(chan struct{})}
 	c.now = c.parse(upstreams)
 	return c

@@ -1,0 +1,151 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// subject is a name that is wanted in a view, with what the lanes of the view need to know of it.
+type subject struct {
+	addressbook.Subject
+	view    *view
+	tenants []string // who want it, sorted; at least one
+}
+
+// followWanted takes over what changed in what is wanted, and the families that are asked. New questions are due at once; those
+// that left are dropped. It costs what changed, not what is there.
+func (r *Resolver) followWanted(ctx context.Context) {
+	changes := r.subscription.Take()
+	now := r.options.Clock.Now()
+	r.followFamilies(r.book.Families(), now) // read after Take, so that no change falls between
+	for _, c := range changes {
+		if s := r.subjects[c.Subject]; s != nil {
+			r.follow(s, c, now)
+		}
+	}
+	r.closeViews(now) // before others come: they may have the places
+	r.admitWaiting(ctx, now)
+	for _, c := range changes {
+		if r.subjects[c.Subject] == nil && len(c.Tenants) > 0 {
+			r.enter(ctx, c, now)
+		}
+	}
+	r.admitWaiting(ctx, now)
+	r.shareWorkers()
+	r.report()
+}
+
+// follow takes over what changed of a subject that was wanted before.
+//
+//	tenants   anew   what is done
+//	none      -      nobody asks about it any more
+//	some      no     what waits for a turn waits for theirs
+//	some      yes    the same, and it is asked at once, as the book knows nothing of it any more
+func (r *Resolver) follow(s *subject, c addressbook.WantedChange, now time.Time) {
+	if len(c.Tenants) == 0 {
+		r.drop(s, r.families)
+		r.leave(s)
+		delete(r.subjects, s.Subject)
+		return
+	}
+	r.leave(s)
+	s.tenants = names(c.Tenants)
+	r.join(s)
+	if c.Anew {
+		r.drop(s, r.families)
+		r.add(s, r.families, now)
+		return
+	}
+	for _, l := range s.view.lanes {
+		for _, family := range r.families {
+			if q := l.queries[question{s, family}]; q != nil && q.waits {
+				l.push(q)
+			}
+		}
+	}
+}
+
+// enter begins to ask about a subject.
+func (r *Resolver) enter(ctx context.Context, c addressbook.WantedChange, now time.Time) {
+	s := &subject{Subject: c.Subject, tenants: names(c.Tenants)}
+	r.subjects[c.Subject] = s
+	if s.view = r.views[c.Subject.View]; s.view == nil {
+		s.view = r.openView(ctx, c.Subject.View)
+	}
+	r.join(s)
+	r.add(s, r.families, now) // of a view that opens: its lanes come later, and ask about all it has by then
+}
+
+func names(tenants []addressbook.Tenant) []string {
+	list := make([]string, len(tenants))
+	for i, t := range tenants {
+		list[i] = string(t)
+	}
+	return list
+}
+
+// followFamilies asks about all subjects in the families that are new, and no more in those that left.
+func (r *Resolver) followFamilies(families []addressbook.Family, now time.Time) {
+	added, removed := without(families, r.families), without(r.families, families)
+	r.families = families
+	if len(added)+len(removed) == 0 {
+		return
+	}
+	for _, s := range r.subjects {
+		r.drop(s, removed)
+		r.add(s, added, now)
+	}
+}
+
+// without returns those of families that are none of others.
+func without(families, others []addressbook.Family) []addressbook.Family {
+	return slices.DeleteFunc(slices.Clone(families), func(f addressbook.Family) bool { return slices.Contains(others, f) })
+}
+
+// add asks about a subject in some families, and tells the book which servers of its view are not asked.
+func (r *Resolver) add(s *subject, families []addressbook.Family, now time.Time) {
+	for _, l := range s.view.lanes {
+		r.addTo(l, s, families, now)
+	}
+	for _, refused := range s.view.refused {
+		r.tell(s, refused, families, now)
+	}
+}
+
+// addTo asks an upstream about a subject in some families.
+func (r *Resolver) addTo(l *lane, s *subject, families []addressbook.Family, now time.Time) {
+	for _, family := range families {
+		q := &query{question: question{s, family}, lane: l, due: now, index: -1}
+		l.queries[q.question] = q
+		r.due.add(q)
+		r.queries++
+	}
+}
+
+// drop asks about a subject no more in some families.
+func (r *Resolver) drop(s *subject, families []addressbook.Family) {
+	for _, l := range s.view.lanes {
+		for _, family := range families {
+			if q := l.queries[question{s, family}]; q != nil {
+				r.dropQuery(q)
+			}
+		}
+	}
+}
+
+// dropQuery takes a query out wherever it is. An answer that is on its way is dropped.
+func (r *Resolver) dropQuery(q *query) {
+	l := q.lane
+	r.due.drop(q)
+	l.remove(q)
+	r.noteLost(l, -boolToInt(q.phase.lost()))
+	l.good -= boolToInt(q.good)
+	delete(l.queries, q.question)
+	r.queries--
+}
