@@ -5,30 +5,25 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 )
 
 const (
-	pulseInterval = time.Second
+	pulseInterval = target.FenceInterval
 	// pulseLimit is LeaseDuration (15s) less RenewDeadline (10s): a leader that was stopped for less than that still has
 	// its lease, however late its last renewal was.
 	pulseLimit = 5 * time.Second
 )
 
-// errStopped means that nothing was written, as the Pulse missed a beat.
-var errStopped = errors.New("the process was stopped, and another may be the leader now")
-
 // Pulse notices that the process of a leader was stopped (a frozen machine, SIGSTOP) for so long that another may lead by
 // now. Its watches catch up before it learns that, and then its old book would undo what the other wrote; so
-// nothing is written any more, and the process ends. It is safe for concurrent use.
-//
-// A writer asks it after it has read what it is about to change. A stop before that question is answered by the Pulse, and
-// after one that comes later the API server refuses the write: another wrote meanwhile, and the resourceVersion is old.
+// nothing is written any more, and the process ends. It is the target.Fence of a process that leads, and safe for concurrent use.
 type Pulse struct {
 	Clock clock.WithTicker
 
@@ -67,8 +62,8 @@ func (p *Pulse) beat(now time.Time) bool {
 	return true
 }
 
-// steady tells whether the process may still believe that it leads; a nil Pulse always does.
-func (p *Pulse) steady(now time.Time) bool {
+// Steady tells whether the process may still believe that it leads; a nil Pulse always does.
+func (p *Pulse) Steady(now time.Time) bool {
 	if p == nil {
 		return true
 	}

@@ -16,25 +16,23 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
-
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
 func TestPulseEndsAfterAStop(t *testing.T) {
 	var none *Pulse
 	p := &Pulse{}
-	if !none.steady(testNow) || !p.steady(testNow) {
+	if !none.Steady(testNow) || !p.Steady(testNow) {
 		t.Fatal("not steady without a Pulse, or before it started")
 	}
 	p.beat(testNow)
-	if !p.steady(testNow.Add(pulseLimit-1)) || p.steady(testNow.Add(pulseLimit)) {
+	if !p.Steady(testNow.Add(pulseLimit-1)) || p.Steady(testNow.Add(pulseLimit)) {
 		t.Error("steady for another time than the limit after a beat")
 	}
 	if !p.beat(testNow.Add(pulseInterval)) {
 		t.Error("a beat in time does not count")
 	}
 	late := testNow.Add(pulseInterval + pulseLimit)
-	if p.beat(late) || p.steady(late) {
+	if p.beat(late) || p.Steady(late) {
 		t.Error("a beat that comes too late counts")
 	}
 }
@@ -53,7 +51,7 @@ func TestPulseGoesOnWhileTheProcessDoes(t *testing.T) {
 			t.Error("ended", err)
 		default:
 		}
-		if !p.steady(time.Now()) {
+		if !p.Steady(time.Now()) {
 			t.Error("not steady")
 		}
 	})
@@ -112,8 +110,7 @@ func TestReconcile_WritesNothingAfterAStop(t *testing.T) {
 					return c.Create(ctx, o, opts...)
 				},
 			})
-			w.r.Pulse = &Pulse{}
-			w.r.Pulse.beat(testNow)
+			w.pulse.beat(testNow)
 			w.settled()
 			tc.wrote(w)
 			object, policy := w.object().ResourceVersion, w.policy().ResourceVersion
@@ -133,13 +130,4 @@ func TestReconcile_WritesNothingAfterAStop(t *testing.T) {
 			}
 		})
 	}
-}
-
-func (w *reconciling) policy() *v1alpha1.FQDNEgressPolicy {
-	w.t.Helper()
-	policy := &v1alpha1.FQDNEgressPolicy{}
-	if err := w.api.Get(w.t.Context(), client.ObjectKey{Namespace: testNamespace, Name: testPolicy}, policy); err != nil {
-		w.t.Fatal(err)
-	}
-	return policy
 }

@@ -6,12 +6,12 @@ package controllers
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,24 +22,37 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
+	"github.com/fqdn-egress/fqdn-egress/controllers/status"
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
-// These tests call Reconcile once or twice, against an API server that answers as a test wants: with what a real one answers
-// only in rare moments. What it does otherwise is the business of test/integration.
+var testNow = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// statusInterval is the time between two writes of the status of one policy.
+const statusInterval = 5 * time.Second
+
+// These tests reconcile a target and then the status of its policy, once or twice, against an API server that answers as a test
+// wants: with what a real one answers only in rare moments. What it does otherwise is the business of test/integration.
 type reconciling struct {
 	t        *testing.T
 	api      client.WithWatch // past what the test intercepts
-	r        *PolicyReconciler
-	clock    *clocktesting.FakePassiveClock
+	targets  *target.Reconciler
+	statuses *status.Reconciler
+	book     *addressbook.Book
+	pulse    *Pulse
+	registry *prometheus.Registry
+	clock    *clocktesting.FakeClock
 	recorder *events.FakeRecorder
 }
 
@@ -48,6 +61,10 @@ const (
 	testPolicy    = "web"
 	testObject    = "web-fqdn"
 )
+
+func testKey() target.Key {
+	return target.KeyOf(client.ObjectKey{Namespace: testNamespace, Name: testPolicy})
+}
 
 // reconcilingWith has the policy web, whose only name is answered with 192.0.2.1.
 func reconcilingWith(t *testing.T, intercept interceptor.Funcs, objects ...client.Object) *reconciling {
@@ -63,19 +80,25 @@ func reconcilingWith(t *testing.T, intercept interceptor.Funcs, objects ...clien
 	}}
 	policy.Spec.Egress = []v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{{FQDN: "www.example.com"}}}}
 	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(policy).WithObjects(append(objects, policy)...).
-		WithIndex(&networkingv1.NetworkPolicy{}, policyIndex, policiesOf).Build()
-	book := addressbook.New(addressbook.Options{})
-	w := &reconciling{t: t, api: api, clock: clocktesting.NewFakePassiveClock(testNow), recorder: events.NewFakeRecorder(100)}
-	w.r = &PolicyReconciler{
-		Client: interceptor.NewClient(api, intercept), Live: api, Book: book, ClusterDNS: aClusterDNS{}, Recorder: w.recorder,
-		Clock: w.clock, Metrics: NewMetrics(prometheus.NewRegistry(), book, aClusterDNS{}),
-		Options: Options{DNSService: "kube-system/kube-dns", MaxStale: time.Hour},
+		WithIndex(&networkingv1.NetworkPolicy{}, target.PolicyIndex, policiesOf).Build()
+	w := &reconciling{
+		t: t, api: api, book: addressbook.New(addressbook.Options{}), pulse: &Pulse{}, registry: prometheus.NewRegistry(),
+		clock: clocktesting.NewFakeClock(testNow), recorder: events.NewFakeRecorder(100),
 	}
-	book.Want(ownerOf(policy), wantsOf(policy), testNow)
-	book.Serve("", 1)
+	c, results, m := interceptor.NewClient(api, intercept), target.NewResults(), metrics.New(w.registry, w.book, aClusterDNS{})
+	w.targets = target.New(target.API{Client: c, Live: api}, w.book, aClusterDNS{}, (&Guard{}).Current, w.pulse, results, w.clock, m,
+		target.Options{MaxStale: time.Hour})
+	w.statuses = status.New(c, w.book, results, noRules{}, aClusterDNS{}, w.pulse, w.recorder, w.clock, m, "kube-system/kube-dns")
+	w.book.Want(testKey().Owner, addressbook.Wants{Patterns: []fqdn.Pattern{pattern(t, "www.example.com")}}, testNow)
+	w.book.Serve("", 1)
 	w.answer("192.0.2.1")
 	return w
 }
+
+// noRules is a queue of targets in which nobody waits.
+type noRules struct{}
+
+func (noRules) Waiting(addressbook.Tenant) bool { return false }
 
 // aClusterDNS is a cluster whose DNS Service is there and never changes.
 type aClusterDNS struct{}
@@ -84,8 +107,23 @@ func (aClusterDNS) Facts() clusterdns.Facts {
 	return clusterdns.Facts{Found: true, Asked: clusterdns.AskedEndpoints, Namespace: "kube-system", ClusterIPs: addrs("10.96.0.10"),
 		ServicePorts: []clusterdns.Port{{Protocol: "UDP", Port: 53}}}
 }
-func (aClusterDNS) OnChange(func())                  {}
-func (aClusterDNS) WaitForSync(context.Context) bool { return true }
+
+func pattern(t *testing.T, s string) fqdn.Pattern {
+	t.Helper()
+	p, err := fqdn.ParsePattern(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func addrs(ss ...string) []netip.Addr {
+	var out []netip.Addr
+	for _, s := range ss {
+		out = append(out, netip.MustParseAddr(s))
+	}
+	return out
+}
 
 func (w *reconciling) answer(addresses ...string) {
 	www, _ := pattern(w.t, "www.example.com").Exact()
@@ -94,18 +132,24 @@ func (w *reconciling) answer(addresses ...string) {
 		if family == addressbook.IPv4 {
 			answer = addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs(addresses...), TTL: time.Minute}
 		}
-		w.r.Book.Record(addressbook.Key{Name: www, Family: family, Source: "10.96.0.10:53"}, answer, w.clock.Now())
+		w.book.Record(addressbook.Key{Name: www, Family: family, Source: "10.96.0.10:53"}, answer, w.clock.Now())
 	}
 }
 
-func (w *reconciling) reconcile() (ctrl.Result, error) {
-	return w.r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: testNamespace, Name: testPolicy}})
+// reconcile looks at the target and at the status, and returns when the first of them is looked at again.
+func (w *reconciling) reconcile() (reconcile.Result, error) {
+	ofTarget, errTarget := w.targets.Reconcile(w.t.Context(), testKey())
+	ofStatus, errStatus := w.statuses.Reconcile(w.t.Context(), testKey().Owner)
+	if ofTarget.RequeueAfter == 0 || ofStatus.RequeueAfter > 0 && ofStatus.RequeueAfter < ofTarget.RequeueAfter {
+		ofTarget = ofStatus
+	}
+	return ofTarget, errors.Join(errTarget, errStatus)
 }
 
-// settled reconciles until the status is written: it waits for the write of a NetworkPolicy before it.
-func (w *reconciling) settled() ctrl.Result {
+// settled reconciles until nothing is left to do now.
+func (w *reconciling) settled() reconcile.Result {
 	w.t.Helper()
-	var result ctrl.Result
+	var result reconcile.Result
 	for range 2 {
 		var err error
 		if result, err = w.reconcile(); err != nil {
@@ -115,13 +159,15 @@ func (w *reconciling) settled() ctrl.Result {
 	return result
 }
 
-func (w *reconciling) status() v1alpha1.FQDNEgressPolicyStatus {
+func (w *reconciling) status() v1alpha1.FQDNEgressPolicyStatus { return w.policy().Status }
+
+func (w *reconciling) policy() *v1alpha1.FQDNEgressPolicy {
 	w.t.Helper()
 	policy := &v1alpha1.FQDNEgressPolicy{}
 	if err := w.api.Get(w.t.Context(), client.ObjectKey{Namespace: testNamespace, Name: testPolicy}, policy); err != nil {
 		w.t.Fatal(err)
 	}
-	return policy.Status
+	return policy
 }
 
 // object returns the live NetworkPolicy; nil if there is none.
@@ -138,9 +184,51 @@ func (w *reconciling) object() *networkingv1.NetworkPolicy {
 	return np
 }
 
+// blocks returns the ipBlocks of the live NetworkPolicy.
+func (w *reconciling) blocks() []string {
+	w.t.Helper()
+	np := w.object()
+	if np == nil {
+		return nil
+	}
+	var blocks []string
+	for _, rule := range np.Spec.Egress {
+		for _, peer := range rule.To {
+			if peer.IPBlock != nil {
+				blocks = append(blocks, peer.IPBlock.CIDR)
+			}
+		}
+	}
+	return blocks
+}
+
+func conditionOf(status v1alpha1.FQDNEgressPolicyStatus, kind string) string {
+	c := meta.FindStatusCondition(status.Conditions, kind)
+	if c == nil {
+		return "none"
+	}
+	return string(c.Status) + "/" + c.Reason
+}
+
 func (w *reconciling) wantOutcome(verb, outcome string, want float64) {
 	w.t.Helper()
-	if got := testutil.ToFloat64(w.r.Metrics.writes.WithLabelValues(resourceNetworkPolicies, verb, outcome)); got != want {
+	families, err := w.registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	got := 0.0
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if f.GetName() == "fqdn_egress_writes_total" && labels["resource"] == "networkpolicies" && labels["verb"] == verb && labels["outcome"] == outcome {
+				got = m.GetCounter().GetValue()
+			}
+		}
+	}
+	if got != want {
 		w.t.Errorf("%v writes %s with outcome %s, want %v", got, verb, outcome, want)
 	}
 }
@@ -175,8 +263,8 @@ func onWrite(answer func(write func() error, np *networkingv1.NetworkPolicy) err
 func TestReconcile_WritesAndReports(t *testing.T) {
 	w := reconcilingWith(t, interceptor.Funcs{})
 	w.settled()
-	if np := w.object(); np == nil || len(blocksOf(np)) != 2 {
-		t.Fatalf("want the address and the DNS rule, got %+v", np)
+	if got := w.blocks(); len(got) != 2 {
+		t.Fatalf("want the address and the DNS rule, got %v", got)
 	}
 	if got := conditionOf(w.status(), v1alpha1.ConditionReady); got != "True/Ready" {
 		t.Errorf("Ready is %s", got)
@@ -215,8 +303,8 @@ func TestReconcile_SomebodyWroteOrDeletedMeanwhile(t *testing.T) {
 			}
 			fail = nil
 			w.settled()
-			if np := w.object(); len(blocksOf(np)) != 3 {
-				t.Errorf("the second try did not write: %+v", np)
+			if got := w.blocks(); len(got) != 3 {
+				t.Errorf("the second try did not write: %v", got)
 			}
 			w.wantNoEvent()
 		})
@@ -231,15 +319,17 @@ func TestReconcile_BehindTheCache(t *testing.T) {
 		}
 		return c.Get(ctx, key, o, opts...)
 	}}
-	existing := networkPolicy("198.51.100.1/32")
-	existing.Namespace = testNamespace
+	existing := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: testNamespace, Name: testObject}}
+	existing.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{
+		To: []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "198.51.100.1/32"}}},
+	}}
 
 	t.Run("a foreign one is not touched", func(t *testing.T) {
 		w := reconcilingWith(t, hidden, existing.DeepCopy())
 		if _, err := w.reconcile(); err != nil {
 			t.Fatal(err)
 		}
-		if got := blocksOf(w.object()); len(got) != 1 || got[0].cidr != "198.51.100.1/32" {
+		if got := w.blocks(); len(got) != 1 || got[0] != "198.51.100.1/32" {
 			t.Errorf("it was written: %v", got)
 		}
 		status := w.status()
@@ -254,7 +344,7 @@ func TestReconcile_BehindTheCache(t *testing.T) {
 		if _, err := w.reconcile(); err != nil {
 			t.Fatal(err)
 		}
-		if got := blocksOf(w.object()); !strings.Contains(got[len(got)-1].cidr+got[0].cidr, "192.0.2.1") {
+		if got := w.blocks(); !strings.Contains(strings.Join(got, " "), "192.0.2.1/32") {
 			t.Errorf("it was not written: %v", got)
 		}
 		w.wantOutcome("create", "conflict", 1)
@@ -263,41 +353,6 @@ func TestReconcile_BehindTheCache(t *testing.T) {
 }
 
 // A namespace that is being deleted takes the policy along: no error, no status, no event.
-// The policy is deleted with --cascade=orphan: the cache has the object without its owner, and not the deletion yet.
-func TestReconcile_AnOrphanStaysOneWhileThePolicyGoes(t *testing.T) {
-	w := reconcilingWith(t, interceptor.Funcs{})
-	w.settled()
-	np := w.object()
-	np.OwnerReferences = nil
-	if err := w.api.Update(t.Context(), np); err != nil {
-		t.Fatal(err)
-	}
-	going := &v1alpha1.FQDNEgressPolicy{}
-	deleted := metav1.NewTime(testNow)
-	w.r.Live = interceptor.NewClient(w.api, interceptor.Funcs{
-		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-			err := c.Get(ctx, key, o, opts...)
-			if policy, ok := o.(*v1alpha1.FQDNEgressPolicy); ok {
-				policy.DeletionTimestamp = &deleted
-				going = policy
-			}
-			return err
-		},
-	})
-	result := w.settled()
-	if going.UID == "" || len(w.object().OwnerReferences) != 0 {
-		t.Errorf("policy %q was asked for, and the object has the owners %v", going.UID, w.object().OwnerReferences)
-	}
-	if result.RequeueAfter == 0 || result.RequeueAfter > 2*time.Second {
-		t.Errorf("again after %v", result.RequeueAfter)
-	}
-	w.r.Live = w.api
-	w.settled()
-	if len(w.object().OwnerReferences) != 1 {
-		t.Errorf("a policy that stays does not take back what lost its owner: %v", w.object().OwnerReferences)
-	}
-}
-
 func TestReconcile_NamespaceIsBeingDeleted(t *testing.T) {
 	resource := schema.GroupResource{Group: "networking.k8s.io", Resource: "networkpolicies"}
 	terminating := apierrors.NewForbidden(resource, testObject, errors.New("namespace shop is being terminated"))
@@ -354,22 +409,22 @@ func TestReconcile_TheAPIServerAltersWhatIsWritten(t *testing.T) {
 	if conditionOf(status, v1alpha1.ConditionProgrammed) != "False/Contested" || !strings.Contains(message, "0.0.0.0/0") {
 		t.Fatalf("Programmed is %s: %q", conditionOf(status, v1alpha1.ConditionProgrammed), message)
 	}
-	if result.RequeueAfter <= 0 || result.RequeueAfter > contestedPace+time.Second {
-		t.Errorf("it is tried again in %s, want at most %s: no watch event will come", result.RequeueAfter, contestedPace)
+	if result.RequeueAfter <= 0 || result.RequeueAfter > target.ContestedPace+time.Second {
+		t.Errorf("it is tried again in %s, want at most %s: no watch event will come", result.RequeueAfter, target.ContestedPace)
 	}
 	w.wantOutcome("update", "ok", 0) // paced
 
 	altering = false
-	w.clock.SetTime(testNow.Add(contestedPace))
+	w.clock.SetTime(testNow.Add(target.ContestedPace))
 	w.settled()
-	w.clock.SetTime(testNow.Add(contestedPace + statusInterval))
+	w.clock.SetTime(testNow.Add(target.ContestedPace + statusInterval))
 	w.settled()
 	if got := conditionOf(w.status(), v1alpha1.ConditionReady); got != "True/Ready" {
 		t.Errorf("Ready is %s although the last answer is as sent", got)
 	}
 	w.wantOutcome("update", "ok", 1)
-	for _, b := range blocksOf(w.object()) {
-		if b.cidr == "0.0.0.0/0" {
+	for _, b := range w.blocks() {
+		if b == "0.0.0.0/0" {
 			t.Error("what was added is still there")
 		}
 	}
@@ -393,21 +448,15 @@ func TestReconcile_TheFirstWriteWaitsForItsNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if next := result.RequeueAfter - time.Millisecond; next != wantNext {
+		if next := max(result.RequeueAfter-time.Millisecond, 0); next != wantNext {
 			t.Errorf("after %s it looks again in %s, want %s", after, next, wantNext)
 		}
 		if got := conditionOf(w.status(), v1alpha1.ConditionReady); got != wantReady || (w.object() != nil) != wantObject {
 			t.Errorf("after %s: Ready %s, NetworkPolicy %v; want %s, %t", after, got, w.object() != nil, wantReady, wantObject)
 		}
 	}
+	const firstStatusWait = 200 * time.Millisecond
 	step(0, firstStatusWait, "none", false)
-	step(firstStatusWait, firstWriteWait-firstStatusWait, "Unknown/Pending", false)
-	step(firstWriteWait, 0, "Unknown/Pending", true) // rules before words
-	w.clock.SetTime(testNow.Add(firstWriteWait + time.Millisecond))
-	if _, err := w.reconcile(); err != nil {
-		t.Fatal(err)
-	}
-	if got := conditionOf(w.status(), v1alpha1.ConditionReady); got != "True/Ready" {
-		t.Errorf("Ready is %s after the first write", got)
-	}
+	step(firstStatusWait, target.FirstWriteWait-firstStatusWait, "Unknown/Pending", false)
+	step(target.FirstWriteWait, 0, "True/Ready", true)
 }

@@ -20,14 +20,14 @@ func TestNamesakeWakesThePolicyThatItIsInTheWayOf(t *testing.T) {
 		Namespace: "shop", Name: "web-fqdn", Labels: map[string]string{netpol.LabelPolicy: "other"},
 	}}
 	var woken []string
-	for _, r := range requestsOf(t.Context(), copied) {
-		woken = append(woken, r.String())
+	for _, r := range targetsInTheWayOf(t.Context(), copied) {
+		woken = append(woken, r.Policy().String())
 	}
 	if diff := cmp.Diff([]string{"shop/other", "shop/web"}, woken); diff != "" {
 		t.Errorf("woken (-want +got):\n%s", diff)
 	}
 	copied.Name, copied.Labels = "default-deny", nil
-	if woken := requestsOf(t.Context(), copied); len(woken) > 0 {
+	if woken := targetsInTheWayOf(t.Context(), copied); len(woken) > 0 {
 		t.Errorf("a NetworkPolicy that concerns nobody wakes %v", woken)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
-	"github.com/fqdn-egress/fqdn-egress/controllers"
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
@@ -39,7 +39,7 @@ func TestDocsOfMetricsAreCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	controllers.NewMetrics(&catalog, book, follower)
+	metrics.New(&catalog, book, follower)
 	upstream := dnsclient.UDP(netip.MustParseAddrPort("192.0.2.53:53"))
 	if _, err := resolver.New(book, resolver.Static(upstream), resolver.Options{Registerer: &catalog}); err != nil {
 		t.Fatal(err)

@@ -14,17 +14,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
-	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/controllers"
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
 )
@@ -61,17 +60,21 @@ func serve(ctx context.Context, o *options) error {
 	if err := mgr.Add(follower); err != nil {
 		return fmt.Errorf("adding the cluster DNS follower: %w", err)
 	}
-	reconciler, err := newReconciler(mgr, o, book, follower)
+	guard, err := newGuard(mgr, o)
 	if err != nil {
 		return err
 	}
-	if err := addResolver(mgr, o, book, follower, reconciler.Guard); err != nil {
+	if err := addResolver(mgr, o, book, follower, guard.Current); err != nil {
 		return err
 	}
-	if err := reconciler.SetupWithManager(ctx, mgr); err != nil {
-		return err
-	}
-	if err := addFamilies(mgr, o, self, book, follower); err != nil {
+	if err := controllers.Setup(ctx, mgr, book, follower, guard, controllers.Options{
+		Target:         target.Options{ExtraDNS: o.parsed.clusterDNS, MaxStale: o.maxStale},
+		DNSService:     o.parsed.dnsService.String(),
+		Workers:        o.maxConcurrentReconciles,
+		LeaderElect:    o.leaderElect,
+		FollowFamilies: o.parsed.families == nil,
+		PodIPs:         self.podIPs,
+	}); err != nil {
 		return err
 	}
 	if err := addProbes(mgr, follower); err != nil {
@@ -118,38 +121,14 @@ func newManager(o *options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-func newReconciler(
-	mgr ctrl.Manager, o *options, book *addressbook.Book, follower *clusterdns.Follower,
-) (*controllers.PolicyReconciler, error) {
+func newGuard(mgr ctrl.Manager, o *options) (*controllers.Guard, error) {
 	serviceCIDRs, err := serves(mgr, networkingv1.SchemeGroupVersion.WithKind("ServiceCIDR"))
 	if err != nil {
 		return nil, fmt.Errorf("asking the API server for ServiceCIDR: %w", err)
 	}
-	reconciler := &controllers.PolicyReconciler{
-		Client:     mgr.GetClient(),
-		Live:       mgr.GetAPIReader(),
-		Book:       book,
-		ClusterDNS: follower,
-		Recorder:   mgr.GetEventRecorder(controllers.FieldManager),
-		Clock:      clock.RealClock{},
-		Metrics:    controllers.NewMetrics(metrics.Registry, book, follower),
-		Options: controllers.Options{
-			ClusterCIDRs:            o.parsed.clusterCIDRs,
-			NAT64Prefixes:           o.parsed.nat64Prefixes,
-			ExtraDNS:                o.parsed.clusterDNS,
-			DNSService:              o.parsed.dnsService.String(),
-			MaxStale:                o.maxStale,
-			ServiceCIDRs:            serviceCIDRs,
-			MaxConcurrentReconciles: o.maxConcurrentReconciles,
-		},
-	}
-	if o.leaderElect {
-		reconciler.Pulse = &controllers.Pulse{Clock: clock.RealClock{}}
-		if err := mgr.Add(reconciler.Pulse); err != nil {
-			return nil, fmt.Errorf("adding the pulse: %w", err)
-		}
-	}
-	return reconciler, nil
+	return &controllers.Guard{
+		Client: mgr.GetClient(), ClusterCIDRs: o.parsed.clusterCIDRs, NAT64Prefixes: o.parsed.nat64Prefixes, ServiceCIDRs: serviceCIDRs,
+	}, nil
 }
 
 // firstFamilies is what is asked until the cluster's DNS Service is known.
@@ -158,20 +137,6 @@ func firstFamilies(o *options, self pod) []addressbook.Family {
 		return o.parsed.families
 	}
 	return controllers.FamiliesOf(self.podIPs, clusterdns.Facts{})
-}
-
-// addFamilies follows the families of the cluster, unless the flag says which they are.
-func addFamilies(mgr ctrl.Manager, o *options, self pod, book *addressbook.Book, follower *clusterdns.Follower) error {
-	if o.parsed.families != nil {
-		return nil
-	}
-	err := mgr.Add(&controllers.Families{
-		Book: book, ClusterDNS: follower, PodIPs: self.podIPs, Clock: clock.RealClock{}, Log: mgr.GetLogger().WithName("families"),
-	})
-	if err != nil {
-		return fmt.Errorf("adding the follower of address families: %w", err)
-	}
-	return nil
 }
 
 // addProbes makes the process ready when its caches are, as a standby too: then it can take over at once.

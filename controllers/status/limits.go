@@ -1,0 +1,74 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// bookLimit is a limit of the book, and how a person is told of it.
+type bookLimit struct {
+	limit  addressbook.Limit
+	metric metrics.Limit
+	says   string // after the names
+}
+
+// bookLimits lists them, the one that is told first where several hold something back first.
+func bookLimits() []bookLimit {
+	return []bookLimit{
+		{addressbook.NamesPerTenant, metrics.NamesPerNamespace,
+			"not asked for, because the policies of this namespace list more names than --max-names-per-namespace: take out some, here or in another policy"},
+		{addressbook.NamesOfProcess, metrics.NamesOfProcess,
+			"not asked for, because the policies of all namespaces list as many names as the controller can hold"},
+		{addressbook.AddressesPerName, metrics.AddressesPerName,
+			"more addresses than --max-addresses-per-name; the least recently answered are left out"},
+		{addressbook.AddressesPerTenant, metrics.AddressesPerNamespace,
+			"new addresses are left out, because the names of this namespace have more than --max-addresses-per-namespace: " +
+				"use an ipBlock for names with very many"},
+		{addressbook.AddressesOfProcess, metrics.AddressesOfProcess,
+			"new addresses are left out, because the names of all namespaces have as many as the controller can hold"},
+	}
+}
+
+// limited is a limit that holds back names of a policy.
+type limited struct {
+	bookLimit
+	names []string
+}
+
+// limitsOf returns the limits that hold something back now, in the order of bookLimits.
+func limitsOf(s addressbook.Snapshot) []limited {
+	var all []limited
+	for _, l := range bookLimits() {
+		var names []string
+		for i := range s.Entries {
+			if s.Entries[i].Limit == l.limit {
+				names = append(names, s.Entries[i].Pattern.String())
+			}
+		}
+		if len(names) > 0 {
+			all = append(all, limited{l, names})
+		}
+	}
+	return all
+}
+
+// heldBack says of a limit of writes what a person can do about it.
+func heldBack(limit metrics.Limit) string {
+	switch limit {
+	case metrics.WriteBudget:
+		return "What is written waits: the addresses of this policy change faster than its NetworkPolicies may be written. Split the policy, or use an ipBlock"
+	case metrics.BytesPerNamespace:
+		return "What is written waits for its turn: the policies of this namespace have more to write than its share. " +
+			"List fewer names whose addresses never rest, or use an ipBlock for them"
+	case metrics.PoolBytesPerNamespace:
+		return "What is written for wildcards and names with very many addresses waits for its turn: those of this namespace have more to write " +
+			"than its share. Use an ipBlock for some of them"
+	case metrics.BytesOfProcess:
+		return "What is written waits for its turn: the controller writes as much as it may in all, and this namespace has used much of its share. " +
+			"List fewer names whose addresses never rest, or use an ipBlock for them"
+	}
+	return "What is written waits for its turn"
+}

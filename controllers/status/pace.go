@@ -1,0 +1,146 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// pace is when the status of one policy was looked at and written.
+type pace struct {
+	uid       types.UID
+	foldedAt  time.Time
+	writtenAt time.Time // or first seen
+	differsAt time.Time // since when it is known to differ from what is written; zero: it does not
+}
+
+// urgent tells whether tools wait for the status: it is the first of a generation, or Ready is still what it is at a start.
+func urgent(policy *v1alpha1.FQDNEgressPolicy) bool {
+	ready := meta.FindStatusCondition(policy.Status.Conditions, v1alpha1.ConditionReady)
+	return isFirst(policy) || ready != nil && ready.Reason == v1alpha1.ReasonPending
+}
+
+// isFirst tells whether there is no status of this generation yet.
+func isFirst(policy *v1alpha1.FQDNEgressPolicy) bool {
+	return policy.Status.ObservedGeneration != policy.Generation
+}
+
+// foldAt returns when the status is to be looked at; zero: now.
+//
+//	the first of a generation    at once, unless a name is likely to be answered within a moment
+//	tools wait for it            at once
+//	else                         foldInterval after the last look
+func (p *pace) foldAt(policy *v1alpha1.FQDNEgressPolicy, s addressbook.Snapshot) time.Time {
+	switch {
+	case isFirst(policy):
+		return target.NamesDueAt(s, firstStatusWait)
+	case urgent(policy):
+		return time.Time{}
+	}
+	return p.foldedAt.Add(foldInterval)
+}
+
+// writeAt returns when a status that differs is to be written, if no rules wait; zero: now.
+//
+//	tools wait for it    at once
+//	else                 interval after the one before
+func (p *pace) writeAt(policy *v1alpha1.FQDNEgressPolicy) time.Time {
+	if urgent(policy) {
+		return time.Time{}
+	}
+	return p.writtenAt.Add(interval)
+}
+
+// rulesFirst returns until when a status that is known to differ lets rules go first; zero: it does not.
+func (p *pace) rulesFirst(policy *v1alpha1.FQDNEgressPolicy) time.Time {
+	switch {
+	case p.differsAt.IsZero():
+		return time.Time{}
+	case urgent(policy):
+		return p.differsAt.Add(maxWaitForRulesFirst)
+	}
+	from := p.differsAt
+	if at := p.writeAt(policy); at.After(from) {
+		from = at
+	}
+	return from.Add(maxWaitForRules)
+}
+
+// folded takes note of a look, which found the status as it is written or not.
+func (p *pace) folded(same bool, now time.Time) {
+	p.foldedAt = now
+	switch {
+	case same:
+		p.differsAt = time.Time{}
+	case p.differsAt.IsZero():
+		p.differsAt = now
+	}
+}
+
+// written takes note of a write.
+func (p *pace) written(now time.Time) { p.writtenAt, p.differsAt = now, time.Time{} }
+
+// paces has the pace of every policy. The zero value is ready; it is safe for concurrent use.
+type paces struct {
+	mu      sync.Mutex
+	byOwner map[addressbook.Owner]*pace
+}
+
+// of returns the pace of a policy, and makes it at first sight. A policy that was deleted and created again under the same
+// name is another one.
+func (p *paces) of(o addressbook.Owner, policy *v1alpha1.FQDNEgressPolicy, now time.Time) *pace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.byOwner[o]; known != nil && known.uid == policy.UID {
+		return known
+	}
+	fresh := &pace{uid: policy.UID}
+	if !isFirst(policy) {
+		// A restart: what the status says came from the same spec, and answers that are seconds away will say it again.
+		fresh.writtenAt = now
+	}
+	if p.byOwner == nil {
+		p.byOwner = map[addressbook.Owner]*pace{}
+	}
+	p.byOwner[o] = fresh
+	return fresh
+}
+
+func (p *paces) forget(o addressbook.Owner) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.byOwner, o)
+}
+
+// waiting are the policies whose status lets rules go first. The zero value is ready; it is safe for concurrent use.
+type waiting struct {
+	mu     sync.Mutex
+	owners map[addressbook.Owner]bool
+}
+
+func (w *waiting) add(o addressbook.Owner) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.owners == nil {
+		w.owners = map[addressbook.Owner]bool{}
+	}
+	w.owners[o] = true
+}
+
+// take returns all of them, and none the next time.
+func (w *waiting) take() map[addressbook.Owner]bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	owners := w.owners
+	w.owners = nil
+	return owners
+}

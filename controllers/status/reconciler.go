@@ -1,0 +1,182 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package status tells in the status of each policy, and in events, what was found and written. It folds the Results of the
+// policy's targets and what the addressbook knows, and writes one patch if the status differs, never before rules that wait
+// to be written.
+package status
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
+	"github.com/fqdn-egress/fqdn-egress/controllers/when"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+)
+
+// Rules is the queue of those that write rules. It is safe for concurrent use.
+type Rules interface {
+	// Waiting tells whether rules of the tenant wait to be written, or rules of others only for a worker.
+	Waiting(addressbook.Tenant) bool
+}
+
+// Reconciler reconciles the status of policies. Its methods are safe for concurrent use, Reconcile with different owners.
+type Reconciler struct {
+	client     client.Client
+	book       *addressbook.Book
+	results    *target.Results
+	rules      Rules
+	dns        target.ClusterDNS
+	fence      target.Fence
+	recorder   events.EventRecorder
+	clock      clock.PassiveClock
+	metrics    *metrics.Metrics
+	dnsService string
+
+	paces   paces
+	waiting waiting
+}
+
+// New returns a Reconciler. The client reads from the manager's cache, and reads what it wrote; dnsService names the cluster's
+// DNS Service in messages: "kube-system/kube-dns".
+func New(
+	c client.Client, book *addressbook.Book, results *target.Results, rules Rules, dns target.ClusterDNS, fence target.Fence,
+	recorder events.EventRecorder, clock clock.PassiveClock, m *metrics.Metrics, dnsService string,
+) *Reconciler {
+	return &Reconciler{
+		client: c, book: book, results: results, rules: rules, dns: dns, fence: fence, recorder: recorder, clock: clock, metrics: m,
+		dnsService: dnsService,
+	}
+}
+
+// Reconcile writes the status of one policy if it differs, and asks to be called again when that is due, or when time alone
+// would change it.
+func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconcile.Result, error) {
+	now := r.clock.Now()
+	policy := &v1alpha1.FQDNEgressPolicy{}
+	err := r.client.Get(ctx, nameOf(o), policy, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) || (err == nil && !policy.DeletionTimestamp.IsZero()) {
+		r.paces.forget(o)
+		r.metrics.Forget(nameOf(o))
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, fmt.Errorf("reading policy: %w", err)
+	}
+	result, ok := fold(policy, r.results.Of(o))
+	if !ok || result.Vanishes {
+		return reconcile.Result{}, nil // a look at the target will wake it; or the status goes with the policy
+	}
+	pace, snapshot := r.paces.of(o, policy, now), r.book.Snapshot(o, now)
+	if at := pace.foldAt(policy, snapshot); at.After(now) {
+		return when.Again(now, at), nil
+	}
+	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(o.Tenant()) {
+		return r.waitForRules(o, at, now), nil
+	}
+	f := facts{policy: policy, snapshot: snapshot, result: result, dnsRemark: clusterdns.StatusNotice(r.dns.Facts(), r.dnsService)}
+	status := statusFor(f, now)
+	next := f.next(status, now)
+	r.metrics.Observe(nameOf(o), figuresOf(status, result))
+	same := equality.Semantic.DeepEqual(policy.Status, status)
+	pace.folded(same, now)
+	if same {
+		return when.Again(now, next), nil
+	}
+	if at := pace.writeAt(policy); at.After(now) {
+		return when.Again(now, at, next), nil
+	}
+	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(o.Tenant()) {
+		return r.waitForRules(o, at, now), nil
+	}
+	return r.write(ctx, f, status, pace, next)
+}
+
+// waitForRules lets a status wait until no rules do any more, at most until the given instant.
+func (r *Reconciler) waitForRules(o addressbook.Owner, at, now time.Time) reconcile.Result {
+	r.waiting.add(o)
+	return when.Again(now, at)
+}
+
+// write writes a status and tells what begins and ends with it.
+func (r *Reconciler) write(
+	ctx context.Context, f facts, status v1alpha1.FQDNEgressPolicyStatus, pace *pace, next time.Time,
+) (reconcile.Result, error) {
+	now := r.clock.Now()
+	if !r.fence.Steady(now) {
+		return reconcile.Result{RequeueAfter: target.FenceInterval}, nil // the process is about to end
+	}
+	before := f.policy
+	policy := before.DeepCopy()
+	policy.Status = status
+	// With the resourceVersion: a cache that is behind must not put an older status in the place of a newer one.
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	err := r.client.Status().Patch(ctx, policy, patch, client.FieldOwner(target.FieldManager))
+	r.metrics.WroteStatus(err)
+	switch {
+	case apierrors.IsNotFound(err):
+		return reconcile.Result{}, nil // deleted meanwhile
+	case apierrors.IsConflict(err):
+		return reconcile.Result{RequeueAfter: retryWait}, nil
+	case err != nil:
+		return reconcile.Result{}, fmt.Errorf("writing status: %w", err)
+	}
+	pace.written(now)
+	r.countLimits(f)
+	for _, e := range eventsFor(before.Status, status) {
+		r.metrics.Event(e.reason)
+		r.recorder.Eventf(policy, nil, e.kind, e.reason, e.action, "%s", shorten(e.note, maxMessage))
+	}
+	return when.Again(now, next), nil
+}
+
+// RulesRanDry returns the owners whose status let rules go first: no rules wait any more.
+func (r *Reconciler) RulesRanDry() []addressbook.Owner {
+	var owners []addressbook.Owner
+	for o := range r.waiting.take() {
+		owners = append(owners, o)
+	}
+	return owners
+}
+
+// countLimits counts the limits that bite in a status that was just written.
+func (r *Reconciler) countLimits(f facts) {
+	if f.result.LeftOut > 0 {
+		r.metrics.LimitHit(metrics.PeersPerPolicy)
+	}
+	for _, l := range limitsOf(f.snapshot) {
+		r.metrics.LimitHit(l.metric)
+	}
+}
+
+// figuresOf returns what a policy adds to the gauges.
+func figuresOf(status v1alpha1.FQDNEgressPolicyStatus, result target.Result) metrics.Policy {
+	p := metrics.Policy{Ready: meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady), Refused: result.Refused}
+	for _, s := range status.FQDNs {
+		if reason := unresolvedReason(s); reason != "" {
+			if p.Unresolved == nil {
+				p.Unresolved = map[string]int{}
+			}
+			p.Unresolved[reason]++
+		}
+	}
+	return p
+}
+
+func nameOf(o addressbook.Owner) types.NamespacedName {
+	return types.NamespacedName{Namespace: o.Namespace, Name: o.Name}
+}

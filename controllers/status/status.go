@@ -1,0 +1,163 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
+	"github.com/fqdn-egress/fqdn-egress/controllers/when"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+)
+
+// facts is what a status is made of.
+type facts struct {
+	policy    *v1alpha1.FQDNEgressPolicy // with the status as it is written now
+	snapshot  addressbook.Snapshot
+	result    target.Result // of all targets
+	dnsRemark string        // what to know of the cluster's DNS; "" when all is as it should be
+}
+
+// statusFor says in a status what was found and written. The same facts give the same status, whatever the order in
+// which they came: a status that says nothing new is not written.
+func statusFor(f facts, now time.Time) v1alpha1.FQDNEgressPolicyStatus {
+	before := statusByName(f.policy.Status)
+	names, kept := make([]v1alpha1.FQDNStatus, len(f.snapshot.Entries)), make([]bool, len(f.snapshot.Entries))
+	for i, e := range f.snapshot.Entries {
+		was := before[e.Pattern.String()]
+		if kept[i] = f.keepUntil(e, was).After(now); kept[i] {
+			names[i] = was
+		} else {
+			names[i] = f.fqdnStatus(e, was)
+		}
+	}
+	status := v1alpha1.FQDNEgressPolicyStatus{
+		ObservedGeneration: f.policy.Generation,
+		FQDNCount:          int32(len(names)),
+		UnresolvedCount:    int32(len(filter(names, isUnresolved))),
+		AddressCount:       int32(f.result.AddressCount),
+		NetworkPolicies:    slices.Clone(f.result.Objects),
+		FQDNs:              names,
+		Conditions:         slices.Clone(f.policy.Status.Conditions),
+	}
+	if f.isAudit() && slices.Contains(kept, true) {
+		status.AddressCount = f.policy.Status.AddressCount
+	}
+	setConditions(&status, f, kept, now)
+	bound(&status)
+	return status
+}
+
+func statusByName(s v1alpha1.FQDNEgressPolicyStatus) map[string]v1alpha1.FQDNStatus {
+	names := make(map[string]v1alpha1.FQDNStatus, len(s.FQDNs))
+	for _, n := range s.FQDNs {
+		names[n.FQDN] = n
+	}
+	return names
+}
+
+func (f facts) isAudit() bool { return f.policy.Spec.Mode == v1alpha1.ModeAudit }
+
+// keepUntil returns until when the status keeps what it said of a name before this process started: a start in good health
+// writes nothing (invariant 5). It ends with the first answer or failure, or
+//
+//	after target.FirstWriteWait     if no server has answered anything: then nothing can be said but that
+//	after restartPatience    else: with very many names it takes a while until each had its turn
+//
+// and at once if what was said is not allowed any more. Zero: nothing is kept.
+func (f facts) keepUntil(e addressbook.Entry, before v1alpha1.FQDNStatus) time.Time {
+	_, exact := e.Pattern.Exact()
+	if !exact || e.State != addressbook.Pending || before.State == "" || before.State == v1alpha1.FQDNPending {
+		return time.Time{}
+	}
+	if name := f.result.Of(e.Pattern); !name.Holds {
+		return time.Time{}
+	}
+	if f.snapshot.Heard && !e.Tried {
+		return e.Wanted.Add(restartPatience)
+	}
+	return e.Wanted.Add(target.FirstWriteWait)
+}
+
+// next returns when the status changes although nothing happens; zero: never.
+func (f facts) next(status v1alpha1.FQDNEgressPolicyStatus, now time.Time) time.Time {
+	before := statusByName(f.policy.Status)
+	var next time.Time
+	for _, e := range f.snapshot.Entries {
+		for _, at := range []time.Time{chanceUntil(e), f.keepUntil(e, before[e.Pattern.String()]), f.deafFrom(e)} {
+			if at.After(now) {
+				next = when.Earliest(next, at)
+			}
+		}
+	}
+	return when.Earliest(next, disputeUntil(status, now))
+}
+
+// chanceUntil returns until when a name may still get its first answer before anything is said of it; zero: it has it.
+func chanceUntil(e addressbook.Entry) time.Time {
+	if _, exact := e.Pattern.Exact(); !exact || !e.Answered.IsZero() {
+		return time.Time{}
+	}
+	return e.Wanted.Add(target.FirstWriteWait)
+}
+
+// fqdnStatus says what is known of one name.
+func (f facts) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alpha1.FQDNStatus {
+	name := f.result.Of(e.Pattern)
+	status := v1alpha1.FQDNStatus{
+		FQDN:         e.Pattern.String(),
+		State:        v1alpha1.FQDNState(e.State),
+		Message:      e.Message,
+		AddressCount: int32(name.AddressCount),
+		Refused:      refusedOf(name.Refusals),
+		Pool:         poolFor(e, name.AddressCount, name.Carried, before.Pool),
+	}
+	switch {
+	case isRefused(e, name.Refusals):
+		status.State, status.Message = v1alpha1.FQDNRefused, refusedMessage(name)
+	case e.State == addressbook.Failing && name.AddressCount > 0:
+		// The book does not know of what was carried over a restart. In its words, since they may stand there already.
+		status.State = v1alpha1.FQDNStale
+		status.Message += ", keeping " + countOf(name.AddressCount, "address", "addresses")
+	case status.Message == "":
+		status.Message = uncoveredMessage(e, f.policy.Spec.RetentionSeconds)
+	}
+	listed := min(maxListed, max(maxListedSum/len(f.snapshot.Entries), maxListedAtLeast))
+	for _, a := range name.Addresses[:min(len(name.Addresses), listed)] {
+		status.Addresses = append(status.Addresses, a.String())
+	}
+	return status
+}
+
+// isRefused tells whether the guard keeps out every address that DNS has for a name now: those of earlier answers that are
+// still allowed are of no use to a pod that asks today.
+func isRefused(e addressbook.Entry, rs *target.Refusals) bool {
+	return rs != nil && rs.All && (e.State == addressbook.Resolved || e.State == addressbook.Stale)
+}
+
+func refusedMessage(name target.Name) string {
+	parts := make([]string, name.Refusals.CurrentCount) // the first few are named, the rest is counted
+	for i, r := range name.Refusals.Current {
+		parts[i] = r.Addr.String() + ": " + r.Reason
+	}
+	message := "every address is refused: " + listed(parts)
+	if name.AddressCount > 0 {
+		message += fmt.Sprintf("; %d of earlier answers still allowed", name.AddressCount)
+	}
+	return message
+}
+
+func refusedOf(rs *target.Refusals) []v1alpha1.RefusedAddress {
+	if rs == nil {
+		return nil
+	}
+	refused := make([]v1alpha1.RefusedAddress, len(rs.First))
+	for i, r := range rs.First {
+		refused[i] = v1alpha1.RefusedAddress{Address: r.Addr.String(), Reason: r.Reason}
+	}
+	return refused
+}

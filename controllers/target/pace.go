@@ -1,0 +1,210 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
+)
+
+// pace says when a target may write. It is asked before anything is compiled, when the price of a write is only guessed: by the
+// size of the last one. What was taken too much is given back.
+//
+//	why something is written                        waits for, and takes of, the buckets of
+//	edit: the spec is new to this process, or edited   tenant for edits, process (with twice the burst)
+//	repair: somebody else changed the object           the same
+//	answers: an exact name moved, or something went    target, tenant, process
+//	pools: nothing but pools have other addresses      target for pools, tenant for pools, process
+//
+// Edits and repairs wait for no debt but their own: the edit that takes out a name whose answers caused it goes at once. Pools
+// (wildcards, and names with at least poolSize addresses) have buckets of their own, so that an exact name is never late for
+// them; when one moves, the pools' addresses go along.
+//
+// The bucket of the process is a breaker. While it is in debt it holds up the tenants that used more than half of theirs, and
+// nobody else.
+//
+// The figures. etcd keeps every version of an object until it is compacted: the API server does that every five minutes, to
+// where it was five minutes before, so what is written counts for up to ten. Its default quota is 2 GiB, and when that is
+// full the cluster takes no more writes.
+//
+//	process: 64 MiB + 768 KiB/s * 600 s = 514 MiB, a quarter of the quota
+//	         64 MiB are 10,000 policies of 2 kB, three times
+//	tenant:  256 KiB/s, a third of the process: 128 policies of 2 kB a second, or six objects of 1,000 IPv6 peers (45 kB)
+//	         16 MiB at once: a name that 500 policies list moves 16 times
+//	pools:   128 KiB/s, half of the tenant's: three objects of 1,000 IPv6 peers a second
+//	edits:   24 MiB at once are 12,000 policies of 2 kB that are applied together; 256 KiB/s after that
+type pace struct {
+	mu      sync.Mutex
+	process bucket
+	tenants map[string]*tenantPace
+	swept   time.Time
+}
+
+// tenantPace are the buckets of one tenant, of bytes.
+type tenantPace struct{ answers, pools, edits bucket }
+
+// targetPace are the buckets of one target, of writes, and the turn that it waits for. The zero value: nothing was written yet.
+type targetPace struct {
+	answers, pools bucket
+	bytes          int  // that it wrote last; 0: nothing yet
+	turn           turn // that it waits for or was given; the zero value: none
+	// limit made it wait for a turn that was far away, which came at limited. The status tells of it until a while after.
+	limit   metrics.Limit
+	limited time.Time
+}
+
+// cause is why something is written; see pace.
+type cause int
+
+const (
+	causeEdit cause = iota
+	causeRepair
+	causeAnswers
+	causePools
+)
+
+// turn is a place in the order of writes: when it comes, and what was taken for it.
+type turn struct {
+	at     time.Time // zero: there is no turn
+	cause  cause
+	bytes  float64
+	writes float64
+	limit  metrics.Limit // that it waits for; "" if it does not wait
+}
+
+const (
+	poolSize  = 100     // addresses from which on a name counts as a pool
+	firstSize = 2 << 10 // bytes that a first write is guessed to have
+	// farAway is how long a wait must be for the status to tell of it, and toldFor how long it tells of it after the last
+	// such wait: one that waits and writes in turns is limited all the time.
+	farAway = 10 * time.Second
+	toldFor = time.Minute
+	sweep   = time.Minute // between two looks for tenants that owe nothing
+)
+
+func rateOfTarget() rate  { return rate{burst: 10, perSecond: 0.5} }
+func rateOfTenant() rate  { return rate{burst: 16 << 20, perSecond: 256 << 10} }
+func rateOfPools() rate   { return rate{burst: 1 << 20, perSecond: 128 << 10} }
+func rateOfEdits() rate   { return rate{burst: 24 << 20, perSecond: 256 << 10} }
+func rateOfProcess() rate { return rate{burst: 64 << 20, perSecond: 768 << 10} }
+
+// reserve returns the turn of a target. One that has come may be used now, and must be settled. A target has one turn at a
+// time: asked again it gets the same one, unless there is a better cause now. began tells that a wait begins.
+func (p *pace) reserve(t *targetPace, tenant string, c cause, now time.Time) (next turn, began bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of := p.tenant(tenant, now)
+	if !t.turn.at.IsZero() {
+		if !c.waitsForLess(t.turn.cause) {
+			return t.turn, false
+		}
+		p.take(t, of, t.turn, -1, now)
+	}
+	u := turn{cause: c, bytes: firstSize, writes: 1, at: now}
+	if t.bytes > 0 {
+		u.bytes = float64(t.bytes)
+	}
+	for _, w := range p.waits(t, of, u, now) {
+		if w.until.After(u.at) {
+			u.at, u.limit = w.until, w.limit
+		}
+	}
+	p.take(t, of, u, 1, now)
+	if u.at.Sub(now) >= farAway {
+		t.limit, t.limited = u.limit, u.at
+	}
+	t.turn = u
+	return u, u.at.After(now)
+}
+
+// waitsForLess tells whether a cause waits for fewer buckets than another one.
+func (c cause) waitsForLess(than cause) bool { return c < than && than >= causeAnswers }
+
+// wait is a bucket that has not enough now.
+type wait struct {
+	limit metrics.Limit
+	until time.Time
+}
+
+// waits returns what a turn has to wait for.
+func (p *pace) waits(t *targetPace, of *tenantPace, u turn, now time.Time) []wait {
+	process, used, share := rateOfProcess(), &of.answers, rateOfTenant()
+	var waits []wait
+	switch u.cause {
+	case causeEdit, causeRepair:
+		process.burst *= 2
+		used, share = &of.edits, rateOfEdits()
+		waits = append(waits, wait{metrics.BytesPerNamespace, of.edits.readyAt(share, u.bytes, now)})
+	case causeAnswers:
+		waits = append(waits, wait{metrics.WriteBudget, t.answers.readyAt(rateOfTarget(), u.writes, now)},
+			wait{metrics.BytesPerNamespace, of.answers.readyAt(share, u.bytes, now)})
+	case causePools:
+		used, share = &of.pools, rateOfPools()
+		waits = append(waits, wait{metrics.WriteBudget, t.pools.readyAt(rateOfTarget(), u.writes, now)},
+			wait{metrics.PoolBytesPerNamespace, of.pools.readyAt(share, u.bytes, now)})
+	}
+	if used.spent > share.burst/2 {
+		waits = append(waits, wait{metrics.BytesOfProcess, p.process.readyAt(process, u.bytes, now)})
+	}
+	return waits
+}
+
+// take takes what a turn costs, or gives it back.
+func (p *pace) take(t *targetPace, of *tenantPace, u turn, sign float64, now time.Time) {
+	p.process.take(rateOfProcess(), sign*u.bytes, now)
+	switch u.cause {
+	case causePools:
+		t.pools.take(rateOfTarget(), sign*u.writes, now)
+		of.pools.take(rateOfPools(), sign*u.bytes, now)
+	case causeAnswers:
+		t.answers.take(rateOfTarget(), sign*u.writes, now)
+		of.answers.take(rateOfTenant(), sign*u.bytes, now)
+	case causeEdit, causeRepair:
+		of.edits.take(rateOfEdits(), sign*u.bytes, now)
+	}
+}
+
+// settle ends the turn of a target: what was taken for it becomes what it did cost.
+func (p *pace) settle(t *targetPace, tenant string, writes, bytes int, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.turn.at.IsZero() {
+		return
+	}
+	of, paid := p.tenant(tenant, now), t.turn
+	p.take(t, of, paid, -1, now)
+	paid.writes, paid.bytes = float64(writes), float64(bytes)
+	p.take(t, of, paid, 1, now)
+	if t.turn = (turn{}); bytes > 0 {
+		t.bytes = bytes
+	}
+}
+
+// limitedBy returns the limit that the status of the target tells of, and until when; "": none.
+func (t *targetPace) limitedBy(now time.Time) (metrics.Limit, time.Time) {
+	if end := t.limited.Add(toldFor); t.limit != "" && end.After(now) {
+		return t.limit, end
+	}
+	return "", time.Time{}
+}
+
+// tenant returns the buckets of a tenant, and forgets those that owe nothing.
+func (p *pace) tenant(name string, now time.Time) *tenantPace {
+	if now.Sub(p.swept) >= sweep {
+		p.swept = now
+		maps.DeleteFunc(p.tenants, func(_ string, t *tenantPace) bool {
+			return t.answers.full(rateOfTenant(), now) && t.pools.full(rateOfPools(), now) && t.edits.full(rateOfEdits(), now)
+		})
+	}
+	if p.tenants == nil {
+		p.tenants = map[string]*tenantPace{}
+	}
+	if p.tenants[name] == nil {
+		p.tenants[name] = &tenantPace{}
+	}
+	return p.tenants[name]
+}

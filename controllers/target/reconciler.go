@@ -1,0 +1,103 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"context"
+	"errors"
+
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
+	"github.com/fqdn-egress/fqdn-egress/controllers/when"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+)
+
+// API is how the API server is reached.
+type API struct {
+	// Client reads from the manager's cache, and reads what it wrote (EnableReadYourWritesConsistency).
+	Client client.Client
+	// Live reads from the API server: for the owner of a NetworkPolicy that the cache does not show yet.
+	Live client.Reader
+}
+
+// Clock tells the time, and calls back.
+type Clock = clock.WithDelayedExecution
+
+// Reconciler reconciles targets. Its methods are safe for concurrent use, Reconcile with different keys.
+type Reconciler struct {
+	api     API
+	book    Book
+	dns     ClusterDNS
+	guard   GuardFunc
+	fence   Fence
+	results *Results
+	clock   Clock
+	metrics *metrics.Metrics
+	options Options
+
+	memories memories
+	pace     pace
+}
+
+// New returns a Reconciler that puts what comes of each target into results.
+func New(
+	api API, book Book, dns ClusterDNS, guard GuardFunc, fence Fence, results *Results, clock Clock, m *metrics.Metrics, o Options,
+) *Reconciler {
+	return &Reconciler{
+		api: api, book: book, dns: dns, guard: guard, fence: fence, results: results, clock: clock, metrics: m, options: o,
+	}
+}
+
+// Reconcile makes one target true, and asks to be called again when time alone would change the decision.
+//
+//	load      the policy, what the book knows for it, its NetworkPolicies; nothing more, if nothing changed
+//	pace      a turn to write, or when it comes
+//	compile   what is to be written
+//	write     what differs, additions first
+//	remember  what was written and what it tells
+//	result    for the status
+func (r *Reconciler) Reconcile(ctx context.Context, key Key) (reconcile.Result, error) {
+	now := r.clock.Now()
+	s, err := r.load(ctx, key, now)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if s == nil {
+		r.forget(key)
+		return reconcile.Result{}, nil
+	}
+	if s.memory.looked.still(s.basis(), now) {
+		return when.Again(now, s.memory.looked.next), nil
+	}
+	if at := r.reserveWrite(s, now); at.After(now) {
+		return when.Again(now, at, s.snapshot.Next), nil
+	}
+	plan := netpol.Compile(s.input(r.options), now)
+	done := r.write(ctx, s, plan, now)
+	r.remember(s, &done, now)
+	switch {
+	case errors.Is(done.err, errStopped):
+		return reconcile.Result{RequeueAfter: FenceInterval}, nil // the process is about to end
+	case !done.behind || s.memory.contest.on(): // else the next look says it
+		result := resultOf(s, done, r.options, now)
+		r.results.Put(key, &result)
+	}
+	if done.err != nil {
+		return reconcile.Result{}, done.err
+	}
+	if !s.memory.looked.done {
+		return when.Again(now, done.retryAt), nil
+	}
+	return when.Again(now, s.memory.looked.next), nil
+}
+
+// forget drops all that is remembered of a target that is gone or going: nothing is written for it any more.
+func (r *Reconciler) forget(key Key) {
+	r.book.Forget(key.Owner)
+	r.memories.forget(key)
+	r.results.forget(key)
+}
