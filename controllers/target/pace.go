@@ -33,9 +33,9 @@ import (
 //
 //	process: 64 MiB + 768 KiB/s * 600 s = 514 MiB, a quarter of the quota
 //	         64 MiB are 10,000 policies of 2 kB, three times
-//	tenant:  256 KiB/s, a third of the process: 128 policies of 2 kB a second, or six objects of 1,000 IPv6 peers (45 kB)
+//	tenant:  256 KiB/s, a third of the process: 128 policies of 2 kB a second, or three objects of 1,000 IPv6 peers (89 kB)
 //	         16 MiB at once: a name that 500 policies list moves 16 times
-//	pools:   128 KiB/s, half of the tenant's: three objects of 1,000 IPv6 peers a second
+//	pools:   128 KiB/s, half of the tenant's: three objects of 1,000 IPv6 peers in two seconds
 //	edits:   24 MiB at once are 12,000 policies of 2 kB that are applied together; 256 KiB/s after that
 type pace struct {
 	mu      sync.Mutex

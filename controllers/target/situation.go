@@ -52,7 +52,7 @@ func (r *Reconciler) load(ctx context.Context, key Key, now time.Time) (*situati
 		r.book.Want(key.Owner, wantsOf(policy), now)
 		s.memory.wants = policy.Generation
 	}
-	s.snapshot = withRevisions(r.book.Snapshot(key.Owner, now))
+	s.snapshot = r.book.Snapshot(key.Owner, now)
 	if s.snapshot.Served > 0 && s.memory.servedAt.IsZero() {
 		s.memory.servedAt = now
 	}

@@ -5,7 +5,6 @@ package target
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -109,7 +108,7 @@ func (r *Reconciler) carryOut(ctx context.Context, s *situation, done *outcome, 
 			m.written.deleted(name)
 			m.contest.answered(name, "", now)
 		} else {
-			done.bytes += sizeOf(step.Object)
+			done.bytes += step.Size()
 			m.written.sent(step.Object, answer)
 			m.contest.answered(name, netpol.Differs(step.Object, answer), now)
 		}
@@ -204,13 +203,4 @@ func gerund(v netpol.Verb) string {
 		return "deleting"
 	}
 	return string(v)
-}
-
-// sizeOf is about how many bytes an object has.
-func sizeOf(np *networkingv1.NetworkPolicy) int {
-	raw, err := json.Marshal(np)
-	if err != nil {
-		return firstSize // these types marshal always
-	}
-	return len(raw)
 }
