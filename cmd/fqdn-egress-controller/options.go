@@ -29,6 +29,8 @@ type options struct {
 	retention, maxRetention       time.Duration
 	maxStale                      time.Duration
 	maxAddressesPerName           int
+	maxNamesPerNamespace          int
+	maxAddressesPerNamespace      int
 	maxQPS                        int
 	ipFamilies                    string
 	clusterCIDRs                  string
@@ -105,7 +107,8 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Elect a leader, so that several replicas can run and one writes.")
 	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
 		"Namespace of the leader election Lease; the process's own by default.")
-	intVar(fs, &o.maxConcurrentReconciles, "max-concurrent-reconciles", 32, "Policies that are reconciled at once.")
+	intVar(fs, &o.maxConcurrentReconciles, "max-concurrent-reconciles", 32,
+		"Policies whose rules are looked at at once; those of one namespace have at most a quarter of that.")
 	o.log.BindFlags(fs)
 }
 
@@ -127,6 +130,11 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 		"The longest that the rotation of a name may make --retention.")
 	durationVar(fs, &o.maxStale, "max-stale", 24*time.Hour, "How long errors keep an address whose answer expired.")
 	intVar(fs, &o.maxAddressesPerName, "max-addresses-per-name", 1000, "Addresses kept of one name.")
+	intVar(fs, &o.maxNamesPerNamespace, "max-names-per-namespace", 5000,
+		"Distinct names and patterns of all policies of one namespace. Further ones are not asked for, and their status says so; "+
+			"the rules of the others stay.")
+	intVar(fs, &o.maxAddressesPerNamespace, "max-addresses-per-namespace", 20_000,
+		"Addresses kept of the names of one namespace. Further ones are left out, and the status says so; what is allowed already stays.")
 	intVar(fs, &o.maxQPS, "max-qps", 1000, "Queries a second to one upstream; bursts may be five times as large.")
 	fs.StringVar(&o.ipFamilies, "ip-families", ipFamiliesAuto,
 		"Address families to ask for and to write: IPv4, IPv6, both, or auto: those of the controller's own pod (the variable POD_IPS) "+
@@ -186,6 +194,7 @@ func (o *options) validateBounds() error {
 		value int
 	}{
 		{"max-addresses-per-name", o.maxAddressesPerName}, {"max-qps", o.maxQPS},
+		{"max-names-per-namespace", o.maxNamesPerNamespace}, {"max-addresses-per-namespace", o.maxAddressesPerNamespace},
 		{"max-concurrent-reconciles", o.maxConcurrentReconciles},
 	} {
 		if n.value <= 0 {

@@ -15,7 +15,6 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -49,7 +48,8 @@ func serve(ctx context.Context, o *options) error {
 	}
 	book := addressbook.New(addressbook.Options{
 		Families: firstFamilies(o, self), Retention: o.retention, MaxRetention: o.maxRetention, MaxStale: o.maxStale,
-		MaxAddressesPerName: o.maxAddressesPerName,
+		MaxAddressesPerName: o.maxAddressesPerName, MaxNamesPerTenant: o.maxNamesPerNamespace,
+		MaxAddressesPerTenant: o.maxAddressesPerNamespace,
 	})
 	follower, err := clusterdns.New(mgr.GetConfig(), o.parsed.dnsService, clusterdns.Options{
 		PodServers: podServers(log), Extra: o.parsed.clusterDNS,
@@ -105,7 +105,7 @@ func newManager(o *options) (ctrl.Manager, error) {
 	consistent := true
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:                         controllers.CacheOptions(),
 		Client:                        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: &consistent}},
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.healthAddress,

@@ -14,7 +14,7 @@ import (
 
 // policyGauges counts policies by what their status says; one entry a policy, gone with it.
 type policyGauges struct {
-	policies, notReady, unresolved, refused *prometheus.Desc
+	policies, notReady, unresolved, refused, limited *prometheus.Desc
 
 	mu    sync.Mutex
 	byKey map[types.NamespacedName]Policy
@@ -27,6 +27,8 @@ type Policy struct {
 	Unresolved map[string]int
 	// Refused counts the addresses of current answers that the guard keeps out.
 	Refused int
+	// Limits are the limits that hold back something of it; nil: none does.
+	Limits []Limit
 }
 
 // UnresolvedReasons are the reasons why a name does not resolve to an address that may be allowed, the worst first.
@@ -51,7 +53,9 @@ func newPolicyGauges() *policyGauges {
 			"Resolved gives (ResolutionFailed, AddressRefused, NameNotFound, Pending, WildcardsUnobserved). One that two policies list "+
 			"counts twice.", "reason"),
 		refused: desc("refused_addresses", "Addresses of current answers that the guard keeps out, summed over the policies."),
-		byKey:   map[types.NamespacedName]Policy{},
+		limited: desc("namespaces_limited", "Namespaces of which a limit holds something back now, by limit (the values of limits_hit_total). Which ones "+
+			"they are the status of their policies says.", "limit"),
+		byKey: map[types.NamespacedName]Policy{},
 	}
 }
 
@@ -61,6 +65,7 @@ func (g *policyGauges) Describe(ch chan<- *prometheus.Desc) {
 	ch <- g.notReady
 	ch <- g.unresolved
 	ch <- g.refused
+	ch <- g.limited
 }
 
 // Collect implements prometheus.Collector.
@@ -68,7 +73,14 @@ func (g *policyGauges) Collect(ch chan<- prometheus.Metric) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	notReady, refused, unresolved := 0, 0, map[string]int{}
-	for _, f := range g.byKey {
+	limited := map[Limit]map[string]bool{} // the namespaces of each
+	for policy, f := range g.byKey {
+		for _, l := range f.Limits {
+			if limited[l] == nil {
+				limited[l] = map[string]bool{}
+			}
+			limited[l][policy.Namespace] = true
+		}
 		for reason, n := range f.Unresolved {
 			unresolved[reason] += n
 		}
@@ -83,6 +95,9 @@ func (g *policyGauges) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(g.unresolved, prometheus.GaugeValue, float64(unresolved[reason]), reason)
 	}
 	ch <- prometheus.MustNewConstMetric(g.refused, prometheus.GaugeValue, float64(refused))
+	for _, l := range Limits() {
+		ch <- prometheus.MustNewConstMetric(g.limited, prometheus.GaugeValue, float64(len(limited[l])), string(l))
+	}
 }
 
 // Observe takes what one policy adds to the gauges, in place of what it added before.

@@ -55,6 +55,21 @@ func limitsOf(s addressbook.Snapshot) []limited {
 	return all
 }
 
+// limits returns the limits that hold back something of the policy now.
+func (f facts) limits() []metrics.Limit {
+	var limits []metrics.Limit
+	if f.result.Limit != "" {
+		limits = append(limits, f.result.Limit)
+	}
+	if f.result.LeftOut > 0 {
+		limits = append(limits, metrics.PeersPerPolicy)
+	}
+	for _, l := range limitsOf(f.snapshot) {
+		limits = append(limits, l.metric)
+	}
+	return limits
+}
+
 // heldBack says of a limit of writes what a person can do about it.
 func heldBack(limit metrics.Limit) string {
 	switch limit {

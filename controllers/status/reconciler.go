@@ -91,7 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 	f := facts{policy: policy, snapshot: snapshot, result: result, dnsRemark: clusterdns.StatusNotice(r.dns.Facts(), r.dnsService)}
 	status := statusFor(f, now)
 	next := f.next(status, now)
-	r.metrics.Observe(nameOf(o), figuresOf(status, result))
+	r.metrics.Observe(nameOf(o), figuresOf(status, f))
 	same := equality.Semantic.DeepEqual(policy.Status, status)
 	pace.folded(same, now)
 	if same {
@@ -136,7 +136,11 @@ func (r *Reconciler) write(
 		return reconcile.Result{}, fmt.Errorf("writing status: %w", err)
 	}
 	pace.written(now)
-	r.countLimits(f)
+	for _, l := range f.limits() {
+		if l != f.result.Limit { // that one was counted when the wait began
+			r.metrics.LimitHit(l)
+		}
+	}
 	for _, e := range eventsFor(before.Status, status) {
 		r.metrics.Event(e.reason)
 		r.recorder.Eventf(policy, nil, e.kind, e.reason, e.action, "%s", shorten(e.note, maxMessage))
@@ -153,19 +157,11 @@ func (r *Reconciler) RulesRanDry() []addressbook.Owner {
 	return owners
 }
 
-// countLimits counts the limits that bite in a status that was just written.
-func (r *Reconciler) countLimits(f facts) {
-	if f.result.LeftOut > 0 {
-		r.metrics.LimitHit(metrics.PeersPerPolicy)
-	}
-	for _, l := range limitsOf(f.snapshot) {
-		r.metrics.LimitHit(l.metric)
-	}
-}
-
 // figuresOf returns what a policy adds to the gauges.
-func figuresOf(status v1alpha1.FQDNEgressPolicyStatus, result target.Result) metrics.Policy {
-	p := metrics.Policy{Ready: meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady), Refused: result.Refused}
+func figuresOf(status v1alpha1.FQDNEgressPolicyStatus, f facts) metrics.Policy {
+	p := metrics.Policy{
+		Ready: meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady), Refused: f.result.Refused, Limits: f.limits(),
+	}
 	for _, s := range status.FQDNs {
 		if reason := unresolvedReason(s); reason != "" {
 			if p.Unresolved == nil {

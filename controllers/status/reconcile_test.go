@@ -1,0 +1,360 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+// world is one policy, web, whose target was looked at.
+type world struct {
+	t       *testing.T
+	api     client.WithWatch
+	r       *Reconciler
+	results *target.Results
+	key     target.Key
+	clock   *clocktesting.FakePassiveClock
+	rules   rulesWaiting
+	patches int
+	fail    error // of the next patches
+}
+
+// rulesWaiting says of which tenants rules wait to be written.
+type rulesWaiting map[addressbook.Tenant]bool
+
+func (r rulesWaiting) Waiting(t addressbook.Tenant) bool { return r[t] || r["*"] }
+
+type noDNS struct{}
+
+func (noDNS) Facts() clusterdns.Facts {
+	return clusterdns.Facts{Found: true, Asked: clusterdns.AskedEndpoints}
+}
+
+type steady bool
+
+func (s steady) Steady(time.Time) bool { return bool(s) }
+
+// newWorld has a status of generation 1, written an hour ago, if old is true.
+func newWorld(t *testing.T, old bool) *world {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	policy := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "u", Generation: 1}}
+	policy.Spec.Egress = []v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{{FQDN: "www.example.com"}}}}
+	w := &world{
+		t: t, results: target.NewResults(), clock: clocktesting.NewFakePassiveClock(testNow.Add(-time.Hour)), rules: rulesWaiting{},
+		key: target.KeyOf(client.ObjectKeyFromObject(policy)),
+	}
+	w.api = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(policy).WithObjects(policy).Build()
+	c := interceptor.NewClient(w.api, interceptor.Funcs{
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			if w.fail != nil {
+				return w.fail
+			}
+			w.patches++
+			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		},
+	})
+	book := addressbook.New(addressbook.Options{})
+	www, _ := pattern(t, "www.example.com").Exact()
+	book.Want(w.key.Owner, addressbook.Wants{Patterns: []fqdn.Pattern{pattern(t, "www.example.com")}}, w.clock.Now())
+	book.Serve("", 1)
+	for _, family := range []addressbook.Family{addressbook.IPv4, addressbook.IPv6} {
+		book.Record(addressbook.Key{Name: www, Family: family, Source: "10.96.0.10:53"}, addressbook.Answer{
+			Outcome: addressbook.Good, Addrs: addrs("192.0.2.1", "2001:db8::1"), TTL: 24 * time.Hour,
+		}, w.clock.Now())
+	}
+	w.r = New(c, book, w.results, w.rules, noDNS{}, steady(true), events.NewFakeRecorder(100), w.clock,
+		metrics.New(prometheus.NewRegistry(), book, noDNS{}), "kube-system/kube-dns")
+	w.looked(1)
+	if old {
+		w.reconcile()
+	}
+	w.clock.SetTime(testNow)
+	w.patches = 0
+	return w
+}
+
+// looked is a look at the target that found so many addresses.
+func (w *world) looked(addresses int) {
+	w.t.Helper()
+	w.put(target.Result{Objects: []string{"web-fqdn"}, Planned: []string{"web-fqdn"}, AddressCount: addresses})
+}
+
+func (w *world) put(result target.Result) {
+	w.t.Helper()
+	policy := w.policy()
+	result.UID, result.Generation = policy.UID, policy.Generation
+	w.results.Put(w.key, &result)
+}
+
+func (w *world) reconcile() reconcile.Result {
+	w.t.Helper()
+	result, err := w.r.Reconcile(w.t.Context(), w.key.Owner)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return result
+}
+
+func (w *world) policy() *v1alpha1.FQDNEgressPolicy {
+	w.t.Helper()
+	policy := &v1alpha1.FQDNEgressPolicy{}
+	if err := w.api.Get(w.t.Context(), w.key.Policy(), policy); err != nil {
+		w.t.Fatal(err)
+	}
+	return policy
+}
+
+func (w *world) edit() {
+	w.t.Helper()
+	policy := w.policy()
+	policy.Generation++
+	if err := w.api.Update(w.t.Context(), policy); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// want reconciles, and wants so many writes by now and the next look after so long.
+func (w *world) want(patches int, again time.Duration) {
+	w.t.Helper()
+	result := w.reconcile()
+	if got := max(result.RequeueAfter-time.Millisecond, 0); w.patches != patches || got != again {
+		w.t.Errorf("%s: %d writes, again in %s; want %d, %s", w.clock.Now().Sub(testNow), w.patches, got, patches, again)
+	}
+}
+
+func (w *world) after(d time.Duration) { w.clock.SetTime(testNow.Add(d)) }
+
+func TestReconcile_AtMostOneStatusInFiveSeconds(t *testing.T) {
+	w := newWorld(t, true)
+	w.want(0, 0)
+	w.after(foldInterval)
+	w.looked(2)
+	w.want(1, 0)
+	for i := range 4 { // each second another address
+		w.after(foldInterval + time.Duration(i+1)*time.Second)
+		w.looked(3 + i)
+		w.want(1, interval-time.Duration(i+1)*time.Second)
+	}
+	w.after(foldInterval + interval)
+	w.want(2, 0)
+	if got := w.policy().Status.AddressCount; got != 6 {
+		t.Errorf("the last status says %d addresses", got)
+	}
+}
+
+func TestReconcile_AnIdleStatusIsNotLookedAtMoreThanOnceASecond(t *testing.T) {
+	w := newWorld(t, true)
+	w.want(0, 0)
+	w.after(foldInterval / 4)
+	w.want(0, foldInterval-foldInterval/4)
+}
+
+func TestReconcile_TheFirstStatusOfAGenerationGoesAtOnce(t *testing.T) {
+	w := newWorld(t, true)
+	w.looked(2)
+	w.want(1, 0)
+	w.edit()
+	w.want(1, 0) // its target was not looked at yet; that will wake it
+	w.looked(2)
+	w.want(2, 0)
+	if got := w.policy().Status.ObservedGeneration; got != 2 {
+		t.Errorf("the status is of generation %d", got)
+	}
+}
+
+func TestReconcile_ANewStatusOfAnotherPolicyOfThatNameWaitsForItsTarget(t *testing.T) {
+	w := newWorld(t, false)
+	result := target.Result{UID: "of the one before", Generation: 1}
+	w.results.Put(w.key, &result)
+	w.want(0, 0)
+}
+
+// Rules before words, but not for ever.
+func TestReconcile_RulesGoFirst(t *testing.T) {
+	for name, tc := range map[string]struct {
+		waiting addressbook.Tenant
+		old     bool
+		most    time.Duration // that it waits; 0: it does not
+	}{
+		"rules of its tenant":                         {"shop", true, maxWaitForRules},
+		"rules of others that only wait for a worker": {"*", true, maxWaitForRules},
+		"rules of others that wait for their own":     {"other", true, 0},
+		"the first of a policy does not wait as long": {"shop", false, maxWaitForRulesFirst},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, tc.old)
+			w.rules[tc.waiting] = true
+			w.looked(2)
+			if tc.most == 0 {
+				w.want(1, 0)
+				return
+			}
+			w.want(0, tc.most)
+			w.after(tc.most - time.Millisecond)
+			w.want(0, time.Millisecond)
+			w.after(tc.most)
+			w.want(1, 0)
+		})
+	}
+}
+
+func TestReconcile_TheStatusIsWokenWhenNoRulesWaitAnyMore(t *testing.T) {
+	w := newWorld(t, true)
+	w.rules["shop"] = true
+	w.looked(2)
+	w.want(0, maxWaitForRules)
+	delete(w.rules, "shop")
+	if owners := w.r.RulesRanDry(); len(owners) != 1 || owners[0] != w.key.Owner {
+		t.Fatalf("woken: %v", owners)
+	}
+	if owners := w.r.RulesRanDry(); len(owners) != 0 {
+		t.Errorf("woken again: %v", owners)
+	}
+	w.after(foldInterval)
+	w.want(1, 0)
+}
+
+// A status that says what is true already waits for nobody.
+func TestReconcile_NothingToSayNothingToWaitFor(t *testing.T) {
+	w := newWorld(t, true)
+	w.rules["shop"] = true
+	w.want(0, 0)
+	if owners := w.r.RulesRanDry(); len(owners) != 0 {
+		t.Errorf("it waits: %v", owners)
+	}
+}
+
+func TestReconcile_AnotherVersionOfThePolicy(t *testing.T) {
+	w := newWorld(t, true)
+	resource := schema.GroupResource{Group: v1alpha1.GroupName, Resource: "fqdnegresspolicies"}
+	w.fail = apierrors.NewConflict(resource, "web", errors.New("the object has been modified"))
+	w.looked(2)
+	w.want(0, retryWait-time.Millisecond)
+	w.fail = apierrors.NewNotFound(resource, "web")
+	w.after(retryWait)
+	w.want(0, 0)
+	w.fail = errors.New("connection lost")
+	w.after(2 * retryWait)
+	if _, err := w.r.Reconcile(t.Context(), w.key.Owner); !errors.Is(err, w.fail) {
+		t.Errorf("got %v", err)
+	}
+	w.fail = nil
+	w.after(3 * retryWait)
+	w.want(1, 0)
+}
+
+// The patch has the resourceVersion, so that a cache that is behind cannot put an older status in the place of a newer one.
+func TestReconcile_AStaleCacheWritesNoOlderStatus(t *testing.T) {
+	w := newWorld(t, true)
+	stale := w.policy()
+	newer := w.policy()
+	newer.Status.AddressCount = 7
+	if err := w.api.Status().Update(t.Context(), newer); err != nil {
+		t.Fatal(err)
+	}
+	w.r.client = interceptor.NewClient(w.api, interceptor.Funcs{
+		Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+			stale.DeepCopyInto(o.(*v1alpha1.FQDNEgressPolicy))
+			return nil
+		},
+	})
+	w.looked(2)
+	w.reconcile()
+	if got := w.policy().Status.AddressCount; got != 7 {
+		t.Errorf("the newer status became one of %d addresses", got)
+	}
+}
+
+func TestReconcile_AProcessThatWasStoppedWritesNoStatus(t *testing.T) {
+	w := newWorld(t, true)
+	w.r.fence = steady(false)
+	w.looked(2)
+	w.want(0, target.FenceInterval-time.Millisecond)
+}
+
+func TestReconcile_AStatusOfANamespaceThatGoesIsNotWritten(t *testing.T) {
+	w := newWorld(t, true)
+	w.put(target.Result{Vanishes: true})
+	w.want(0, 0)
+}
+
+func TestReconcile_ForgetsWhatIsGone(t *testing.T) {
+	w := newWorld(t, true)
+	if err := w.api.Delete(t.Context(), w.policy()); err != nil {
+		t.Fatal(err)
+	}
+	w.want(0, 0)
+	if len(w.r.paces.byOwner) != 0 {
+		t.Error("something is remembered of a policy that is gone")
+	}
+}
+
+// A start is no reason to write at once what an answer in a moment will say again.
+func TestReconcile_AfterAStart(t *testing.T) {
+	w := newWorld(t, true)
+	w.r.paces = paces{}
+	w.looked(2)
+	w.want(0, interval)
+	w.after(interval)
+	w.want(1, 0)
+}
+
+func TestFold(t *testing.T) {
+	policy := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{UID: "u", Generation: 2}}
+	www := pattern(t, "www.example.com")
+	a := &target.Result{
+		UID: "u", Generation: 2, Objects: []string{"web-cfqdn"}, AddressCount: 2, Refused: 1, Vanishes: true,
+		Names: []target.Name{{Pattern: www, Addresses: addrs("192.0.2.1", "192.0.2.2"), AddressCount: 2, Holds: true}},
+	}
+	b := &target.Result{
+		UID: "u", Generation: 2, Error: "exceeded quota", AddressCount: 1, Refused: 1, Contested: true, LeftOut: 3,
+		Names: []target.Name{{Pattern: www, Addresses: addrs("192.0.2.1"), AddressCount: 1, Carried: true}},
+	}
+	folded, ok := fold(policy, []*target.Result{a, b})
+	if !ok {
+		t.Fatal("not folded")
+	}
+	if folded.Error != "exceeded quota" || !folded.Contested || folded.Vanishes || folded.AddressCount != 3 || folded.LeftOut != 3 || folded.Refused != 1 {
+		t.Errorf("%+v", folded)
+	}
+	if n := folded.Names[0]; n.AddressCount != 1 || !n.Carried || n.Holds {
+		t.Errorf("%+v", n)
+	}
+	if a.Names[0].AddressCount != 2 {
+		t.Error("a Result was changed")
+	}
+	b.Generation = 1
+	if _, ok := fold(policy, []*target.Result{a, b}); ok {
+		t.Error("a target that saw another generation was folded")
+	}
+	if _, ok := fold(policy, nil); ok {
+		t.Error("no target was looked at, and there is a result")
+	}
+}
