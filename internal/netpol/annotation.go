@@ -38,7 +38,7 @@ const (
 	ownerIndent     = "  "
 	moreIndent      = "    "
 	remark          = "# "
-	remarkRoom      = 100 // bytes kept free for the remark on what does not fit
+	remarkRoom      = 100 // bytes kept free for the remark on addresses that do not fit
 	tooLong         = ": the text would exceed 64 KiB\n"
 )
 

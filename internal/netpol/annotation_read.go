@@ -18,7 +18,7 @@ type addressOwners map[RuleKey]map[netip.Addr][]addressOwner
 // of returns the owners of an address; none: nothing is said of it.
 func (o addressOwners) of(key RuleKey, a netip.Addr) []addressOwner { return o[key][a] }
 
-// ownersFrom reads the annotation of an object. Anybody who may edit the object may write it, so what it says of an
+// ownersFrom reads the annotation of an object. Anybody who may edit the object may write it, so a word on an
 // address that is no peer of the object must count for nothing; the caller sees to that.
 func ownersFrom(np *networkingv1.NetworkPolicy) addressOwners {
 	owners, ok := parseAnnotation(np.Annotations[AnnotationAddresses])
@@ -28,7 +28,7 @@ func ownersFrom(np *networkingv1.NetworkPolicy) addressOwners {
 	return owners
 }
 
-// parseAnnotation reads what annotation writes. One line that it cannot read makes the whole text unreadable: with an
+// parseAnnotation reads a text of annotationOf. One line that it cannot read makes the whole text unreadable: with an
 // owner missed, an address would be taken away with its other owner.
 func parseAnnotation(text string) (owners addressOwners, ok bool) {
 	if text == "" || len(text) > maxAnnotation {

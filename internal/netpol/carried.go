@@ -13,15 +13,16 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// Carried is what a policy's NetworkPolicies carried when this process saw them first (invariant 4 in docs/concepts.md), or when
-// others began to be asked for the policy's names. The zero value carries nothing. Nobody changes it once it is made.
+// Carried has the addresses that a policy's NetworkPolicies allowed when this process saw them first (invariant 4 in
+// docs/concepts.md), or when others began to be asked for the policy's names. The zero value carries nothing. Nobody
+// changes it once it is made.
 type Carried struct {
 	// Since is when they were seen.
 	Since time.Time
 	Rules map[RuleKey]CarriedRule
 }
 
-// CarriedRule is what one rule carried. All lists are sorted and distinct.
+// CarriedRule has the addresses that one rule carried. All lists are sorted and distinct.
 type CarriedRule struct {
 	// Of has the addresses of each pattern, as the annotation says. An address of two patterns stands in both lists.
 	Of map[fqdn.Pattern][]netip.Addr
@@ -39,21 +40,22 @@ func (r CarriedRule) len() int {
 	return n
 }
 
-// CarriedFrom reads what each rule of the policy's live objects carries: only /32 and /128 blocks, and never the DNS rule's.
-// Of live it reads the objects that have a name that we generate and are Ours or Adoptable. dns is what is known of the
-// cluster DNS now (see dnsLeads).
+// CarriedFrom reads the addresses that each rule of the policy's live objects carries: only /32 and /128 blocks, and never
+// those of the DNS rule. Of live it reads the objects that have a name that we generate and are Ours or Adoptable. dns has
+// the facts of the cluster DNS of now (see dnsLeads).
 //
-// The peers say what is carried; the annotation and the status only say for whom. What they say of an address that is no
-// peer counts for nothing, and so does an address that only the spec listed. Where there is no annotation, single addresses
-// that the spec lists as ipBlocks are among Unknown; Compile does not count these while the spec lists them in the same rule.
+// The peers alone decide which addresses are carried; the annotation and the status only say for whom. An address that they
+// name and that is no peer counts for nothing, and so does an address that only the spec listed. Where there is no
+// annotation, single addresses that the spec lists as ipBlocks are among Unknown; Compile does not count these while the
+// spec lists them in the same rule.
 //
-// reported has what the status says (StatusAddresses). It adds to the annotation, which is not written when a name gets an
-// address that the rule has already.
+// reported has the addresses of the status (StatusAddresses). It adds to the annotation, which is not written when a name
+// gets an address that the rule has already.
 func CarriedFrom(
 	policy Policy, reported map[fqdn.Pattern][]netip.Addr, live []networkingv1.NetworkPolicy, dns DNS, now time.Time,
 ) Carried {
 	c := Carried{Since: now, Rules: map[RuleKey]CarriedRule{}}
-	today, owned := dns.rules(), ownersIn(policy, reported)
+	today, owned := dns.grants(), ownersIn(policy, reported)
 	for i := range live {
 		index, ok := policy.indexOf(live[i].Name)
 		if !ok || OwnershipOf(&live[i], policy.Identity) == Foreign {
@@ -140,8 +142,8 @@ func (c Carried) Has(p fqdn.Pattern) bool {
 	return false
 }
 
-// still returns what was carried for rules and patterns that the spec has and is not over. What is due but lingers is not
-// over as long as nothing is written.
+// still returns the part of c that is of use: addresses of rules and patterns that the spec has, and whose time is not over.
+// An address that is due but lingers is not over as long as nothing is written.
 func (c Carried) still(rules []RuleGrants, in *Input, now time.Time, nothingWritten bool) Carried {
 	all := Carried{Since: c.Since, Rules: map[RuleKey]CarriedRule{}}
 	isOver := func(until time.Time) bool {
@@ -175,8 +177,8 @@ func (c Carried) still(rules []RuleGrants, in *Input, now time.Time, nothingWrit
 	return all
 }
 
-// untilFor returns when what was carried for p is due to go: once p had a good answer in each family and its retention has
-// passed since (and since it was seen), at most maxStale after it was seen.
+// untilFor returns when the addresses that were carried for p are due to go: once p had a good answer in each family and
+// its retention has passed since (and since it was seen), at most maxStale after it was seen.
 //
 // A wildcard has nothing to wait for but the observation of names: retention runs from Since; where no retention is known,
 // the safe side is maxStale.
@@ -197,7 +199,7 @@ func (c Carried) untilFor(p fqdn.Pattern, names map[fqdn.Pattern]Name, maxStale 
 
 // until returns when the addresses of a rule are due to go of which nothing says for which of its patterns they were carried:
 // once that of each is over, for they may be anyone's. A rule without a pattern carries nothing (ok is false): no answer can
-// have brought its addresses, so they are what is left of names that were taken out (invariant 9).
+// have brought its addresses, so they belonged to names that were taken out (invariant 9).
 func (c Carried) until(patterns []fqdn.Pattern, names map[fqdn.Pattern]Name, maxStale time.Duration) (until time.Time, ok bool) {
 	for _, p := range patterns {
 		if end := c.untilFor(p, names, maxStale); end.After(until) {

@@ -3,7 +3,10 @@
 
 package netpol
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Compile decides what to write. In mode Audit it deletes what is ours, and still says what would be allowed.
 //
@@ -18,11 +21,11 @@ import "time"
 //	[.1]           .1, in mode Audit        delete
 //	a foreign one  .1                       none: Conflicts
 //
-// What one update of one object does is atomic; what takes several objects is not. A change of the pod selector of a
+// One update of one object is atomic; a plan for several objects is not. A change of the pod selector of a
 // policy with several objects therefore leaves, between its steps, pods that only some of them select.
 func Compile(in Input, now time.Time) Plan {
 	in = in.withDefaults()
-	dns := in.DNS.rules()
+	dns := in.DNS.grants()
 	live := readLive(&in, dns)
 	grants := grantsOf(&in, dns, now)
 	if !in.Policy.Audit {
@@ -31,23 +34,22 @@ func Compile(in Input, now time.Time) Plan {
 		if !w.lingers || len(plan.Steps) == 0 && plan.LeftOut == 0 {
 			return plan
 		}
-		// Something is written anyway, or the room is needed: what lingers goes along.
+		// Something is written anyway, or the room is needed: the lingering addresses go along.
 	}
-	w := wantedNow(grants, now, nothingLingers)
+	w := wantedNow(grants, now, func(RuleKey, netip.Addr) bool { return false })
 	return planFor(&in, &w, &live, now)
 }
 
-// planFor carries w through: which object has what, what the objects should be, and the writes that make them so.
+// planFor decides which object has which grant, how the objects should be, and on the writes that make them so.
 func planFor(in *Input, w *wanted, l *live, now time.Time) Plan {
 	placed := place(w.Rules, l, roomsOf(in, w, l))
 	plan := report(w, placed, l)
-	if in.Policy.Audit {
-		plan.Steps = steps(&in.Policy, nil, l)
-	} else {
-		objects := render(w, placed)
-		plan.Steps = steps(&in.Policy, objects, l)
-		plan.Objects, plan.Conflicts = objectNames(&in.Policy, objects, l, placed.leftOut > 0)
+	var objects []*object // none in mode Audit
+	if !in.Policy.Audit {
+		objects = render(w, placed)
 	}
+	plan.Objects, plan.Conflicts = objectNames(&in.Policy, objects, l, placed.leftOut > 0)
+	plan.Steps = steps(&in.Policy, objects, l)
 	plan.StillCarried = in.Carried.still(w.Rules, in, now, len(plan.Steps) == 0)
 	return plan
 }

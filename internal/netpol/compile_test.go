@@ -116,11 +116,12 @@ func TestPlaceExamples(t *testing.T) {
 		most    int
 		leftOut int
 	}{
-		{line: "[.1 .2 .3]          .1 .2 .3 .4      [.1 .2 .3] [.4]", live: []string{"[.1 .2 .3]"}, want: ".1 .2 .3 .4", objects: []string{"[.1 .2 .3]", "[.4]"}},
-		{line: "[.1 .2 .3] [.4]     .2 .3 .4 .5      [.2 .3 .5] [.4]", live: []string{"[.1 .2 .3]", "[.4]"}, want: ".2 .3 .4 .5", objects: []string{"[.2 .3 .5]", "[.4]"}},
-		{line: "[.1 .2 .3] [.4]     .1 .3 .4         [.1 .3 .4]", live: []string{"[.1 .2 .3]", "[.4]"}, want: ".1 .3 .4", objects: []string{"[.1 .3 .4]"}},
-		{line: "[.1 .2 .3 .4 .5]    .1 .2 .3 .5 .6   [.1 .2 .3 .5] [.6]", live: []string{"[.1 .2 .3 .4 .5]"}, want: ".1 .2 .3 .5 .6", objects: []string{"[.1 .2 .3 .5]", "[.6]"}},
-		{line: "none, at most one   .1 .2 .3 .4      [.1 .2 .3], .4 is left out", want: ".1 .2 .3 .4", objects: []string{"[.1 .2 .3]"}, most: 1, leftOut: 1},
+		{line: "[.1 .2 .3]           .1 .2 .3 .4      [.1 .2 .3] [.4]", live: []string{"[.1 .2 .3]"}, want: ".1 .2 .3 .4", objects: []string{"[.1 .2 .3]", "[.4]"}},
+		{line: "[.1 .2 .3] [.4]      .2 .3 .4 .5      [.2 .3 .5] [.4]", live: []string{"[.1 .2 .3]", "[.4]"}, want: ".2 .3 .4 .5", objects: []string{"[.2 .3 .5]", "[.4]"}},
+		{line: "[.1 .2] [.4 .5 .6]   .1 .2 .5 .6 .7   [.1 .2] [.5 .6 .7]", live: []string{"[.1 .2]", "[.4 .5 .6]"}, want: ".1 .2 .5 .6 .7", objects: []string{"[.1 .2]", "[.5 .6 .7]"}},
+		{line: "[.1 .2 .3] [.4]      .1 .3 .4         [.1 .3 .4]", live: []string{"[.1 .2 .3]", "[.4]"}, want: ".1 .3 .4", objects: []string{"[.1 .3 .4]"}},
+		{line: "[.1 .2 .3 .4 .5]     .1 .2 .3 .5 .6   [.1 .2 .3 .5] [.6]", live: []string{"[.1 .2 .3 .4 .5]"}, want: ".1 .2 .3 .5 .6", objects: []string{"[.1 .2 .3 .5]", "[.6]"}},
+		{line: "none, at most one    .1 .2 .3 .4      [.1 .2 .3], .4 is left out", want: ".1 .2 .3 .4", objects: []string{"[.1 .2 .3]"}, most: 1, leftOut: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -47,7 +46,7 @@ func differingMetadata(sent, got *networkingv1.NetworkPolicy) string {
 	}
 	ours := metav1.GetControllerOfNoCopy(sent)
 	switch theirs := metav1.GetControllerOfNoCopy(got); {
-	case equality.Semantic.DeepEqual(ours, theirs):
+	case ours == nil || theirs != nil && equalReferences(*ours, *theirs):
 		return ""
 	case theirs == nil:
 		return "the controller owner reference is missing"

@@ -104,3 +104,24 @@ func TestDiffersIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestSpellingIsNoDifference: an address that somebody spells otherwise is neither told nor written again.
+func TestSpellingIsNoDifference(t *testing.T) {
+	r := on(to("a.example.com"), tcp(443))
+	r.To = append(r.To, block("2001:DB8::7/128"))
+	in := input(policy(r), namesOf(t, map[string]Name{"a.example.com": answered("2001:db8::1", "2001:db8::7")}))
+	objects := cluster{}
+	sent := objects.run(t, in, start()).Steps[0].Object
+	for _, spelled := range []string{"2001:DB8:0::1/128", "2001:0db8::1/128"} {
+		np := objects["web-fqdn"]
+		np.Spec.Egress[1].To[1].IPBlock.CIDR = spelled
+		objects["web-fqdn"] = np
+		in.Live = objects.list()
+		if steps := Compile(in, start()).Steps; len(steps) > 0 {
+			t.Errorf("%s: %v", spelled, stepNames(steps))
+		}
+		if words := Differs(sent, &np); words != "" {
+			t.Errorf("%s: Differs = %q", spelled, words)
+		}
+	}
+}

@@ -7,15 +7,17 @@
 // Compile is the table of contents. Values pass from stage to stage, and each stage stands in a file of its own:
 //
 //	policy.go     the policy, of whatever kind (policyof.go makes one of the API's)
-//	rules.go      its rules, one for each set of ports (rulekey.go)
-//	grants.go     what it allows: Grants. Which addresses are believed (guard.go), what was carried (carried.go)
-//	live.go       what the live objects have, and whose they are (ownership.go, names.go, dnsrule.go)
+//	rules.go      its rules, one for each set of ports (form.go); dnsrule.go, the rule for the cluster DNS, stands apart
+//	grants.go     Grants: the peers and ports that it allows, and for which names. Which addresses are believed (guard.go,
+//	              screen.go, embedded.go); addresses from before a restart (carried.go)
+//	live.go       the live objects: whose they are (identity.go), and the addresses that they have
 //	wanted.go     which grants count now; lingering, the next instant
 //	place.go      which object has which address
-//	object.go     the objects as they should be, and whether the live ones are (annotation.go, equal.go)
-//	steps.go      the writes in an order that breaks nothing (overlap.go)
-//	report.go     what is written for what: the Plan
+//	object.go     the objects as they should be
+//	steps.go      the changes to the live objects, in an order that breaks nothing (order.go); write.go writes them, with
+//	              the annotation (annotation.go)
+//	report.go     the Plan: the addresses that are written for each name
 //
-// Beside that stand liveness.go, which reads what came of a Plan, and differs.go, which compares what an API server answered
-// with what was sent.
+// Beside that stand liveness.go, which reads the live objects after a Plan, and differs.go, which compares the answer of an
+// API server with the object that was sent.
 package netpol

@@ -13,15 +13,15 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// Grants is what a policy allows at an instant, before it is written into objects of whatever kind. Nobody changes one that
-// is made: the stages share its slices.
+// Grants are all that a policy allows at an instant, before it is written into objects of whatever kind. Nobody changes one
+// that is made: the stages share its slices.
 type Grants struct {
 	// DNS has the grants that lead to the cluster's DNS: at most two sets of ports. They stand apart from Rules, also where
 	// the ports are the same.
 	DNS []RuleGrants
 	// Rules has one RuleGrants for each set of ports of the spec, in its order. One may be empty.
 	Rules []RuleGrants
-	// Refused is what the guard kept out, for each pattern, sorted by address and distinct.
+	// Refused has the addresses that the guard kept out, for each pattern, sorted by address and distinct.
 	Refused map[fqdn.Pattern][]Refusal
 }
 
@@ -58,8 +58,8 @@ type Claim struct {
 	Carried bool
 	// Current: the last good answer of some source holds it.
 	Current bool
-	// Until is when the claim is due to go; zero: it stays. It is kept for Linger beyond that, for whoever writes may keep
-	// what is live already in the hope of a write that happens anyway (see wantedNow).
+	// Until is when the claim is due to go; zero: it stays. It is kept for Linger beyond that: a renderer may leave
+	// a live address in its rule that long, in the hope of a write that happens anyway (see wantedNow).
 	Until time.Time
 
 	addr netip.Addr
@@ -67,7 +67,7 @@ type Claim struct {
 
 func (c *Claim) isUnknown() bool { return c.Pattern == fqdn.Pattern{} }
 
-// GrantsOf collects what the policy allows at now. It looks at all of in but Live, MaxPeers and MaxObjects.
+// GrantsOf collects the grants of a policy at now. It looks at all of in but Live, MaxPeers and MaxObjects.
 //
 //	rule of the spec       known of the names                 grants at the ports of the rule
 //	a, *.b, 10.1.0.0/16    a: .1, .2 (due 5 s ago); *.b: .1   10.1.0.0/16; .1 for a and *.b; .2 for a, due
@@ -77,16 +77,16 @@ func (c *Claim) isUnknown() bool { return c.Pattern == fqdn.Pattern{} }
 //	a, .1/32               a: .1                              .1/32; .1 for a, listed
 func GrantsOf(in Input, now time.Time) Grants {
 	in = in.withDefaults()
-	return grantsOf(&in, in.DNS.rules(), now)
+	return grantsOf(&in, in.DNS.grants(), now)
 }
 
 // grantsOf is GrantsOf with the DNS rules as they should be.
-func grantsOf(in *Input, dns []networkingv1.NetworkPolicyEgressRule, now time.Time) Grants {
+func grantsOf(in *Input, dns []RuleGrants, now time.Time) Grants {
 	rules := mergeRules(in.Policy.Rules)
 	answers := admitted(in.Guard, rules, in.Names)
 	g := Grants{Rules: make([]RuleGrants, len(rules)), Refused: map[fqdn.Pattern][]Refusal{}}
 	if in.Policy.ClusterDNS {
-		g.DNS = dnsGrants(dns)
+		g.DNS = dns
 	}
 	for i := range rules {
 		r, to := &rules[i], &g.Rules[i]
@@ -104,70 +104,17 @@ func grantsOf(in *Input, dns []networkingv1.NetworkPolicyEgressRule, now time.Ti
 	return g
 }
 
-// answer is what the guard made of the addresses of a pattern.
-type answer struct {
-	addresses []Address // as they are written
-	refused   []Refusal // sorted, distinct
-}
-
-// admitted shows the addresses of all patterns to the guard, each once.
-func admitted(g Guard, rules []rule, names map[fqdn.Pattern]Name) map[fqdn.Pattern]answer {
-	answers := make(map[fqdn.Pattern]answer, len(names))
-	for i := range rules {
-		for _, p := range rules[i].patterns {
-			if _, done := answers[p]; !done {
-				answers[p] = admit(g, names[p].Addresses)
-			}
-		}
-	}
-	return answers
-}
-
-// admit shares the memory of addresses if the guard takes all of them as they are, which is the usual case.
-func admit(g Guard, addresses []Address) answer {
-	a := answer{addresses: addresses}
-	shared := true
-	for i := range addresses {
-		peer, refused := g.Admit(addresses[i].Addr)
-		if shared && (refused != "" || peer != addresses[i].Addr) {
-			a.addresses, shared = append(make([]Address, 0, len(addresses)), addresses[:i]...), false
-		}
-		switch {
-		case refused != "":
-			a.refused = append(a.refused, Refusal{Addr: addresses[i].Addr, Reason: refused})
-		case !shared:
-			written := addresses[i]
-			written.Addr = peer
-			a.addresses = append(a.addresses, written)
-		}
-	}
-	slices.SortFunc(a.refused, func(a, b Refusal) int { return a.Addr.Compare(b.Addr) })
-	a.refused = slices.Compact(a.refused)
-	return a
-}
-
-func dnsGrants(rules []networkingv1.NetworkPolicyEgressRule) []RuleGrants {
-	grants := make([]RuleGrants, len(rules))
-	for i := range rules {
-		grants[i].Ports = portsFrom(rules[i].Ports)
-		grants[i].Spec = specGrants(&grants[i].Ports, rules[i].To)
-	}
-	return grants
-}
-
 func specGrants(ports *Ports, peers []networkingv1.NetworkPolicyPeer) []Grant {
 	grants := make([]Grant, len(peers))
 	for i := range peers {
-		grants[i] = grantOf(ports, &peers[i])
+		grants[i].Ports = ports
+		if a, ok := singleAddress(&peers[i]); ok {
+			grants[i].Addr = a
+		} else {
+			grants[i].Peer = &peers[i]
+		}
 	}
 	return grants
-}
-
-func grantOf(ports *Ports, p *networkingv1.NetworkPolicyPeer) Grant {
-	if a, ok := singleAddress(p); ok {
-		return Grant{Ports: ports, Addr: a}
-	}
-	return Grant{Ports: ports, Peer: p}
 }
 
 func answerClaims(r *rule, answers map[fqdn.Pattern]answer, now time.Time) []Claim {
@@ -189,8 +136,9 @@ func answerClaims(r *rule, answers map[fqdn.Pattern]answer, now time.Time) []Cla
 // counts tells whether a claim is not over yet: it is not due, or was due less than Linger ago.
 func counts(until, now time.Time) bool { return until.IsZero() || until.Add(Linger).After(now) }
 
-// carriedClaims lists what a rule has because it was carried. Where nothing says for which pattern, an ipBlock of the spec
-// may be all that the address was there for. In mode Audit nothing is carried: no answer has said it, so it is not reported.
+// carriedClaims lists the claims of a rule to the addresses that it carried. Where nothing says for which pattern an
+// address was there, an ipBlock of the spec may be the whole reason for it. In mode Audit nothing is carried: no answer has
+// said it, so it is not reported.
 func carriedClaims(r *rule, in *Input, now time.Time) []Claim {
 	carried, ok := in.Carried.Rules[r.ports.Key]
 	if !ok || in.Policy.Audit {
@@ -221,10 +169,14 @@ func carriedClaims(r *rule, in *Input, now time.Time) []Claim {
 
 // compareClaims sorts by address; a claim without a pattern comes after those with one.
 func compareClaims(a, b Claim) int {
-	if c := a.addr.Compare(b.addr); c != 0 {
+	c := a.addr.Compare(b.addr)
+	if c != 0 || a.isUnknown() == b.isUnknown() {
 		return c
 	}
-	return compareBool(a.isUnknown(), b.isUnknown())
+	if a.isUnknown() {
+		return 1
+	}
+	return -1
 }
 
 // mergeClaims makes one grant of the claims to one address.

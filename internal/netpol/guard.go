@@ -6,6 +6,9 @@ package netpol
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // Guard says which addresses of answers may become peers. Whoever runs the zone of a listed name chooses its answers;
@@ -16,17 +19,17 @@ type Guard struct {
 	// AllowedPrivate has the policy's allowedPrivateCIDRs. It opens private space (RFC 1918, RFC 6598, RFC 4193) and nothing
 	// else.
 	AllowedPrivate []netip.Prefix
-	// NAT64 has the prefixes by which the network's own gateways translate to IPv4, for which CheckNAT64 has no error. What is
-	// inside counts: the prefix itself may be private space. Others are passed over.
+	// NAT64 has the prefixes by which the network's own gateways translate to IPv4, for which CheckNAT64 has no error. The
+	// IPv4 address inside counts: the prefix itself may be private space. Others are passed over.
 	NAT64 []netip.Prefix
 }
 
 // Admit returns the address to write for an address of an answer, or why it is refused and what to write instead, in words for
 // a person, at most 256 bytes.
 //
-// An IPv4-mapped address is what it wraps: sockets send IPv4 packets to it, and it is written so. One that a gateway
-// translates to IPv4 (NAT64, 6to4, Teredo, SIIT) must pass in both forms and is written as it is, for so the pod's packets
-// carry it. Documentation and benchmarking ranges are ordinary.
+// An IPv4-mapped address is the address that it wraps: sockets send IPv4 packets to it, and it is written so. One that a
+// gateway translates to IPv4 (NAT64, 6to4, Teredo, SIIT) must pass in both forms and is written as it is, for so the pod's
+// packets carry it. Documentation and benchmarking ranges are ordinary.
 func (g Guard) Admit(a netip.Addr) (peer netip.Addr, refused string) {
 	if !a.IsValid() {
 		return netip.Addr{}, "not an address"
@@ -47,51 +50,44 @@ func (g Guard) Admit(a netip.Addr) (peer netip.Addr, refused string) {
 	return peer, ""
 }
 
-// screen looks at one form of an address; written is the form that a peer has. The prefix of an own NAT64 gateway is not
-// looked at for being private.
-func (g Guard) screen(a, written netip.Addr, ownNAT64 bool) (refused string) {
-	if refused = unusable(a); refused != "" {
-		return refused + ": correct the DNS record"
-	}
-	if refused = local(a); refused != "" {
-		return fmt.Sprintf("%s: write ipBlock {cidr: %s} if it is meant", refused, netip.PrefixFrom(written, written.BitLen()))
-	}
-	for _, p := range g.Cluster {
-		if contains(p, a) {
-			return fmt.Sprintf("inside the cluster's own range %s: use podSelector or namespaceSelector", p)
+// answer has the addresses of a pattern as the guard left them.
+type answer struct {
+	addresses []Address // as they are written
+	refused   []Refusal // sorted, distinct
+}
+
+// admitted shows the addresses of all patterns to the guard, each once.
+func admitted(g Guard, rules []rule, names map[fqdn.Pattern]Name) map[fqdn.Pattern]answer {
+	answers := make(map[fqdn.Pattern]answer, len(names))
+	for i := range rules {
+		for _, p := range rules[i].patterns {
+			if _, done := answers[p]; !done {
+				answers[p] = admit(g, names[p].Addresses)
+			}
 		}
 	}
-	if isPrivate(a) && !ownNAT64 && !anyContains(g.AllowedPrivate, a) {
-		return fmt.Sprintf("private address: list %s, or its network, in allowedPrivateCIDRs", netip.PrefixFrom(a, a.BitLen()))
-	}
-	return ""
+	return answers
 }
 
-// isPrivate tells whether a is of RFC 1918, RFC 4193 (netip knows both) or RFC 6598 (100.64.0.0/10).
-func isPrivate(a netip.Addr) bool {
-	if a.IsPrivate() {
-		return true
-	}
-	if !a.Is4() {
-		return false
-	}
-	b := a.As4()
-	return b[0] == 100 && b[1]&0xc0 == 64
-}
-
-// contains reads a block of IPv4-mapped addresses as the IPv4 block that it is.
-func contains(p netip.Prefix, a netip.Addr) bool {
-	if p.Addr().Is4In6() && p.Bits() >= 96 {
-		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-	}
-	return p.Contains(a)
-}
-
-func anyContains(prefixes []netip.Prefix, a netip.Addr) bool {
-	for _, p := range prefixes {
-		if contains(p, a) {
-			return true
+// admit shares the memory of addresses if the guard takes all of them as they are, which is the usual case.
+func admit(g Guard, addresses []Address) answer {
+	a := answer{addresses: addresses}
+	shared := true
+	for i := range addresses {
+		peer, refused := g.Admit(addresses[i].Addr)
+		if shared && (refused != "" || peer != addresses[i].Addr) {
+			a.addresses, shared = append(make([]Address, 0, len(addresses)), addresses[:i]...), false
+		}
+		switch {
+		case refused != "":
+			a.refused = append(a.refused, Refusal{Addr: addresses[i].Addr, Reason: refused})
+		case !shared:
+			written := addresses[i]
+			written.Addr = peer
+			a.addresses = append(a.addresses, written)
 		}
 	}
-	return false
+	slices.SortFunc(a.refused, func(a, b Refusal) int { return a.Addr.Compare(b.Addr) })
+	a.refused = slices.Compact(a.refused)
+	return a
 }

@@ -207,7 +207,7 @@ func (c cluster) peersOf(key RuleKey, dns DNS) []string {
 	var out []string
 	for _, np := range c.list() {
 		_, i, _ := NamespacedKind().parse(np.Name)
-		object := readObject(&np, i, dns.rules())
+		object := readObject(&np, i, dns.grants())
 		for _, r := range object.specRules() {
 			if r.ports.Key != key {
 				continue
@@ -234,6 +234,11 @@ func owned(name string) *networkingv1.NetworkPolicy {
 		},
 		Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}},
 	}
+}
+
+// addressPeer is the inverse of singleAddress.
+func addressPeer(a netip.Addr) networkingv1.NetworkPolicyPeer {
+	return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidrOf(a)}}
 }
 
 func addrComparer() cmp.Option {

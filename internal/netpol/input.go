@@ -14,7 +14,7 @@ import (
 
 // Defaults of Input. A new address rewrites the object that gets it: 38 to 89 kB with 1,000 peers and the annotation. The
 // objects of a policy hold 100,000 addresses together, as they did when there were 20 of 5,000, so that no policy has to
-// leave out what it had.
+// leave out an address that it had.
 const (
 	DefaultMaxPeers   = 1000
 	DefaultMaxObjects = 100
@@ -26,7 +26,7 @@ const Linger = 30 * time.Second
 // Input is all that Compile looks at. Compile changes none of it and keeps none of it.
 type Input struct {
 	Policy Policy
-	// Names has what is known of the names and patterns of the policy, keyed by fqdn.ParsePattern of what the spec says.
+	// Names has the known addresses of the names and patterns of the policy, keyed by fqdn.ParsePattern of the spec's text.
 	// A pattern without an entry has no addresses and was not answered.
 	Names   map[fqdn.Pattern]Name
 	Carried Carried
@@ -38,9 +38,9 @@ type Input struct {
 	DNS  DNS
 	// Guard admits the addresses of answers and Carried. Its AllowedPrivate is taken from the policy.
 	Guard Guard
-	// MaxPeers is how many peers an object is filled up to; 0: DefaultMaxPeers. An object may have more of what does not
-	// move: the peers of the DNS rule and the ordinary peers of the spec, which all stand in the first object, and what it
-	// had when MaxPeers was larger.
+	// MaxPeers is how many peers an object is filled up to; 0: DefaultMaxPeers. An object may have more of those that do not
+	// move: the peers of the DNS rule and the ordinary peers of the spec, which all stand in the first object, and those that
+	// it got when MaxPeers was larger.
 	MaxPeers int
 	// MaxObjects is how many objects a policy has at most; 0: DefaultMaxObjects.
 	MaxObjects int
@@ -58,7 +58,7 @@ func (in Input) withDefaults() Input {
 	return in
 }
 
-// Name is what is known of one name or pattern of the policy.
+// Name has the known addresses of one name or pattern of the policy.
 type Name struct {
 	Addresses []Address
 	// Answered is when it had its first good answer in each family; zero: not yet.

@@ -8,10 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// live is what the API has of a policy.
+// live has the objects of a policy that are in the API.
 type live struct {
 	objects []liveObject                  // by number: Ours or Adoptable
 	foreign map[int]bool                  // by number: somebody else has the name
@@ -39,9 +40,9 @@ type standing struct {
 	object int
 }
 
-// readLive sorts what is live by whose it is and reads what is ours. today are the DNS rules as they should be. In mode Audit
-// no name is needed, so none is foreign.
-func readLive(in *Input, today []networkingv1.NetworkPolicyEgressRule) live {
+// readLive sorts the live objects by whose they are and reads those that are ours. today are the DNS rules as they should
+// be. In mode Audit no name is needed, so none is foreign.
+func readLive(in *Input, today []RuleGrants) live {
 	l := live{foreign: map[int]bool{}}
 	for i := range in.Live {
 		np := &in.Live[i]
@@ -66,7 +67,7 @@ func readLive(in *Input, today []networkingv1.NetworkPolicyEgressRule) live {
 }
 
 // readObject reads the index-th object.
-func readObject(np *networkingv1.NetworkPolicy, index int, today []networkingv1.NetworkPolicyEgressRule) liveObject {
+func readObject(np *networkingv1.NetworkPolicy, index int, today []RuleGrants) liveObject {
 	o := liveObject{np: np, rules: readRules(np.Spec.Egress)}
 	if index == 0 { // the DNS rules stand in the first object only
 		o.leads = dnsLeads(o.rules, today)
@@ -85,6 +86,82 @@ func readRules(egress []networkingv1.NetworkPolicyEgressRule) []liveRule {
 		}
 	}
 	return rules
+}
+
+// singleAddress returns the address of a peer that is one address: a /32 or /128 block and nothing else.
+func singleAddress(p *networkingv1.NetworkPolicyPeer) (netip.Addr, bool) {
+	if p.IPBlock == nil || len(p.IPBlock.Except) > 0 || p.PodSelector != nil || p.NamespaceSelector != nil {
+		return netip.Addr{}, false
+	}
+	text, bits, found := strings.Cut(p.IPBlock.CIDR, "/")
+	if !found || bits != "32" && bits != "128" {
+		return netip.Addr{}, false
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" || (bits == "32") != a.Is4() {
+		return netip.Addr{}, false
+	}
+	return a, true
+}
+
+// dnsLeads returns how many of the rules of a live first object are the DNS rules, which lead it. The facts of the DNS may
+// have changed since they were written, so it looks at the form: a leading rule is the DNS rule when
+//
+//   - it is one of today's; or
+//   - a later rule has the same ports, for rules of the spec with equal ports are one; or
+//   - it ends with a peer of the form that only the DNS rule ends with: in a rule of the spec the addresses come last.
+//
+// The three miss a rule of addresses only, to an old Service of which no pod was named at the same ports. Taking that
+// for a rule of the spec opens nothing: the spec must have a rule for those very ports, the addresses must pass the guard
+// (which refuses the Service range and link-local), and the pods could reach them a moment ago. Taking a rule of the spec
+// for the DNS rule would shrink the policy.
+func dnsLeads(rules []liveRule, today []RuleGrants) int {
+	n := 0
+	for n < 2 && n < len(rules) {
+		if r := &rules[n]; !slices.ContainsFunc(today, r.is) && !isRepeated(rules[n:]) && !endsWithDNSPods(r) {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// isRepeated tells whether a later rule has the ports of the first.
+func isRepeated(rules []liveRule) bool {
+	return slices.ContainsFunc(rules[1:], func(r liveRule) bool { return r.ports.Key == rules[0].ports.Key })
+}
+
+// endsWithDNSPods tells whether the last peer is some pods of one namespace by name, and only addresses precede it.
+func endsWithDNSPods(r *liveRule) bool {
+	last := len(r.rule.To) - 1
+	if last < 0 || slices.ContainsFunc(r.addrs[:last], func(a netip.Addr) bool { return !a.IsValid() }) {
+		return false
+	}
+	p := &r.rule.To[last]
+	return p.NamespaceSelector != nil && p.NamespaceSelector.MatchLabels[corev1.LabelMetadataName] != "" &&
+		p.PodSelector != nil && len(p.PodSelector.MatchLabels) > 0
+}
+
+// is tells whether a live rule is as egressOf would write it, by meaning: how an address is spelled is no difference, nor
+// is an endPort that repeats the port.
+func (l *liveRule) is(want RuleGrants) bool {
+	if !slices.EqualFunc(l.rule.Ports, want.Ports.List, equalPorts) {
+		return false
+	}
+	n := 0
+	for _, grants := range [][]Grant{want.Spec, want.Names} {
+		for i := range grants {
+			g := &grants[i]
+			if g.Listed {
+				continue
+			}
+			if n == len(l.addrs) || l.addrs[n] != g.Addr || g.Peer != nil && !equalPeers(&l.rule.To[n], g.Peer) {
+				return false
+			}
+			n++
+		}
+	}
+	return n == len(l.addrs)
 }
 
 // specRules are those that are not the DNS rules.
@@ -113,33 +190,10 @@ func standingsOf(objects []liveObject) map[RuleKey][]standing {
 	return all
 }
 
-// at returns the index-th object, zero if there is none.
-func (l *live) at(index int) liveObject {
-	if index < len(l.objects) {
-		return l.objects[index]
-	}
-	return liveObject{}
-}
-
-// objectOf returns the object that has a at those ports.
-func (l *live) objectOf(ports RuleKey, a netip.Addr) (object int, ok bool) {
-	return objectIn(l.stands[ports], a)
-}
-
 // has tells whether some object has a at those ports.
 func (l *live) has(ports RuleKey, a netip.Addr) bool {
-	_, ok := l.objectOf(ports, a)
+	_, ok := objectIn(l.stands[ports], a)
 	return ok
-}
-
-// anyObjectWith returns the first object that has a at whatever ports.
-func (l *live) anyObjectWith(a netip.Addr) (object int, ok bool) {
-	for _, list := range l.stands {
-		if i, found := objectIn(list, a); found && (!ok || i < object) {
-			object, ok = i, true
-		}
-	}
-	return object, ok
 }
 
 func objectIn(list []standing, a netip.Addr) (object int, ok bool) {

@@ -13,7 +13,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// Liveness is what the API has of a policy, whatever was planned.
+// Liveness says what the objects in the API allow a policy's pods, whatever was planned.
 type Liveness struct {
 	// Objects are the names of the NetworkPolicies that are Ours or Adoptable: by number, then those of other names.
 	Objects []string
@@ -26,11 +26,11 @@ type Liveness struct {
 	For map[fqdn.Pattern][]netip.Addr
 }
 
-// Live says what is live after the steps of plan were carried out, or some of them: objects are the policy's NetworkPolicies
+// Live reads what is live after the steps of plan were carried out, or some of them: objects are the policy's NetworkPolicies
 // as they are in the API now. in and plan are those of the Compile that decided on the steps.
 func Live(in Input, plan Plan, objects []networkingv1.NetworkPolicy) Liveness {
 	in = in.withDefaults()
-	l := liveness{plan: plan, id: in.Policy.Identity, today: in.DNS.rules(), rules: map[RuleKey]*rule{}}
+	l := liveness{plan: plan, id: in.Policy.Identity, today: in.DNS.grants(), rules: map[RuleKey]*rule{}}
 	l.For = map[fqdn.Pattern][]netip.Addr{}
 	rules := mergeRules(in.Policy.Rules)
 	for i := range rules {
@@ -56,7 +56,7 @@ type liveness struct {
 	Liveness
 	plan  Plan
 	id    Identity
-	today []networkingv1.NetworkPolicyEgressRule
+	today []RuleGrants
 	rules map[RuleKey]*rule // of the spec
 }
 

@@ -5,6 +5,7 @@ package netpol
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 )
 
@@ -17,17 +18,19 @@ type placement struct {
 	leftOut int   // how many have no place
 }
 
-// place gives each grant for a name an object, or leaves it out. Whatever stands in an object stays there, also where the
-// object has more peers than it may: an older version wrote up to 5,000, and to move them would rewrite all at once. What is
-// new goes to an object that has the address at other ports (so that an edit of ports moves nothing), else to the first with
-// room. In the end the last object is emptied if the others can take its peers.
+// place gives each grant for a name an object, or leaves it out. A grant that stands in an object stays there, also where
+// the object has more peers than it may: an older version wrote up to 5,000, and to move them would rewrite all at once. A new
+// address goes to an object that has it at other ports (so that an edit of ports moves nothing), else to one that is written
+// anyway because something leaves it, else to the first with room. In the end the last object is emptied if the others can
+// take its peers.
 //
-//	objects hold 3      wanted           placed
-//	[.1 .2 .3]          .1 .2 .3 .4      [.1 .2 .3] [.4]
-//	[.1 .2 .3] [.4]     .2 .3 .4 .5      [.2 .3 .5] [.4]
-//	[.1 .2 .3] [.4]     .1 .3 .4         [.1 .3 .4]
-//	[.1 .2 .3 .4 .5]    .1 .2 .3 .5 .6   [.1 .2 .3 .5] [.6]
-//	none, at most one   .1 .2 .3 .4      [.1 .2 .3], .4 is left out
+//	objects hold 3       wanted           placed
+//	[.1 .2 .3]           .1 .2 .3 .4      [.1 .2 .3] [.4]
+//	[.1 .2 .3] [.4]      .2 .3 .4 .5      [.2 .3 .5] [.4]
+//	[.1 .2] [.4 .5 .6]   .1 .2 .5 .6 .7   [.1 .2] [.5 .6 .7]
+//	[.1 .2 .3] [.4]      .1 .3 .4         [.1 .3 .4]
+//	[.1 .2 .3 .4 .5]     .1 .2 .3 .5 .6   [.1 .2 .3 .5] [.6]
+//	none, at most one    .1 .2 .3 .4      [.1 .2 .3], .4 is left out
 func place(rules []RuleGrants, l *live, room []int) placement {
 	s := seating{standsIn: standsIn(rules, l), room: slices.Clone(room), count: make([]int, len(room))}
 	s.object = make([]int, len(s.standsIn))
@@ -38,14 +41,15 @@ func place(rules []RuleGrants, l *live, room []int) placement {
 	}
 	todo = s.stay(todo)
 	todo = s.joinAddress(todo, rules, l)
-	s.fill(todo)
+	s.fill(todo, l)
 	for s.emptyLast(l) {
 	}
 	return placement{object: s.object, leftOut: len(excess)}
 }
 
-// roomsOf returns how many addresses each object may have. What must stand in the first object counts there. A name after the
-// first that a Foreign object has is passed over; the first name is needed whoever has it, so what belongs there waits for it.
+// roomsOf returns how many addresses each object may have. The peers that must stand in the first object count there. A
+// name after the first that a Foreign object has is passed over; the first name is needed whoever has it, so the addresses
+// that belong there wait for it.
 func roomsOf(in *Input, w *wanted, l *live) []int {
 	room := make([]int, in.MaxObjects)
 	for i := range room {
@@ -101,8 +105,8 @@ func unlisted(rules []RuleGrants) []int {
 	return todo
 }
 
-// leaveOut parts from todo what exceeds the room of all objects: first what is not current, and of that first what is not
-// live, so that the same ones stay out the next time.
+// leaveOut parts from todo the grants that exceed the room of all objects: first those that are not current, and of them first
+// those that are not live, so that the same ones stay out the next time.
 func leaveOut(todo []int, rules []RuleGrants, standsIn, room []int) (excess, rest []int) {
 	n := len(todo)
 	for _, r := range room {
@@ -147,7 +151,7 @@ func (s *seating) put(grant, object int) {
 	s.count[object]++
 }
 
-// stay leaves what stands in an object there, and returns the others.
+// stay leaves grants in the object that has them, and returns the others.
 func (s *seating) stay(todo []int) (rest []int) {
 	for _, i := range todo {
 		if s.standsIn[i] == leftOut {
@@ -181,20 +185,48 @@ func (s *seating) joinAddress(todo []int, rules []RuleGrants, l *live) (rest []i
 	return rest
 }
 
-// fill puts each grant into the first object with room. There is one, for leaveOut took out what exceeds the room of all:
-// what an object has too many does not make the room of the others less.
-func (s *seating) fill(todo []int) {
-	object := 0
-	for _, i := range todo {
-		for s.room[object] <= 0 {
-			object++
+// anyObjectWith returns the first object that has a at whatever ports.
+func (l *live) anyObjectWith(a netip.Addr) (object int, ok bool) {
+	for _, list := range l.stands {
+		if i, found := objectIn(list, a); found && (!ok || i < object) {
+			object, ok = i, true
 		}
-		s.put(i, object)
+	}
+	return object, ok
+}
+
+// fill puts each grant into the first object with room, those that something leaves before the others. There is room, for
+// leaveOut took out the grants that exceed it: those that an object has too many do not make the room of the others less.
+// Where somebody else has the first name, the grants that would stand there wait for it (see roomsOf).
+func (s *seating) fill(todo []int, l *live) {
+	if len(todo) == 0 {
+		return
+	}
+	had := make([]int, len(s.room))
+	for _, list := range l.stands {
+		for _, at := range list {
+			had[at.object]++
+		}
+	}
+	var left, order []int
+	for object, n := range had {
+		if n > s.count[object] && !l.foreign[0] {
+			left = append(left, object)
+		} else {
+			order = append(order, object)
+		}
+	}
+	order = append(left, order...)
+	for _, i := range todo {
+		for s.room[order[0]] <= 0 {
+			order = order[1:]
+		}
+		s.put(i, order[0])
 	}
 }
 
-// emptyLast moves what the last object has into those before it, if they can take all, and tells whether it did. No object
-// is created for a move, and none whose name somebody else has takes part.
+// emptyLast moves the grants of the last object into those before it, if they can take all, and tells whether it did. No
+// object is created for a move, and none whose name somebody else has takes part.
 func (s *seating) emptyLast(l *live) bool {
 	last := len(s.count) - 1
 	for last > 0 && s.count[last] == 0 {

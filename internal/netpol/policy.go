@@ -34,7 +34,7 @@ type Identity struct {
 	UID       types.UID
 }
 
-// Policy is what Compile knows of a policy, of whatever kind. See PolicyOf.
+// Policy is a policy as Compile knows it, of whatever kind. See PolicyOf.
 type Policy struct {
 	Identity
 	// PodSelector selects the pods in Namespace; empty: all of them.
@@ -43,7 +43,7 @@ type Policy struct {
 	Rules []Rule
 	// ClusterDNS tells whether the pods may also reach the cluster's DNS.
 	ClusterDNS bool
-	// Audit: nothing is written, and what there is of ours is deleted.
+	// Audit: nothing is written, and objects of ours are deleted.
 	Audit bool
 	// AllowedPrivate has the blocks of private space in which answers are believed.
 	AllowedPrivate []netip.Prefix

@@ -128,7 +128,7 @@ func stringsOf[S ~string](list []S) []string {
 	return out
 }
 
-// prefixesOf leaves out what is no CIDR: nothing must open because of it.
+// prefixesOf leaves out texts that are no CIDR: nothing must open because of one.
 func prefixesOf(cidrs []v1alpha1.CIDR) []netip.Prefix {
 	prefixes := make([]netip.Prefix, 0, len(cidrs))
 	for _, c := range cidrs {

@@ -10,7 +10,8 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// report says what is written for what. What is placed in an object whose name somebody else has is not written.
+// report lists the addresses that are written for each name. Those that are placed in an object whose name somebody else has
+// are not written.
 func report(w *wanted, placed placement, l *live) Plan {
 	plan := Plan{
 		Allowed: map[fqdn.Pattern][]netip.Addr{}, CarriedFor: map[fqdn.Pattern][]netip.Addr{}, Refused: w.Refused,
@@ -43,7 +44,7 @@ func report(w *wanted, placed placement, l *live) Plan {
 	for p, addrs := range plan.Allowed {
 		plan.Allowed[p] = sortedAddrs(addrs)
 	}
-	for p, addrs := range plan.CarriedFor { // what a name has by an answer counts as allowed alone
+	for p, addrs := range plan.CarriedFor { // an address that an answer brought counts as allowed alone
 		if addrs = lacking(sortedAddrs(addrs), plan.Allowed[p]); len(addrs) > 0 {
 			plan.CarriedFor[p] = addrs
 		} else {
@@ -53,7 +54,7 @@ func report(w *wanted, placed placement, l *live) Plan {
 	return plan
 }
 
-// lacking takes out of addrs, in place, what sorted has.
+// lacking takes the addresses of sorted out of addrs, in place.
 func lacking(addrs, sorted []netip.Addr) []netip.Addr {
 	return slices.DeleteFunc(addrs, func(a netip.Addr) bool {
 		_, found := slices.BinarySearchFunc(sorted, a, netip.Addr.Compare)
@@ -65,20 +66,4 @@ func lacking(addrs, sorted []netip.Addr) []netip.Addr {
 func sortedAddrs(addrs []netip.Addr) []netip.Addr {
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	return slices.Compact(addrs)
-}
-
-// objectNames lists the objects that are there after the steps, and those that we need and somebody else has.
-func objectNames(p *Policy, objects []*object, l *live, isFull bool) (ours, conflicts []string) {
-	for i, o := range objects {
-		if o != nil && !l.foreign[i] {
-			ours = append(ours, p.ObjectName(i))
-		}
-	}
-	for i := range l.foreign {
-		if l.foreign[i] && (i == 0 || isFull) {
-			conflicts = append(conflicts, p.ObjectName(i))
-		}
-	}
-	slices.SortFunc(conflicts, p.compareObjectNames)
-	return ours, conflicts
 }

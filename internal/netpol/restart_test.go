@@ -88,8 +88,8 @@ func TestRestartTellsWhatEachNameHad(t *testing.T) {
 	}
 }
 
-// TestRestartInvariant9_ANameTakenOutLeavesAtOnce: the name that is taken out has an address of its own and one that another name has too, and that
-// other name never answers.
+// TestRestartInvariant9_ANameTakenOutLeavesAtOnce: the name that is taken out has an address of its own and one that
+// another name has too, and that other name never answers.
 func TestRestartInvariant9_ANameTakenOutLeavesAtOnce(t *testing.T) {
 	objects := cluster{}
 	names := namesOf(t, map[string]Name{"bad.example.com": answered("192.0.2.1", "192.0.2.2"), "silent.example.com": answered("192.0.2.2")})
@@ -112,8 +112,9 @@ func TestRestartInvariant9_ANameTakenOutLeavesAtOnce(t *testing.T) {
 	}
 }
 
-// TestRestartInvariant4_ANameThatGotAnAddressWithoutAWrite: another name, or an ipBlock, had the address in the rule already, so
-// nothing was written and the annotation does not know; the status does. That one goes, and this one never answers.
+// TestRestartInvariant4_ANameThatGotAnAddressWithoutAWrite: another name, or an ipBlock, had the address in the rule
+// already, so nothing was written and the annotation does not know; the status does. That one goes, and this one never
+// answers.
 func TestRestartInvariant4_ANameThatGotAnAddressWithoutAWrite(t *testing.T) {
 	late := on(to("late.example.com"), tcp(443))
 	for name, first := range map[string]v1alpha1.EgressPeer{"a name": to("first.example.com").To[0], "an ipBlock": block("192.0.2.1/32")} {
@@ -234,7 +235,7 @@ func peersByRule(objects cluster, in Input) map[ruleAddr]bool {
 	out := map[ruleAddr]bool{}
 	for _, np := range objects {
 		_, i, _ := NamespacedKind().parse(np.Name)
-		object := readObject(&np, i, in.DNS.rules())
+		object := readObject(&np, i, in.DNS.grants())
 		for _, r := range object.specRules() {
 			for _, a := range r.addrs {
 				if a.IsValid() {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"net/netip"
 	"slices"
-	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 
@@ -73,6 +72,9 @@ func distinct[T any, K comparable](list []T, key func(T) K) []T {
 
 // peerID is equal for equal peers and differs for others.
 func peerID(p networkingv1.NetworkPolicyPeer) string {
+	if a, ok := singleAddress(&p); ok {
+		return cidrOf(a) // however it is spelled
+	}
 	if p.IPBlock != nil && len(p.IPBlock.Except) == 0 && p.PodSelector == nil && p.NamespaceSelector == nil {
 		return p.IPBlock.CIDR
 	}
@@ -81,25 +83,4 @@ func peerID(p networkingv1.NetworkPolicyPeer) string {
 		panic("netpol: marshalling a NetworkPolicyPeer: " + err.Error()) // it is made of strings only
 	}
 	return string(id)
-}
-
-// singleAddress returns the address of a peer that is one address: a /32 or /128 block and nothing else.
-func singleAddress(p *networkingv1.NetworkPolicyPeer) (netip.Addr, bool) {
-	if p.IPBlock == nil || len(p.IPBlock.Except) > 0 || p.PodSelector != nil || p.NamespaceSelector != nil {
-		return netip.Addr{}, false
-	}
-	text, bits, found := strings.Cut(p.IPBlock.CIDR, "/")
-	if !found || bits != "32" && bits != "128" {
-		return netip.Addr{}, false
-	}
-	a, err := netip.ParseAddr(text)
-	if err != nil || a.Zone() != "" || (bits == "32") != a.Is4() {
-		return netip.Addr{}, false
-	}
-	return a, true
-}
-
-// addressPeer is the inverse of singleAddress.
-func addressPeer(a netip.Addr) networkingv1.NetworkPolicyPeer {
-	return networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidrOf(a)}}
 }

@@ -27,7 +27,7 @@ func TestChangesThatWaitForEachOtherGoByABridge(t *testing.T) {
 	}
 	p := policy()
 	first, second := owned("web-fqdn"), owned("web-fqdn-1")
-	first.Spec, second.Spec = *specOf(want(&wide, "192.0.2.1"), &p.PodSelector), *specOf(want(&wide, "192.0.2.2"), &p.PodSelector)
+	first.Spec, second.Spec = specOf(want(&wide, "192.0.2.1"), &p.PodSelector), specOf(want(&wide, "192.0.2.2"), &p.PodSelector)
 	have := live{objects: []liveObject{readObject(first, 0, nil), readObject(second, 1, nil)}}
 	steps := steps(&p, []*object{want(&narrow, "192.0.2.2"), want(&narrow, "192.0.2.1")}, &have)
 	if diff := cmp.Diff([]string{"update web-fqdn", "update web-fqdn-1", "update web-fqdn"}, stepNames(steps)); diff != "" {
@@ -141,11 +141,12 @@ func TestStepSize(t *testing.T) {
 	}
 }
 
-func TestWithGrantSparesTheDNSRule(t *testing.T) {
-	egress := input(policy(), nil).DNS.rules()
-	leads, ports := len(egress), portsFrom(egress[0].Ports)
+func TestBridgeSparesTheDNSRule(t *testing.T) {
+	dns := input(policy(), nil).DNS.grants()
+	o, ports := &object{rules: dns, leads: len(dns)}, portsFrom(dns[0].Ports.List)
 	for _, want := range []int{1, 2} {
-		egress = withGrant(egress, leads, &Grant{Ports: &ports, Addr: addrs("8.8.8.8")[0]})
+		o = o.with([]Grant{{Ports: &ports, Addr: addrs("8.8.8.8")[0]}})
+		egress := egressOf(o.rules)
 		if len(egress) != 2 || len(egress[0].To) != 2 || len(egress[1].To) != want {
 			t.Fatalf("rules: %v", egress)
 		}

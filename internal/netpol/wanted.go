@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// wanted is what is to be written of Grants, if anything is.
+// wanted has the Grants that count now.
 type wanted struct {
 	Grants
 	lingers bool      // some claim is due and kept

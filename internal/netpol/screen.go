@@ -3,7 +3,59 @@
 
 package netpol
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+)
+
+// screen looks at one form of an address; written is the form that a peer has. The prefix of an own NAT64 gateway is not
+// looked at for being private.
+func (g Guard) screen(a, written netip.Addr, ownNAT64 bool) (refused string) {
+	if refused = unusable(a); refused != "" {
+		return refused + ": correct the DNS record"
+	}
+	if refused = local(a); refused != "" {
+		return fmt.Sprintf("%s: write ipBlock {cidr: %s} if it is meant", refused, netip.PrefixFrom(written, written.BitLen()))
+	}
+	for _, p := range g.Cluster {
+		if contains(p, a) {
+			return fmt.Sprintf("inside the cluster's own range %s: use podSelector or namespaceSelector", p)
+		}
+	}
+	if isPrivate(a) && !ownNAT64 && !anyContains(g.AllowedPrivate, a) {
+		return fmt.Sprintf("private address: list %s, or its network, in allowedPrivateCIDRs", netip.PrefixFrom(a, a.BitLen()))
+	}
+	return ""
+}
+
+// isPrivate tells whether a is of RFC 1918, RFC 4193 (netip knows both) or RFC 6598 (100.64.0.0/10).
+func isPrivate(a netip.Addr) bool {
+	if a.IsPrivate() {
+		return true
+	}
+	if !a.Is4() {
+		return false
+	}
+	b := a.As4()
+	return b[0] == 100 && b[1]&0xc0 == 64
+}
+
+// contains reads a block of IPv4-mapped addresses as the IPv4 block that it is.
+func contains(p netip.Prefix, a netip.Addr) bool {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Contains(a)
+}
+
+func anyContains(prefixes []netip.Prefix, a netip.Addr) bool {
+	for _, p := range prefixes {
+		if contains(p, a) {
+			return true
+		}
+	}
+	return false
+}
 
 // unusable says why no host outside the pod can have an address, or "". See IANA's special-purpose address registries
 // (RFC 6890) for the blocks.
@@ -25,7 +77,8 @@ func unusable(a netip.Addr) (refused string) {
 	return ""
 }
 
-// local says why an address leads somewhere near the pod where no answer of DNS may send it, whatever the policy allows, or "".
+// local says why an address leads somewhere near the pod where no answer of DNS may send it, whatever the policy allows, or
+// "".
 func local(a netip.Addr) (refused string) {
 	switch {
 	case a.IsLinkLocalUnicast():

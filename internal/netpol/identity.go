@@ -4,6 +4,10 @@
 package netpol
 
 import (
+	"slices"
+	"strconv"
+	"strings"
+
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -117,19 +121,84 @@ func (id Identity) ownerReferences(refs []metav1.OwnerReference) []metav1.OwnerR
 	return out
 }
 
-// isLabelled tells whether np has our labels.
-func (id Identity) isLabelled(np *networkingv1.NetworkPolicy) bool {
-	return np.Labels[LabelManagedBy] == ManagedBy && id.Kind.labelOf(np) == id.Name
+// isMarked tells whether np has our labels and our owner reference.
+func (id Identity) isMarked(np *networkingv1.NetworkPolicy) bool {
+	return np.Labels[LabelManagedBy] == ManagedBy && id.Kind.labelOf(np) == id.Name &&
+		slices.EqualFunc(np.OwnerReferences, id.ownerReferences(np.OwnerReferences), equalReferences)
 }
 
-// labels returns all with ours. It may change all.
-func (id Identity) labels(all map[string]string) map[string]string {
-	if all == nil {
-		all = make(map[string]string, 3)
+// mark gives np our labels and our owner reference.
+func (id Identity) mark(np *networkingv1.NetworkPolicy) {
+	if np.Labels == nil {
+		np.Labels = make(map[string]string, 3)
 	}
-	all[LabelManagedBy], all[LabelPolicy] = ManagedBy, id.Name
-	if all[LabelKind] = id.Kind.Label; id.Kind.Label == "" {
-		delete(all, LabelKind)
+	np.Labels[LabelManagedBy], np.Labels[LabelPolicy] = ManagedBy, id.Name
+	if np.Labels[LabelKind] = id.Kind.Label; id.Kind.Label == "" {
+		delete(np.Labels, LabelKind)
 	}
-	return all
+	np.OwnerReferences = id.ownerReferences(np.OwnerReferences)
+}
+
+// ObjectName is the name of the i-th generated object: web-fqdn, web-fqdn-1, ...
+//
+// No two policies share a name: the text before the last suffix of a kind is the policy.
+func (id Identity) ObjectName(i int) string {
+	if i == 0 {
+		return id.Name + id.Kind.Suffix
+	}
+	return id.Name + id.Kind.Suffix + "-" + strconv.Itoa(i)
+}
+
+// indexOf returns the number of the object of that name; ok is false for a name that ObjectName does not give.
+func (id Identity) indexOf(name string) (i int, ok bool) {
+	policy, i, ok := id.Kind.parse(name)
+	return i, ok && policy == id.Name
+}
+
+// parse is the inverse of ObjectName. Names that ObjectName does not give, such as web-fqdn-0 or web-fqdn-01, are not ok.
+func (k Kind) parse(name string) (policy string, i int, ok bool) {
+	if p, found := strings.CutSuffix(name, k.Suffix); found {
+		return p, 0, p != ""
+	}
+	head, number, found := cutLast(name, k.Suffix+"-")
+	if !found || head == "" {
+		return "", 0, false
+	}
+	i, err := strconv.Atoi(number)
+	if err != nil || i < 1 || strconv.Itoa(i) != number {
+		return "", 0, false
+	}
+	return head, i, true
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// compareObjectNames puts generated names in the order of their numbers and others after them.
+func (id Identity) compareObjectNames(a, b string) int {
+	i, generatedA := id.indexOf(a)
+	j, generatedB := id.indexOf(b)
+	switch {
+	case generatedA != generatedB:
+		return compareBool(generatedB, generatedA)
+	case generatedA && i != j:
+		return i - j
+	}
+	return strings.Compare(a, b)
+}
+
+func equalReferences(a, b metav1.OwnerReference) bool {
+	return a.APIVersion == b.APIVersion && a.Kind == b.Kind && a.Name == b.Name && a.UID == b.UID &&
+		equalFlags(a.Controller, b.Controller) && equalFlags(a.BlockOwnerDeletion, b.BlockOwnerDeletion)
+}
+
+func equalFlags(a, b *bool) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }

@@ -4,11 +4,65 @@
 package netpol
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
 )
+
+// sequence finds out which grants each change gains and loses. It puts changes that gain some first and the deletions last.
+func sequence(changes []change) []change {
+	changes = slices.Clone(changes)
+	for i := range changes {
+		before, after := grantsIn(changes[i].have.rules), changes[i].want.grants()
+		changes[i].gained, changes[i].lost = without(after, before), indexGrants(without(before, after))
+	}
+	rank := func(ch change) int {
+		switch {
+		case ch.want == nil:
+			return 2
+		case len(ch.gained) == 0:
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(rank(a), rank(b)) })
+	return changes
+}
+
+// nextChange returns the first change that owes nothing, or -1. The deletions, which stand last and which nothing waits
+// for, wait for all others.
+func nextChange(changes []change) int {
+	if changes[0].want == nil {
+		return 0
+	}
+	for i := range changes {
+		if changes[i].want != nil && len(owed(changes, i)) == 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// owed returns the grants that other changes have yet to add and that may overlap a grant which only the i-th object has now
+// and is to lose. While there is one, the i-th change must wait: traffic that is allowed before and after the plan is allowed
+// after by the object itself, by another object that allows it already, or by a gain still to come, and only in the last case
+// can it be blocked in between.
+func owed(changes []change, i int) []Grant {
+	var owed []Grant
+	for j := range changes {
+		if j == i {
+			continue
+		}
+		for _, g := range changes[j].gained {
+			if changes[i].lost.overlaps(&g) {
+				owed = append(owed, g)
+			}
+		}
+	}
+	return owed
+}
 
 // grantID is equal for equal grants.
 type grantID struct {
@@ -25,7 +79,7 @@ func (g *Grant) id() grantID {
 	return id
 }
 
-// grants lists what an object allows: the union of its grants. A nil object allows nothing.
+// grants lists the grants of an object. A nil object has none.
 func (o *object) grants() []Grant {
 	if o == nil {
 		return nil
@@ -38,7 +92,7 @@ func (o *object) grants() []Grant {
 	return all
 }
 
-// grantsIn lists what live rules allow.
+// grantsIn lists the grants of live rules.
 func grantsIn(rules []liveRule) []Grant {
 	var all []Grant
 	for i := range rules {
