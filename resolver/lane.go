@@ -45,12 +45,12 @@ type lane struct {
 	views   int            // that ask it; of lanes of views
 	tenants map[string]int // of these views: how many of them each has
 
-	limited      bool // the last queries wait for the budget
-	reported     bool // that has been logged
-	lost         int  // queries of which it cannot be told when their entries end
-	lostReported bool // that has been logged
-	good         int  // queries whose last answer was good
-	health       health
+	limited          bool // the last queries wait for the budget
+	reported         bool // that has been logged
+	unlocked         int  // queries of which it cannot be told when their entries end
+	unlockedReported bool // that has been logged
+	good             int  // queries whose last answer was good
+	health           health
 }
 
 // laneKey: an upstream that the process asks and one that views name are two, be it the same server, so that the names of the

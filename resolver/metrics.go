@@ -26,7 +26,7 @@ type metrics struct {
 	down        prometheus.Gauge
 	unasked     prometheus.Gauge
 	named       prometheus.Gauge
-	lost        prometheus.Gauge
+	unlocked    prometheus.Gauge
 	crowded     prometheus.Gauge
 	budgetWaits prometheus.Counter
 	discarded   prometheus.Counter
@@ -62,7 +62,7 @@ func newMetrics() *metrics {
 		down:        gauge("resolver_upstreams_down", "Those of them that give no good answer to anything."),
 		unasked:     gauge("resolver_cluster_endpoints_unasked", "Endpoints of the cluster's DNS that are not asked, because there are more than 64."),
 		named:       gauge("resolver_policy_upstreams", "DNS servers that are asked beside these, because policies name them."),
-		lost:        gauge("resolver_questions_unlocked", "Questions whose answers rotate while their upstream does not count TTLs down, so that what pods are told next may be seen late."),
+		unlocked:    gauge("resolver_questions_unlocked", "Questions whose answers rotate while their upstream does not count TTLs down, so that what pods are told next may be seen late."),
 		crowded:     gauge("resolver_cluster_cache_crowded", "1 while more names are asked through the cluster's DNS than its cache has room for beside the pods'."),
 		budgetWaits: counter("resolver_budget_waits_total", "Times that questions began to wait because the query budget of an upstream was used up."),
 		discarded:   counter("resolver_discarded_messages_total", "Messages that were no answer to our question: another ID, another question or garbage."),
@@ -83,7 +83,7 @@ func counter(name, help string) prometheus.Counter {
 
 func (m *metrics) register(r prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
-		m.resolutions, m.duration, m.lag, m.names, m.questions, m.upstreams, m.down, m.unasked, m.named, m.lost, m.crowded, m.budgetWaits, m.discarded,
+		m.resolutions, m.duration, m.lag, m.names, m.questions, m.upstreams, m.down, m.unasked, m.named, m.unlocked, m.crowded, m.budgetWaits, m.discarded,
 	} {
 		if err := r.Register(c); err != nil {
 			return fmt.Errorf("registering resolver metrics: %w", err)

@@ -168,7 +168,7 @@ func TestQuery_KeepsTheIntervalOfItsExpiry(t *testing.T) {
 		10 * time.Second: {sent.Add(9 * time.Second), answered.Add(10 * time.Second)},
 	} {
 		var q query
-		q.succeed(addressbook.Answer{TTL: ttl}, sent, answered, &o)
+		q.answer(addressbook.Answer{TTL: ttl}, sent, answered, &o)
 		if q.phase.end != want {
 			t.Errorf("TTL %v: %v, want %v", ttl, q.phase.end, want)
 		}

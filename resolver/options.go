@@ -21,16 +21,17 @@ type Options struct {
 	// MinTTL (1s) and MaxTTL (5m) clamp how long after an answer a question is asked again, but for the confirmation of an
 	// entry that rotates. What is recorded keeps its real TTL.
 	MinTTL, MaxTTL time.Duration
-	// MaxQPS (1000) bounds the questions a second to each upstream, with bursts of five seconds' worth. A retry and what
-	// follows from truncation belong to the same question.
+	// MaxQPS (1000) bounds the questions a second to each server, by whichever transport, port and view, with bursts of five
+	// seconds' worth; those of views have a tenth of it together. A retry and what follows from truncation belong to the same
+	// question.
 	MaxQPS int
 	// ViewUpstreams are the blocks in which the upstreams of views other than the zero one must lie; nil: anywhere.
 	ViewUpstreams []netip.Prefix
 	// NeverAsk tells whether no view may name a server at an address, whatever ViewUpstreams has; by default addresses of
 	// this machine, link-local ones and those of no single server. The loop calls it once for each upstream of a new view.
 	NeverAsk func(context.Context, netip.Addr) bool
-	// Workers (1024) bounds the questions in flight. Each upstream has an equal share, so that a dead one delays none of
-	// another; over TLS at most 32.
+	// Workers (1024) bounds the questions in flight. Each upstream of the process has an equal share, so that a dead one delays none
+	// of another; over TLS at most 32. Those of views have sixteen each beside these.
 	Workers int
 
 	// Clock is the real one by default. It must be the one whose times the Book gets elsewhere.

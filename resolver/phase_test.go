@@ -92,9 +92,9 @@ func (p polled) skipped() int { return max(p.entries-len(p.late)-1, 0) }
 
 const way = 600 * time.Microsecond
 
-// poll asks the cache as a query does, from a random moment of an entry on, with timers that are up to a millisecond
+// pollCache asks the cache as a query does, from a random moment of an entry on, with timers that are up to a millisecond
 // late, for so many entries, and leaves the first ones out of the account.
-func poll(c countdown, seed uint64, entries, leaveOut int) polled {
+func pollCache(c countdown, seed uint64, entries, leaveOut int) polled {
 	random := rand.New(rand.NewPCG(seed, seed))
 	start := time.Unix(1000, 0)
 	c.stored = start.Add(-time.Duration(random.Int64N(int64(c.ttl))))
@@ -108,7 +108,7 @@ func poll(c countdown, seed uint64, entries, leaveOut int) polled {
 		if c.stored.After(now.Add(way / 2)) {
 			told--
 		}
-		q.succeed(answer, now, now.Add(way), &o)
+		q.answer(answer, now, now.Add(way), &o)
 		if c.entry > leaveOut {
 			p.questions++
 			if told == c.entry && told != seen {
@@ -129,7 +129,7 @@ func TestPhase_IsLockedToACacheThatCountsDown(t *testing.T) {
 	for _, ttl := range []time.Duration{3 * time.Second, 5 * time.Second, 30 * time.Second, 4 * time.Minute} {
 		for _, busy := range []time.Duration{0, 100 * time.Microsecond, 2500 * time.Microsecond} {
 			for seed := range uint64(50) {
-				p := poll(countdown{ttl: ttl, busy: busy, pool: 7}, seed, 108, 8)
+				p := pollCache(countdown{ttl: ttl, busy: busy, pool: 7}, seed, 108, 8)
 				if p.skipped() > 0 || p.percentile(50) > 4*time.Millisecond || p.percentile(100) > 12*time.Millisecond {
 					t.Fatalf("TTL %s, busy %s, seed %d: skipped %d of %d, p50 %s, latest %s", ttl, busy, seed,
 						p.skipped(), p.entries, p.percentile(50), p.percentile(100))
@@ -146,7 +146,7 @@ func TestPhase_IsLockedToACacheThatCountsDown(t *testing.T) {
 func TestPhase_LearnsWhatTheCacheKept(t *testing.T) {
 	for _, race := range []time.Duration{100 * time.Microsecond, 2 * time.Millisecond, 15 * time.Millisecond} {
 		for seed := range uint64(50) {
-			p := poll(countdown{ttl: 5 * time.Second, race: race, pool: 7}, seed, 120, 20)
+			p := pollCache(countdown{ttl: 5 * time.Second, race: race, pool: 7}, seed, 120, 20)
 			if len(p.late) < 40 {
 				t.Fatalf("race %s, seed %d: of 50 kept entries %d were told", race, seed, len(p.late))
 			}
@@ -160,7 +160,7 @@ func TestPhase_LearnsWhatTheCacheKept(t *testing.T) {
 // An entry that outlives what it said, as the one that replaced it within a round trip does, is asked for until it is gone.
 func TestPhase_AsksOnWhileAnEntryIsOverdue(t *testing.T) {
 	for seed := range uint64(20) {
-		p := poll(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, tail: 15 * time.Millisecond}, seed, 108, 20)
+		p := pollCache(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, tail: 15 * time.Millisecond}, seed, 108, 20)
 		if p.skipped() > 0 || p.percentile(100) > 40*time.Millisecond {
 			t.Fatalf("seed %d: skipped %d of %d, latest %s", seed, p.skipped(), p.entries, p.percentile(100))
 		}
@@ -177,10 +177,10 @@ func TestPhase_IsLockedToACacheThatCountsToZero(t *testing.T) {
 		"not from entry 40 on": {ttl: 5 * time.Second, pool: 7, zero: true, strict: 40, busy: time.Millisecond},
 	} {
 		for seed := range uint64(50) {
-			p := poll(c, seed, 108, 60)
-			if p.phase.lost() || p.skipped() > 0 || p.percentile(50) > 5*time.Millisecond || p.percentile(100) > 15*time.Millisecond {
+			p := pollCache(c, seed, 108, 60)
+			if p.phase.unlocked() || p.skipped() > 0 || p.percentile(50) > 5*time.Millisecond || p.percentile(100) > 15*time.Millisecond {
 				t.Fatalf("%s, seed %d: lost %v, skipped %d of %d, p50 %s, latest %s", name, seed,
-					p.phase.lost(), p.skipped(), p.entries, p.percentile(50), p.percentile(100))
+					p.phase.unlocked(), p.skipped(), p.entries, p.percentile(50), p.percentile(100))
 			}
 			if each := float64(p.questions) / float64(p.entries); each > 4.5 {
 				t.Fatalf("%s, seed %d: %.2f questions an entry", name, seed, each)
@@ -192,9 +192,9 @@ func TestPhase_IsLockedToACacheThatCountsToZero(t *testing.T) {
 // What did not count down is tried again.
 func TestPhase_IsFoundOnceItsUpstreamCountsDown(t *testing.T) {
 	for seed := range uint64(20) {
-		p := poll(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, keep: true, honest: 40}, seed, 300, 200)
-		if p.phase.lost() || p.skipped() > 0 || p.percentile(100) > 12*time.Millisecond {
-			t.Fatalf("seed %d: lost %v, skipped %d of %d, latest %s", seed, p.phase.lost(), p.skipped(), p.entries, p.percentile(100))
+		p := pollCache(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, keep: true, honest: 40}, seed, 300, 200)
+		if p.phase.unlocked() || p.skipped() > 0 || p.percentile(100) > 12*time.Millisecond {
+			t.Fatalf("seed %d: lost %v, skipped %d of %d, latest %s", seed, p.phase.unlocked(), p.skipped(), p.entries, p.percentile(100))
 		}
 	}
 }
@@ -202,7 +202,7 @@ func TestPhase_IsFoundOnceItsUpstreamCountsDown(t *testing.T) {
 // A TTL that falls to a second is not an entry that is overdue for ever: the pause between questions holds again.
 func TestPhase_FollowsATTLThatFalls(t *testing.T) {
 	for seed := range uint64(20) {
-		p := poll(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, lower: 40}, seed, 200, 60)
+		p := pollCache(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, lower: 40}, seed, 200, 60)
 		if each := float64(p.questions) / float64(140); each > 1.1 {
 			t.Fatalf("seed %d: %.2f questions a second", seed, each)
 		}
@@ -212,7 +212,7 @@ func TestPhase_FollowsATTLThatFalls(t *testing.T) {
 // A name that stays the same costs one question an entry, late by up to a second as that may be.
 func TestPhase_SteadyNamesAreNotNarrowed(t *testing.T) {
 	for seed := range uint64(50) {
-		p := poll(countdown{ttl: 30 * time.Second, busy: time.Millisecond, pool: 1}, seed, 50, 1)
+		p := pollCache(countdown{ttl: 30 * time.Second, busy: time.Millisecond, pool: 1}, seed, 50, 1)
 		if p.skipped() > 0 || p.questions > p.entries+1 {
 			t.Fatalf("seed %d: %d questions for %d entries, %d skipped", seed, p.questions, p.entries, p.skipped())
 		}
@@ -223,7 +223,7 @@ func TestPhase_SteadyNamesAreNotNarrowed(t *testing.T) {
 func TestPhase_ThePollerThatWaitsIsLateForEver(t *testing.T) {
 	latest := time.Duration(0)
 	for seed := range uint64(50) {
-		p := poll(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 1}, seed, 50, 8)
+		p := pollCache(countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 1}, seed, 50, 8)
 		latest = max(latest, p.percentile(0))
 	}
 	if latest < 500*time.Millisecond {
@@ -244,8 +244,8 @@ func TestPhase_IsLostBehindWhatDoesNotCountDown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(20) {
-				p := poll(test.cache, seed, 60, 30)
-				if !p.phase.lost() {
+				p := pollCache(test.cache, seed, 60, 30)
+				if !p.phase.unlocked() {
 					t.Fatalf("seed %d: taken for one that counts down: %+v", seed, p.phase)
 				}
 				if p.percentile(50) > test.late {
@@ -263,9 +263,9 @@ func TestPhase_IsLostBehindWhatDoesNotCountDown(t *testing.T) {
 func TestPhase_IsFoundAgainAfterAFlush(t *testing.T) {
 	for seed := range uint64(50) {
 		c := countdown{ttl: 5 * time.Second, busy: time.Millisecond, pool: 7, flush: 40}
-		p := poll(c, seed, 108, 46)
-		if p.phase.lost() || p.skipped() > 0 || p.percentile(100) > 12*time.Millisecond {
-			t.Fatalf("seed %d: lost %v, skipped %d of %d, latest %s", seed, p.phase.lost(), p.skipped(), p.entries, p.percentile(100))
+		p := pollCache(c, seed, 108, 46)
+		if p.phase.unlocked() || p.skipped() > 0 || p.percentile(100) > 12*time.Millisecond {
+			t.Fatalf("seed %d: lost %v, skipped %d of %d, latest %s", seed, p.phase.unlocked(), p.skipped(), p.entries, p.percentile(100))
 		}
 	}
 }

@@ -239,12 +239,12 @@ func (r *Resolver) noteHealth(q *query, answered time.Time, err error) {
 	r.noteDown(l, boolToInt(l.health.down)-boolToInt(was))
 }
 
-// noteLost counts queries of a lane of which it cannot be told any more, or again, when their entries end.
-func (r *Resolver) noteLost(l *lane, change int) {
-	l.lost += change
-	r.metrics.lost.Add(float64(change))
-	if l.lost > 0 && !l.lostReported {
-		l.lostReported = true
+// noteUnlocked counts queries of a lane of which it cannot be told any more, or again, when their entries end.
+func (r *Resolver) noteUnlocked(l *lane, change int) {
+	l.unlocked += change
+	r.metrics.unlocked.Add(float64(change))
+	if l.unlocked > 0 && !l.unlockedReported {
+		l.unlockedReported = true
 		r.options.Log.Info("An upstream does not count TTLs down as a cache does, so the next answer of a name that rotates may be seen seconds late",
 			"upstream", l.upstream.String())
 	}

@@ -32,8 +32,8 @@ type query struct {
 	// path is the chain of the last good answer, if it has a link. absence: the last answer is one, and is not settled.
 	path    []string
 	absence *absence
-	// told is what the book was told of the failures since the last success.
-	told string
+	// reported is what the book was told of the failures since the last success.
+	reported string
 	// failures since the last success, and when the first of them was.
 	failures     int
 	failingSince time.Time
@@ -61,11 +61,11 @@ func (q *query) class() class {
 	return retry
 }
 
-// succeed takes a good answer to a query that was sent and answered at these times. It sets due.
-func (q *query) succeed(a addressbook.Answer, sent, answered time.Time, o *Options) {
+// answer takes a good answer to a query that was sent and answered at these times. It sets due.
+func (q *query) answer(a addressbook.Answer, sent, answered time.Time, o *Options) {
 	q.good, q.asked, q.failures = true, true, 0
 	q.phase.observe(a, sent, answered)
-	next := q.phase.next(answered, answered.Sub(sent), o.MinTTL)
+	next := poll{phase: &q.phase, answered: answered, way: answered.Sub(sent), pause: o.MinTTL}.next()
 	q.refresh = sooner(next, answered.Add(o.MaxTTL))
 	q.due = q.refresh
 }

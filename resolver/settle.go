@@ -24,7 +24,7 @@ func (r *Resolver) settle(res result) {
 	r.due.add(q)
 	if other != nil && other.absence != nil && other.index >= 0 { // otherwise its own answer is about to come
 		r.due.remove(other)
-		r.judgeAbsence(other, q)
+		r.settleAbsence(other, q)
 		r.due.add(other)
 	}
 }
@@ -38,7 +38,7 @@ func (r *Resolver) take(q *query, res result, other *query) {
 	case res.err == nil && res.Unproven != nil:
 		q.doubt(res)
 		r.fail(q) // unless it is proven
-		r.judgeAbsence(q, other)
+		r.settleAbsence(q, other)
 		if q.absence != nil {
 			res.err = q.absence.Unproven
 		}
@@ -60,13 +60,13 @@ func (r *Resolver) fail(q *query) {
 	q.fail(r.options.Clock.Now(), r.options.Rand())
 }
 
-// judgeAbsence says of q's absence what there is to say by now.
-func (r *Resolver) judgeAbsence(q, other *query) {
+// settleAbsence says of q's absence what there is to say by now.
+func (r *Resolver) settleAbsence(q, other *query) {
 	a := q.absence
 	switch q.weigh(other) {
 	case open:
 		if a.until.IsZero() && other.good {
-			a.until = other.phase.end.to.Add(count)
+			a.until = other.phase.end.to.Add(ttlStep)
 		}
 	case proven:
 		q.absence = nil
@@ -88,16 +88,16 @@ func (r *Resolver) noteFailure(q *query, answered time.Time, err error) {
 // noteSuccess tells the book of a good answer, and q when it is due again.
 func (r *Resolver) noteSuccess(q *query, said dnsmsg.Reading, sent, answered time.Time) {
 	r.noteHealth(q, answered, nil)
-	answer := answerOf(said.Answer)
-	r.book.Record(q.key(), answer, r.options.Clock.Now())
-	before := q.phase.lost()
+	good := answerOf(said.Answer)
+	r.book.Record(q.key(), good, r.options.Clock.Now())
+	before := q.phase.unlocked()
 	q.lane.good += boolToInt(!q.good)
-	q.succeed(answer, sent, answered, &r.options)
-	q.path, q.told = nil, ""
+	q.answer(good, sent, answered, &r.options)
+	q.path, q.reported = nil, ""
 	if len(said.Path) > 1 { // a name without an alias needs none kept
 		q.path = said.Path
 	}
-	r.noteLost(q.lane, boolToInt(q.phase.lost())-boolToInt(before))
+	r.noteUnlocked(q.lane, boolToInt(q.phase.unlocked())-boolToInt(before))
 }
 
 func (q *query) key() addressbook.Key {
@@ -107,8 +107,8 @@ func (q *query) key() addressbook.Key {
 // explanation is what the book is told of a failure. While failures of one kind follow each other it is the first one's: the
 // owner of an answer about another name may change each time, and a status must not.
 func (q *query) explanation(err error) string {
-	if !strings.HasPrefix(q.told, dnsclient.ReasonOf(err)) {
-		q.told = statusOf(err)
+	if !strings.HasPrefix(q.reported, dnsclient.ReasonOf(err)) {
+		q.reported = statusOf(err)
 	}
-	return q.told
+	return q.reported
 }

@@ -105,11 +105,11 @@ func TestInvariant10_HungryTenant(t *testing.T) {
 		t.Run(fmt.Sprint(tenants), func(t *testing.T) {
 			names := append(greedyNames(tenants, 5000/tenants), quietName)
 			bubble(t, setup{}, names, []string{up1}, greedyOr(reply{ttl: 0, after: time.Millisecond}), func(w *world) {
-				w.at(20 * time.Second)
+				w.at(10 * time.Second)
 				w.mustAskNew(tenants, names...)
-				w.at(30 * time.Second)
-				w.mustBeOnTime(5*time.Second, 30*time.Second, tenants)
-				w.mustBeBusy(10*time.Second, 30*time.Second, 0.95*testQPS)
+				w.at(15 * time.Second)
+				w.mustBeOnTime(5*time.Second, 15*time.Second, tenants)
+				w.mustBeBusy(8*time.Second, 15*time.Second, 0.95*testQPS)
 			})
 		})
 	}
@@ -124,15 +124,22 @@ func TestInvariant10_BlackHoleTenant(t *testing.T) {
 				w.mustAskNew(tenants, names...) // while all are fresh
 				w.at(20 * time.Second)
 				w.mustBeOnTime(0, 20*time.Second, tenants)
-				if w.maxFlyer > defaultWorkers/2+2*newPolicy+2 || w.maxFlyer < defaultWorkers/4 {
-					t.Errorf("%d questions at once, of %d workers", w.maxFlyer, defaultWorkers)
+				if n := w.mostAtOnce(); n > defaultWorkers/2+2*newPolicy+2 || n < defaultWorkers/4 {
+					t.Errorf("%d questions at once, of %d workers", n, defaultWorkers)
 				}
-				w.at(3 * time.Minute)
+				w.at(90 * time.Second)
 				w.mustAskNewAgain(tenants, names...) // while all are retries
-				w.mustBeOnTime(2*time.Minute, 3*time.Minute, tenants)
+				w.mustBeOnTime(time.Minute, 90*time.Second, tenants)
 			})
 		})
 	}
+}
+
+// mostAtOnce is how many questions were in flight at the same time.
+func (w *world) mostAtOnce() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.maxFlyer
 }
 
 // mustAskNewAgain unlists the new policy, and is mustAskNew then.
@@ -157,7 +164,7 @@ func TestInvariant10_ChurningTenant(t *testing.T) {
 	dead := numbered("dead%d.example.com of quiet", 3)
 	o := setup{Options: Options{MaxQPS: 200}} // of which the fresh ones want 500
 	bubble(t, o, append(dead, quietName), []string{up1}, respond, func(w *world) {
-		for round := range 30 {
+		for round := range 15 {
 			fresh := numbered(fmt.Sprintf("greedy-%d-%%d.example.com of greedy", round), 500)
 			w.want(append(fresh, append(dead, quietName)...)...)
 			w.at(time.Duration(round+1) * 2 * time.Second)
@@ -170,11 +177,11 @@ func TestInvariant10_ChurningTenant(t *testing.T) {
 					t.Errorf("%s: retried %v after the backoff", name, late)
 				}
 			}
-			if len(at) < 12 {
-				t.Errorf("%s was asked %d times in a minute", name, len(at))
+			if len(at) < 6 {
+				t.Errorf("%s was asked %d times in half a minute", name, len(at))
 			}
 		}
-		w.mustBeBusy(10*time.Second, 60*time.Second, 0.9*200)
+		w.mustBeBusy(10*time.Second, 30*time.Second, 0.9*200)
 	})
 }
 
@@ -188,10 +195,10 @@ func TestInvariant10_DeadTenant(t *testing.T) {
 				names := append(names, quietName)
 				w.want(names...)
 				w.mustAskNew(tenants, names...) // while all are fresh
-				w.at(time.Minute)
+				w.at(25 * time.Second)
 				w.mustAskNewAgain(tenants, names...) // while all are retries
-				w.mustBeOnTime(2*time.Second, time.Minute, tenants)
-				w.mustBeBusy(20*time.Second, 60*time.Second, 0.95*testQPS/2)
+				w.mustBeOnTime(2*time.Second, 25*time.Second, tenants)
+				w.mustBeBusy(15*time.Second, 25*time.Second, 0.95*testQPS/2)
 			})
 		})
 	}
@@ -200,8 +207,8 @@ func TestInvariant10_DeadTenant(t *testing.T) {
 // TestInvariant10_OneTenantHasAll: who is alone has all of the budget.
 func TestInvariant10_OneTenantHasAll(t *testing.T) {
 	bubble(t, setup{}, greedyNames(1, 5000), []string{up1}, greedyOr(reply{ttl: 0, after: time.Millisecond}), func(w *world) {
-		w.at(20 * time.Second)
-		w.mustBeBusy(10*time.Second, 20*time.Second, 0.99*testQPS)
+		w.at(15 * time.Second)
+		w.mustBeBusy(10*time.Second, 15*time.Second, 0.99*testQPS)
 	})
 }
 
@@ -249,12 +256,12 @@ func TestInvariant10_NewNamesLeaveTheReserve(t *testing.T) {
 func TestInvariant10_SharedName(t *testing.T) {
 	names := append(greedyNames(1, 5000), quietName, "quiet.example.com of greedy0")
 	bubble(t, setup{}, names, []string{up1}, greedyOr(reply{ttl: 0, after: time.Millisecond}), func(w *world) {
-		w.at(10 * time.Second)
+		w.at(5 * time.Second)
 		w.want(append(greedyNames(1, 5000), "quiet.example.com of greedy0")...) // the quiet tenant leaves, and comes back
-		w.at(12 * time.Second)
+		w.at(7 * time.Second)
 		w.want(names...)
-		w.at(30 * time.Second)
-		w.mustBeOnTime(15*time.Second, 30*time.Second, 1)
+		w.at(20 * time.Second)
+		w.mustBeOnTime(10*time.Second, 20*time.Second, 1)
 	})
 }
 
@@ -272,20 +279,20 @@ func TestInvariant10_ServerHasOneBudget(t *testing.T) {
 		return reply{ttl: 1, after: time.Millisecond}
 	}
 	bubble(t, setup{}, append(names, quietName), []string{up1}, respond, func(w *world) {
-		w.at(30 * time.Second)
-		w.mustBeOnTime(time.Second, 30*time.Second, 0)
+		w.at(10 * time.Second)
+		w.mustBeOnTime(time.Second, 10*time.Second, 0)
 		views := len(w.times("greedy"))
-		if most := (burstSeconds + 30) * testQPS / viewShare; views > most || views < most*9/10 {
-			t.Errorf("views asked the server %d questions in 30 s, want about %d", views, most)
+		if most := (burstSeconds + 10) * testQPS / viewShare; views > most || views < most*9/10 {
+			t.Errorf("views asked the server %d questions in 10 s, want about %d", views, most)
 		}
 		w.want(append(greedyNames(1, 1000), append(names, quietName)...)...) // names of the process want all of it too
 		before := len(w.times(""))
-		w.at(60 * time.Second)
-		if all, most := len(w.times(""))-before, (burstSeconds+30)*testQPS; all > most || all < most*9/10 {
-			t.Errorf("the server was asked %d questions in 30 s, at most %d are allowed", all, most)
+		w.at(20 * time.Second)
+		if all, most := len(w.times(""))-before, (burstSeconds+10)*testQPS; all > most || all < most*9/10 {
+			t.Errorf("the server was asked %d questions in 10 s, at most %d are allowed", all, most)
 		}
 		w.want(quietName) // a view that goes and comes back has no new burst
-		w.at(61 * time.Second)
+		w.at(21 * time.Second)
 		before = len(w.times(""))
 		w.want(append(names, quietName)...)
 		if again := len(w.times("")) - before; again > 2*testQPS/viewShare {

@@ -67,7 +67,7 @@ func (r *Resolver) end(l *lane) {
 		r.due.drop(q)
 	}
 	r.queries -= len(l.queries)
-	r.noteLost(l, -l.lost)
+	r.noteUnlocked(l, -l.unlocked)
 	r.noteDown(l, -boolToInt(l.health.down))
 	l.server.lanes--
 	delete(r.lanes, l.key)

@@ -144,7 +144,7 @@ func (r *Resolver) dropQuery(q *query) {
 	l := q.lane
 	r.due.drop(q)
 	l.remove(q)
-	r.noteLost(l, -boolToInt(q.phase.lost()))
+	r.noteUnlocked(l, -boolToInt(q.phase.unlocked()))
 	l.good -= boolToInt(q.good)
 	delete(l.queries, q.question)
 	r.queries--

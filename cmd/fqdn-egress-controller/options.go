@@ -135,7 +135,7 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 			"the rules of the others stay.")
 	intVar(fs, &o.maxAddressesPerNamespace, "max-addresses-per-namespace", 20_000,
 		"Addresses kept of the names of one namespace. Further ones are left out, and the status says so; what is allowed already stays.")
-	intVar(fs, &o.maxQPS, "max-qps", 1000, "Queries a second to one upstream; bursts may be five times as large.")
+	intVar(fs, &o.maxQPS, "max-qps", 1000, "Queries a second to one DNS server, whoever asks it; bursts may be five times as large.")
 	fs.StringVar(&o.ipFamilies, "ip-families", ipFamiliesAuto,
 		"Address families to ask for and to write: IPv4, IPv6, both, or auto: those of the controller's own pod (the variable POD_IPS) "+
 			"and of the cluster's DNS Service; both outside of a cluster.")

@@ -1,0 +1,71 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package resolver
+
+import "time"
+
+// poll decides when a question is asked again after a good answer.
+type poll struct {
+	phase    *phase        // what is known of the entry
+	answered time.Time     // when the answer came
+	way      time.Duration // how long it was on its way
+	pause    time.Duration // the least time between two questions; only a confirmation and what is overdue come sooner
+}
+
+const (
+	// endPrecision is the width of an end that is not narrowed further, beside what the way to the upstream takes: that
+	// would cost questions for less than the timers of a busy process are late.
+	endPrecision = 4 * time.Millisecond
+	// confirmAfter is when a second answer from an entry confirms the first: those who missed together have been answered by
+	// then.
+	confirmAfter = 20 * time.Millisecond
+)
+
+// next is when to ask again.
+//
+//	the question             the entry                           is asked again
+//	is steady                -                                   at the end
+//	rotates                  is new, TTL 3 or more               after 20 ms: a second answer confirms the first
+//	rotates                  is overdue                          after 4, 8 ... 512 ms
+//	rotates                  ends in more than 4 ms + the way    when its TTL falls to a number in the middle of that: it halves it
+//	rotates                  was not proven for eight entries    shortly before the end, where a TTL of 1 proves it
+//	rotates, is unlocked     -                                   every second of the last tenth of the TTL
+//	rotates, and is blind    -                                   every tenth of the TTL
+//
+// Where the time that this gives has passed, or the pause has not, the pause decides.
+func (p poll) next() time.Time {
+	f := p.phase
+	if f.rotates() && !f.unlocked() && f.ttl > 2*ttlStep {
+		if !f.confirmed {
+			return p.answered.Add(confirmAfter)
+		}
+		if f.overdue > 0 && f.overdue < maxOverdue {
+			return p.answered.Add(endPrecision << (f.overdue - 1))
+		}
+	}
+	earliest := p.answered.Add(p.pause)
+	return later(p.telling(earliest), earliest)
+}
+
+// telling is the next time at which an answer tells more of the end, or the end.
+func (p poll) telling(earliest time.Time) time.Time {
+	f := p.phase
+	switch {
+	case !f.rotates():
+	case f.unlocked() && f.blind: // any time may be the end
+		return later(earliest, f.end.to.Add(-f.ttl+f.ttl/10))
+	case f.unlocked():
+		return sooner(f.end.to, later(earliest, f.end.to.Add(-f.ttl/10-ttlStep)))
+	case f.end.width() > endPrecision+2*p.way: // the TTL falls to a number in the middle, or after it
+		middle := f.end.from.Add(f.end.width() / 2)
+		if ticks := middle.Sub(earliest).Truncate(ttlStep); ticks >= ttlStep {
+			return middle.Add(-ticks)
+		}
+	case f.unproven >= provenEntries || f.misfits > 0: // it falls to 1 now, if the end is sooner, or there is another entry
+		if at := f.end.from.Add(-ttlStep - endPrecision - 2*p.way); !at.Before(earliest) {
+			return at
+		}
+	}
+	return f.end.to
+}
