@@ -3,16 +3,13 @@
 
 package addressbook
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
-// sample feeds an answer to q that differs from the last one to the family's rotation; known is what the name had before
-// it. Two differing answers are no samples: one equal to the question's last answer may be the same entry of a cache, and
+// sample feeds an answer to q that differs from the last one to the family's rotation; known is what the name had of the family
+// before it. Two differing answers are no samples: one equal to the question's last answer may be the same entry of a cache, and
 // one equal to another source's may come from a cache behind both. To count them would make the pool look smaller than it
 // is.
-func (n *name) sample(q *question, addrs []netip.Addr, known []union, at instant) {
+func (n *name) sample(q *question, addrs []ip, known []union, at instant) {
 	r := n.rotations[q.family]
 	if q.holds(addrs) {
 		return
@@ -25,12 +22,14 @@ func (n *name) sample(q *question, addrs []netip.Addr, known []union, at instant
 	}
 	o := &n.book.options
 	if r == nil {
-		r = newRotation(known, q.family, &n.book.counts.captures, at)
+		r = newRotation(known, &n.book.counts.captures, at)
 		n.rotations[q.family] = r
 	}
 	n.rotated = max(n.rotated, q.expires, at)
 	if !n.othersHold(q, addrs) {
-		r.sample(addrs, known, o.MaxRetention, n.captureLimit(r), at)
+		s := n.book.takeScratch()
+		r.sample(addrs, known, o.MaxRetention, n.captureLimit(r), s, at)
+		n.book.putScratch(s)
 	}
 }
 
@@ -43,7 +42,7 @@ func (n *name) captureLimit(r *rotation) int {
 }
 
 // othersHold tells whether the last good answer of another source in service held just addrs.
-func (n *name) othersHold(q *question, addrs []netip.Addr) bool {
+func (n *name) othersHold(q *question, addrs []ip) bool {
 	for i := range n.questions {
 		if o := &n.questions[i]; o != q && o.family == q.family && o.live() && o.holds(addrs) {
 			return true
@@ -61,6 +60,7 @@ func (n *name) adapt(longest time.Duration) {
 	if adapted != n.adapted {
 		n.adapted = adapted
 		n.retention = n.longestRetention()
+		n.prunesFrom(never)
 	}
 }
 

@@ -5,7 +5,6 @@ package addressbook
 
 import (
 	"hash/maphash"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,17 +27,18 @@ import (
 // None is taken while another one is held, but for owner.changing, which is taken first. Snapshots read what
 // the last one computed without a lock.
 type Book struct {
-	options Options
-	epoch   epoch
-	seed    maphash.Seed
-	index   *fqdn.Index // of the zero View's exact names, and of all wildcards
-	counts  counts
-	changed atomic.Pointer[func(Owner, Urgency)]
-	scratch chan *scratch
-	watch   *watch // of tests
+	options    Options
+	epoch      epoch
+	seed       maphash.Seed
+	index      *fqdn.Index // of the zero View's exact names, and of all wildcards
+	counts     counts
+	changed    atomic.Pointer[func(Owner, Urgency)]
+	scratch    chan *scratch
+	spares     chan []union
+	spareWants chan []*want
+	watch      *watch // of tests
 
 	subscribers      subscribers
-	wanted           wantedNames
 	changingFamilies sync.Mutex
 
 	mu      sync.RWMutex
@@ -52,13 +52,15 @@ type Book struct {
 // New returns an empty Book.
 func New(o Options) *Book {
 	b := &Book{
-		options: o.withDefaults(),
-		seed:    maphash.MakeSeed(),
-		index:   fqdn.NewIndex(),
-		scratch: make(chan *scratch, spareScratch),
-		owners:  map[Owner]*owner{},
-		tenants: map[Tenant]*tenant{},
-		views:   map[View]*view{},
+		options:    o.withDefaults(),
+		seed:       maphash.MakeSeed(),
+		index:      fqdn.NewIndex(),
+		scratch:    make(chan *scratch, spareScratch),
+		spares:     make(chan []union, spareUnions),
+		spareWants: make(chan []*want, spareUnions),
+		owners:     map[Owner]*owner{},
+		tenants:    map[Tenant]*tenant{},
+		views:      map[View]*view{},
 	}
 	b.asked = asking(b.options.Families)
 	b.viewOf("")
@@ -133,13 +135,22 @@ func (b *Book) viewNamed(v View) *view {
 // answer is a good answer as it counts.
 type answer struct {
 	outcome Outcome
-	addrs   []netip.Addr // sorted, distinct; in scratch space
+	addrs   []ip // sorted, distinct; in scratch space
 	expires instant
 	capped  bool // its TTL is longer than what counts
 }
 
 // scratch is space for one call. A few are kept, so that the repeat of an answer allocates nothing.
-type scratch struct{ addrs []netip.Addr }
+type scratch struct {
+	addrs          []ip
+	seen, instants []instant
+}
+
+// space returns space for so many instants.
+func (s *scratch) space(of *[]instant, size int) []instant {
+	*of = slices.Grow((*of)[:0], size)[:size]
+	return *of
+}
 
 const spareScratch = 16
 
@@ -172,11 +183,11 @@ func (b *Book) read(s *scratch, f Family, a Answer, at instant) answer {
 	s.addrs = s.addrs[:0]
 	for _, addr := range a.Addrs {
 		if addr.IsValid() && familyOf(addr) == f {
-			s.addrs = append(s.addrs, addr)
+			s.addrs = append(s.addrs, ipOf(addr))
 		}
 	}
-	if !slices.IsSortedFunc(s.addrs, netip.Addr.Compare) {
-		slices.SortFunc(s.addrs, netip.Addr.Compare)
+	if !slices.IsSortedFunc(s.addrs, ip.compare) {
+		slices.SortFunc(s.addrs, ip.compare)
 	}
 	s.addrs = slices.Compact(s.addrs)
 	read.addrs = s.addrs
@@ -184,11 +195,4 @@ func (b *Book) read(s *scratch, f Family, a Answer, at instant) answer {
 		read.outcome = NoData
 	}
 	return read
-}
-
-func familyOf(a netip.Addr) Family {
-	if a.Is4() {
-		return IPv4
-	}
-	return IPv6
 }

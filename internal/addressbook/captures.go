@@ -4,19 +4,14 @@
 package addressbook
 
 import (
-	"net/netip"
 	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// captureBytes is what one capture takes: an address of 24 bytes, an instant of 8 and a count of 4, padded to 40; slices grow by
-// a quarter, so 50.
-const captureBytes = 50
-
 // capture is what a rotation remembers of one address.
 type capture struct {
-	addr  netip.Addr
+	ip    ip
 	last  instant // when it was told last
 	times int32   // how often it was
 }
@@ -25,6 +20,8 @@ type capture struct {
 // longer.
 type captures struct {
 	list []capture
+	// oldest is no later than any of their last instants.
+	oldest instant
 	// all counts those of the process.
 	all *atomic.Int64
 }
@@ -37,7 +34,19 @@ func (c *captures) resized(list []capture) {
 
 // forget drops what was told last a memory ago.
 func (c *captures) forget(memory time.Duration, at instant) {
-	c.resized(slices.DeleteFunc(slices.Clip(c.list), func(x capture) bool { return x.last.plus(memory) <= at }))
+	if c.oldest.plus(memory) > at {
+		return
+	}
+	before := len(c.list)
+	c.oldest = at
+	c.list = slices.DeleteFunc(c.list, func(x capture) bool {
+		over := x.last.plus(memory) <= at
+		if !over {
+			c.oldest = min(c.oldest, x.last)
+		}
+		return over
+	})
+	c.all.Add(int64(len(c.list) - before))
 }
 
 // sighting is what an answer says about the addresses that were captured.
@@ -48,79 +57,55 @@ type sighting struct {
 }
 
 // see captures the addresses of an answer, which are sorted; known were those of the name before it.
-func (c *captures) see(addrs []netip.Addr, known []union, at instant) sighting {
+func (c *captures) see(addrs []ip, known []union, at instant) sighting {
 	var s sighting
-	var fresh []capture
-	kept := cursor{known}
-	i := 0
+	missing, i, kept := 0, 0, cursor{known}
 	for _, a := range addrs {
-		u, isKept := kept.at(a)
-		s.unkept = s.unkept || !isKept
-		for i < len(c.list) && c.list[i].addr.Less(a) {
+		u := kept.at(a)
+		s.unkept = s.unkept || u == nil
+		for i < len(c.list) && c.list[i].ip.less(a) {
 			i++
 		}
-		if i == len(c.list) || c.list[i].addr != a {
-			fresh = append(fresh, capture{addr: a, last: at, times: 1})
+		if i == len(c.list) || c.list[i].ip != a {
+			missing++
 			continue
 		}
 		c.list[i].times++
 		c.list[i].last = at
-		s.returns = s.returns || !isKept || !u.current(at)
+		s.returns = s.returns || u == nil || !u.current(at)
 	}
-	s.discovers = len(fresh) > 0
-	c.insert(fresh)
+	s.discovers = missing > 0
+	c.all.Add(int64(missing))
+	c.list = insertMissing(c.list, func(x *capture) ip { return x.ip }, addrs, missing,
+		func(a ip) capture { return capture{ip: a, last: at, times: 1} })
 	return s
 }
 
-// insert merges fresh ones, which are sorted and in none of the list.
-func (c *captures) insert(fresh []capture) {
-	if len(fresh) == 0 {
-		return
-	}
-	merged := make([]capture, 0, len(c.list)+len(fresh))
-	for _, x := range c.list {
-		for len(fresh) > 0 && fresh[0].addr.Less(x.addr) {
-			merged = append(merged, fresh[0])
-			fresh = fresh[1:]
-		}
-		merged = append(merged, x)
-	}
-	c.resized(append(merged, fresh...))
-}
-
 // shrink drops what was told least recently until limit are left; of what was told at the same time the lowest.
-func (c *captures) shrink(limit int) {
+func (c *captures) shrink(limit int, s *scratch) {
 	excess := len(c.list) - limit
 	if excess <= 0 {
 		return
 	}
-	lasts := make([]instant, len(c.list))
-	for i, x := range c.list {
-		lasts[i] = x.last
+	lasts := s.space(&s.instants, len(c.list))
+	for i := range c.list {
+		lasts[i] = c.list[i].last
 	}
 	oldest, ties := oldestOf(lasts, excess)
-	c.resized(slices.DeleteFunc(c.list, func(x capture) bool {
+	c.list = slices.DeleteFunc(c.list, func(x capture) bool {
 		if x.last == oldest && ties > 0 {
 			ties--
 			return true
 		}
 		return x.last < oldest
-	}))
-}
-
-// oldestOf returns the instant of the last one of the excess oldest, and how many of the excess have just that. It sorts
-// the instants: integers, a tenth of the cost of sorting what they belong to.
-func oldestOf(instants []instant, excess int) (oldest instant, ties int) {
-	slices.Sort(instants)
-	oldest = instants[excess-1]
-	older, _ := slices.BinarySearch(instants, oldest)
-	return oldest, excess - older
+	})
+	c.all.Add(-int64(excess))
 }
 
 // counts returns how many addresses were captured once, and how many twice.
 func (c *captures) counts() (once, twice int) {
-	for _, x := range c.list {
-		switch x.times {
+	for i := range c.list {
+		switch c.list[i].times {
 		case 1:
 			once++
 		case 2:
@@ -131,19 +116,53 @@ func (c *captures) counts() (once, twice int) {
 }
 
 // outside counts the captures that are neither among addrs nor among known, which are both sorted.
-func (c *captures) outside(addrs []netip.Addr, known []union) int {
+func (c *captures) outside(addrs []ip, known []union) int {
 	outside := 0
 	kept := cursor{known}
-	for _, x := range c.list {
-		for len(addrs) > 0 && addrs[0].Less(x.addr) {
+	for i := range c.list {
+		x := c.list[i].ip
+		for len(addrs) > 0 && addrs[0].less(x) {
 			addrs = addrs[1:]
 		}
-		if len(addrs) > 0 && addrs[0] == x.addr {
-			continue
-		}
-		if _, isKept := kept.at(x.addr); !isKept {
+		if (len(addrs) == 0 || addrs[0] != x) && kept.at(x) == nil {
 			outside++
 		}
 	}
 	return outside
+}
+
+// oldestOf returns the last of the excess oldest instants, and how many of the excess have just that. It puts them into
+// another order. It looks at each about twice, where sorting looks at each ten times.
+func oldestOf(instants []instant, excess int) (oldest instant, ties int) {
+	part, before := instants, 0 // part has the one that is looked for, and so many older ones are outside
+	for {
+		pivot := part[len(part)/2]
+		older, newer := partition(part, pivot)
+		switch wanted := excess - before; {
+		case wanted <= older:
+			part = part[:older]
+		case wanted <= newer:
+			return pivot, wanted - older
+		default:
+			part, before = part[newer:], before+newer
+		}
+	}
+}
+
+// partition puts what is older than pivot first and what is newer last, and returns where the first ends and the last begins.
+func partition(part []instant, pivot instant) (older, newer int) {
+	newer = len(part)
+	for i := 0; i < newer; {
+		switch x := part[i]; {
+		case x < pivot:
+			part[i], part[older] = part[older], x
+			i, older = i+1, older+1
+		case x > pivot:
+			newer--
+			part[i], part[newer] = part[newer], x
+		default:
+			i++
+		}
+	}
+	return older, newer
 }

@@ -5,7 +5,6 @@ package addressbook
 
 import (
 	"hash/maphash"
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -50,7 +49,7 @@ func (l *listing) lists(at instant) bool {
 
 // facets is what all who want a name see of it at one instant.
 type facets struct {
-	union []union
+	union unions
 	each  []*facet // of the groups of the name, in their order
 }
 
@@ -63,7 +62,7 @@ func (n *name) facets(at instant) facets {
 	return fs
 }
 
-func (n *name) facetOf(g *group, us []union, at instant) *facet {
+func (n *name) facetOf(g *group, us unions, at instant) *facet {
 	if !g.facet.valid(at) {
 		g.facet = n.look(g.term, us, at)
 	}
@@ -71,29 +70,27 @@ func (n *name) facetOf(g *group, us []union, at instant) *facet {
 }
 
 // look computes what a term sees.
-func (n *name) look(t term, us []union, at instant) *facet {
+func (n *name) look(t term, us unions, at instant) *facet {
 	f := &facet{at: at, retention: n.retentionAt(t, at), answered: n.answeredAt()}
-	ss := n.standings(us, f.retention, at)
+	ss, next := n.standings(us, f.retention, at)
 	f.tried = n.exact() && !anyFamily(ss, standing.untried)
 	f.state, f.message = n.stateOf(ss, at)
 	var ends [2]instant
 	f.rotation, ends[0] = n.rotation(f.retention, at)
 	f.limit, ends[1] = n.marks.told(f.retention, at)
-	f.next = min(ends[0], ends[1], n.turn(us, f, at))
-	for _, u := range us {
-		f.next = min(f.next, u.next(f.retention, at))
-	}
+	f.next = min(next, ends[0], ends[1], n.turn(us, f, at))
 	return f
 }
 
 // turn is when the state or the message of f change because what goes back and forth has calmed down; forever: they do not.
-func (n *name) turn(us []union, f *facet, at instant) instant {
+func (n *name) turn(us unions, f *facet, at instant) instant {
 	first := forever
 	for _, turn := range n.turns() {
 		if turn <= at || turn >= first {
 			continue
 		}
-		state, message := n.stateOf(n.standings(us, f.retention, turn), turn)
+		ss, _ := n.standings(us, f.retention, turn)
+		state, message := n.stateOf(ss, turn)
 		if state != f.state || message != f.message {
 			first = turn
 		}
@@ -120,26 +117,30 @@ func (n *name) list(g *group, at instant) *listing {
 const keptListing = 16
 
 // addresses lists those that an owner with that retention still sees, and until when these are all.
-func (n *name) addresses(us []union, retention time.Duration, at instant) (listed []Address, end instant) {
+func (n *name) addresses(us unions, retention time.Duration, at instant) (listed []Address, end instant) {
 	end = forever
 	size := 0
-	for _, u := range us {
-		if gone := u.until(retention).plus(ListedAfterUntil); gone > at {
-			size++
-			end = min(end, gone)
+	for _, family := range us {
+		for i := range family {
+			if gone := family[i].until(retention).plus(ListedAfterUntil); gone > at {
+				size++
+				end = min(end, gone)
+			}
 		}
 	}
 	if size == 0 {
 		return nil, end
 	}
 	listed = make([]Address, 0, size)
-	for _, u := range us {
-		if u.listed(retention, at) {
-			listed = append(listed, Address{
-				Addr:    u.addr,
-				Current: u.current(at),
-				Until:   n.book.epoch.time(u.until(retention)),
-			})
+	for f, family := range us {
+		for i := range family {
+			if u := &family[i]; u.listed(retention, at) {
+				listed = append(listed, Address{
+					Addr:    u.ip.addr(Family(f)),
+					Current: u.current(at),
+					Until:   n.book.epoch.time(u.until(retention)),
+				})
+			}
 		}
 	}
 	return listed, end
@@ -174,12 +175,12 @@ func (n *name) ownersWhoSee(before, after facets, at instant) news {
 	var told news
 	for i, g := range n.groups {
 		b, a := before.each[i], after.each[i]
-		came, went := differ(before.union, after.union, b.retention, a.retention, at)
+		came, went := differ(&before.union, &after.union, b.retention, a.retention, at)
 		switch {
 		case came:
-			told.wakes = append(told.wakes, wake{wants: slices.Clone(g.wants), urgency: Added})
+			told.wakes = append(told.wakes, wake{wants: n.book.copyWants(g.wants), urgency: Added})
 		case went || a.differs(b):
-			told.wakes = append(told.wakes, wake{wants: slices.Clone(g.wants), urgency: Other})
+			told.wakes = append(told.wakes, wake{wants: n.book.copyWants(g.wants), urgency: Other})
 		}
 	}
 	return told
@@ -193,22 +194,32 @@ func (f *facet) differs(old *facet) bool {
 }
 
 // differ tells whether addresses came and whether some went, of those that are not past their Until.
-func differ(before, after []union, old, retention time.Duration, at instant) (came, went bool) {
-	for !came {
+func differ(before, after *unions, old, retention time.Duration, at instant) (came, went bool) {
+	for f := range before {
+		if b, a := before[f], after[f]; old == retention && len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) {
+			continue // nothing was said of the family
+		}
+		c, w := differIn(before[f], after[f], old, retention, at)
+		came, went = came || c, went || w
+	}
+	return came, went
+}
+
+func differIn(before, after []union, old, retention time.Duration, at instant) (came, went bool) {
+	for {
 		before, after = skipUnkept(before, old, at), skipUnkept(after, retention, at)
 		if len(before) == 0 || len(after) == 0 {
 			return len(after) > 0, went || len(before) > 0
 		}
-		switch c := before[0].addr.Compare(after[0].addr); {
-		case c < 0:
-			went, before = true, before[1:]
-		case c > 0:
-			came = true
-		default:
+		switch b, a := before[0].ip, after[0].ip; {
+		case b == a:
 			before, after = before[1:], after[1:]
+		case b.less(a):
+			went, before = true, before[1:]
+		default:
+			return true, went
 		}
 	}
-	return came, went
 }
 
 func skipUnkept(us []union, retention time.Duration, at instant) []union {

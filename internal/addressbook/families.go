@@ -60,7 +60,9 @@ func (n *name) setFamilies(after [families]bool, at instant) {
 		return
 	}
 	n.prune(at)
-	n.changes()
+	n.changes(IPv4)
+	n.changes(IPv6)
+	n.prunesFrom(never)
 	before := n.asked
 	stay := [families]bool{before[IPv4] && after[IPv4], before[IPv6] && after[IPv6]}
 	for f := range Family(families) {

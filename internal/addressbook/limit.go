@@ -4,7 +4,6 @@
 package addressbook
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 )
@@ -21,15 +20,14 @@ import (
 // does what was overheard within its TTL: sources or families that are too big together would else push out each other's
 // addresses at every answer. All else makes room, see evict. Where no tenant that lists the name has room, or the process
 // has none, all new addresses are left out, and what is kept stays.
-func (n *name) fit(q *question, addrs []netip.Addr, known []union, at, expires instant) []netip.Addr {
-	newcomers := countNewcomers(addrs, known)
+func (n *name) fit(q *question, addrs []ip, known unions, at, expires instant) []ip {
+	newcomers := countNewcomers(addrs, known[q.family])
 	if newcomers == 0 {
 		return addrs
 	}
 	fitting := newcomers
-	if limit := n.book.options.MaxAddressesPerName; len(known)+newcomers > limit {
-		others := n.heldBeside(q, at)
-		fitting = min(newcomers, limit-len(others)-countAgain(addrs, known, others))
+	if limit := n.book.options.MaxAddressesPerName; known.size()+newcomers > limit {
+		fitting = min(newcomers, limit-n.mustStay(q, addrs, known, at))
 		n.leaveOut(AddressesPerName, newcomers-fitting, expires)
 	}
 	room, limit := n.room()
@@ -37,42 +35,29 @@ func (n *name) fit(q *question, addrs []netip.Addr, known []union, at, expires i
 		n.leaveOut(limit, fitting-room, expires)
 		fitting = room
 	}
-	return dropNewcomers(addrs, known, newcomers-fitting)
+	return dropNewcomers(addrs, known[q.family], newcomers-fitting)
 }
 
 // countNewcomers counts the addresses that are not known. Both are sorted.
-func countNewcomers(addrs []netip.Addr, known []union) int {
+func countNewcomers(addrs []ip, known []union) int {
 	newcomers, kept := 0, cursor{known}
 	for _, a := range addrs {
-		if _, isKnown := kept.at(a); !isKnown {
+		if kept.at(a) == nil {
 			newcomers++
 		}
 	}
 	return newcomers
 }
 
-// countAgain counts the addresses that are known, but not among others.
-func countAgain(addrs []netip.Addr, known []union, others []netip.Addr) int {
-	again, kept := 0, cursor{known}
-	for _, a := range addrs {
-		_, isKnown := kept.at(a)
-		_, isOther := slices.BinarySearchFunc(others, a, netip.Addr.Compare)
-		if isKnown && !isOther {
-			again++
-		}
-	}
-	return again
-}
-
 // dropNewcomers takes out the highest addresses that are not known, in place.
-func dropNewcomers(addrs []netip.Addr, known []union, excess int) []netip.Addr {
+func dropNewcomers(addrs []ip, known []union, excess int) []ip {
 	if excess == 0 {
 		return addrs
 	}
 	stay := countNewcomers(addrs, known) - excess
 	kept := cursor{known}
-	return slices.DeleteFunc(addrs, func(a netip.Addr) bool {
-		if _, isKnown := kept.at(a); isKnown {
+	return slices.DeleteFunc(addrs, func(a ip) bool {
+		if kept.at(a) != nil {
 			return false
 		}
 		stay--
@@ -80,25 +65,45 @@ func dropNewcomers(addrs []netip.Addr, known []union, excess int) []netip.Addr {
 	})
 }
 
-// heldBeside returns what questions other than q hold live, or was overheard within its TTL, sorted.
-func (n *name) heldBeside(q *question, at instant) []netip.Addr {
-	var held []netip.Addr
-	for i := range n.questions {
-		if o := &n.questions[i]; o != q && o.live() {
-			for _, h := range o.holdings {
-				if h.current() {
-					held = append(held, h.addr)
-				}
+// mustStay counts the known addresses that an answer to q does not push out: those that it holds itself, that other
+// questions hold live, or that were overheard within their TTL.
+func (n *name) mustStay(q *question, addrs []ip, known unions, at instant) int {
+	count := 0
+	for f := range Family(families) {
+		must := n.heldBeside(q, f)
+		again := addrs
+		for i := range known[f] {
+			u := &known[f][i]
+			for f == q.family && len(again) > 0 && again[0].less(u.ip) {
+				again = again[1:]
+			}
+			holds := f == q.family && len(again) > 0 && again[0] == u.ip
+			if holds || u.heard > at || must[u.ip] {
+				count++
 			}
 		}
 	}
-	for _, o := range n.overheard {
-		if o.end > at {
-			held = append(held, o.addr)
+	return count
+}
+
+// heldBeside returns what other questions of a family than q hold live; nil: there is none such.
+func (n *name) heldBeside(q *question, f Family) map[ip]bool {
+	var held map[ip]bool
+	for i := range n.questions {
+		o := &n.questions[i]
+		if o == q || o.family != f || !o.live() {
+			continue
+		}
+		if held == nil {
+			held = map[ip]bool{}
+		}
+		for j := range o.holdings {
+			if h := &o.holdings[j]; h.current() {
+				held[h.ip] = true
+			}
 		}
 	}
-	slices.SortFunc(held, netip.Addr.Compare)
-	return slices.Compact(held)
+	return held
 }
 
 // room is how many new addresses the name may take by the limits of the tenants and the process, and which one is the
@@ -123,95 +128,137 @@ func (n *name) evict(at, expires instant) {
 		return
 	}
 	us := n.united()
-	if excess := len(us) - n.book.options.MaxAddressesPerName; excess > 0 {
-		n.drop(n.victims(us, excess, at, union.evictable), at, expires)
+	defer n.recycle(us)
+	excess := us.size() - n.book.options.MaxAddressesPerName
+	if excess <= 0 {
+		return
+	}
+	gone := n.victims(us, excess, func(_ Family, u *union) bool { return !u.stays && u.heard <= at })
+	n.drop(us, gone, at, expires)
+	for f := range us {
+		if left := without(us[f], gone[f]); len(left) >= cachedUnion {
+			n.union[f] = left
+		}
 	}
 }
 
-// evictable tells whether an address may go for one that comes.
-func (u union) evictable(at instant) bool { return !u.stays && u.heard <= at }
-
-// victims are the least recently answered of those that may go, sorted by address.
-func (n *name) victims(us []union, excess int, at instant, may func(union, instant) bool) []union {
-	seen := n.lastSeen(us)
-	var candidates []instant
-	for i, u := range us {
-		if may(u, at) {
-			candidates = append(candidates, seen[i])
+// without takes those that are gone out of us, in place.
+func without(us []union, gone []bool) []union {
+	left := us[:0]
+	for i := range us {
+		if !gone[i] {
+			left = append(left, us[i])
 		}
 	}
-	if excess = min(excess, len(candidates)); excess <= 0 {
-		return nil
+	return left
+}
+
+// victims marks the least recently answered of those that may go: true for each of us that goes.
+func (n *name) victims(us unions, excess int, may func(Family, *union) bool) (gone [families][]bool) {
+	s := n.book.takeScratch()
+	defer n.book.putScratch(s)
+	seen := s.space(&s.seen, us.size())
+	candidates := s.space(&s.instants, us.size())[:0]
+	firsts := [families]int{IPv6: len(us[IPv4])} // of the family in seen
+	for f := range us {
+		n.lastSeen(Family(f), us[f], seen[firsts[f]:])
+		gone[f] = make([]bool, len(us[f]))
+		for i := range us[f] {
+			if may(Family(f), &us[f][i]) {
+				gone[f][i] = true
+				candidates = append(candidates, seen[firsts[f]+i])
+			}
+		}
+	}
+	if excess >= len(candidates) {
+		return gone
 	}
 	oldest, ties := oldestOf(candidates, excess)
-	victims := make([]union, 0, excess)
-	for i := len(us) - 1; i >= 0; i-- {
-		switch u := us[i]; {
-		case !may(u, at) || seen[i] > oldest:
-		case seen[i] < oldest:
-			victims = append(victims, u)
-		case ties > 0:
-			ties--
-			victims = append(victims, u)
+	for f := families - 1; f >= 0; f-- {
+		for i := len(us[f]) - 1; i >= 0; i-- {
+			last := seen[firsts[f]+i]
+			tie := gone[f][i] && last == oldest && ties > 0
+			gone[f][i] = tie || gone[f][i] && last < oldest
+			if tie {
+				ties--
+			}
 		}
 	}
-	slices.Reverse(victims)
-	return victims
+	return gone
 }
 
-// lastSeen is when the last answer with each address came, from any source.
-func (n *name) lastSeen(us []union) []instant {
-	seen := make([]instant, len(us))
-	for j := range seen {
-		seen[j] = never
+// lastSeen enters when the last answer with each address came, from any source.
+func (n *name) lastSeen(f Family, us []union, seen []instant) {
+	for i := range us {
+		seen[i] = never
 	}
 	for i := range n.questions {
 		q, j := &n.questions[i], 0
-		for _, h := range q.holdings {
-			for us[j].addr != h.addr {
+		if q.family != f {
+			continue
+		}
+		for k := range q.holdings {
+			h := &q.holdings[k]
+			for us[j].ip != h.ip {
 				j++
 			}
 			seen[j] = max(seen[j], q.seen(h))
 		}
 	}
 	j := 0
-	for _, o := range n.overheard {
-		for us[j].addr != o.addr {
+	for _, o := range n.overheard[f] {
+		for us[j].ip != o.ip {
 			j++
 		}
 		seen[j] = max(seen[j], o.seen)
 	}
-	return seen
 }
 
-// drop takes victims, which are sorted, out of all that holds them, and remembers for whom that is a loss.
-func (n *name) drop(victims []union, at, expires instant) {
-	if len(victims) == 0 {
-		return
+// drop takes those of us that are gone out of all that holds them, and remembers for whom that is a loss.
+func (n *name) drop(us unions, gone [families][]bool, at, expires instant) (count int) {
+	m := mark{limit: AddressesPerName, needs: longestNeed, until: expires}
+	for f := range us {
+		before := count
+		for i, is := range gone[f] {
+			if is {
+				count++
+				m.needs = min(m.needs, us[f][i].listedFrom(at))
+			}
+		}
+		if count > before {
+			n.dropGone(Family(f), us[f], gone[f])
+			n.union[f] = nil
+		}
+	}
+	if count > 0 {
+		n.book.counts.evicted.Add(uint64(count))
+		n.marks = n.marks.with(m)
+	}
+	return count
+}
+
+// longestNeed is longer than any retention.
+const longestNeed = time.Duration(forever)
+
+// dropGone takes those of us that are gone out of the questions and of what was overheard.
+func (n *name) dropGone(f Family, us []union, gone []bool) {
+	goes := func(j *int, addr ip) bool {
+		for us[*j].ip != addr {
+			*j++
+		}
+		return gone[*j]
 	}
 	for i := range n.questions {
-		q, gone := &n.questions[i], cursor{victims}
-		q.holdings = slices.DeleteFunc(q.holdings, func(h holding) bool {
-			_, is := gone.at(h.addr)
-			return is
-		})
+		if q, j := &n.questions[i], 0; q.family == f {
+			q.holdings = slices.DeleteFunc(q.holdings, func(h holding) bool { return goes(&j, h.ip) })
+		}
 	}
-	gone := cursor{victims}
-	n.overheard = slices.DeleteFunc(n.overheard, func(o overheard) bool {
-		_, is := gone.at(o.addr)
-		return is
-	})
-	n.changes()
-	needs := victims[0].listedFrom(at)
-	for _, v := range victims {
-		needs = min(needs, v.listedFrom(at))
-	}
-	n.book.counts.evicted.Add(uint64(len(victims)))
-	n.marks = n.marks.with(mark{limit: AddressesPerName, needs: needs, until: expires})
+	j := 0
+	n.overheard[f] = slices.DeleteFunc(n.overheard[f], func(o overheard) bool { return goes(&j, o.ip) })
 }
 
 // listedFrom is the shortest retention with which a Snapshot still lists u.
-func (u union) listedFrom(at instant) time.Duration {
+func (u *union) listedFrom(at instant) time.Duration {
 	from := max(u.from, u.heard)
 	if from == never || u.bound.plus(ListedAfterUntil) > at {
 		return 0

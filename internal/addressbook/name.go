@@ -37,13 +37,13 @@ type name struct {
 	rotations [families]*rotation // nil: no answer of the family differed from the one before it
 	rotated   instant             // when the last address began to age that an answer lacked; never: none did
 
-	answered  [families]instant // the first good answer of each family from any source; never: none yet
-	unrest    *unrest           // nil: nothing ever went back and forth
-	joins     [families]bool    // the family was not asked when others of the name had spoken already
-	marks     marks             // of the limits that bit
-	overheard []overheard       // sorted by address
+	answered  [families]instant     // the first good answer of each family from any source; never: none yet
+	unrest    *unrest               // nil: nothing ever went back and forth
+	joins     [families]bool        // the family was not asked when others of the name had spoken already
+	marks     marks                 // of the limits that bit
+	overheard [families][]overheard // sorted by address
 
-	union   []union      // see united; nil: not kept
+	union   unions       // see united; nil: not kept
 	size    int          // of the union when it was made last
 	pruneAt instant      // before that there is nothing to prune
 	lacking atomic.Int32 // wants whose owners have not applied yet what the name gained
@@ -89,9 +89,9 @@ func (n *name) ensureQuestion(k Key) *question {
 	return &n.questions[i]
 }
 
-// changes makes what was computed of the name invalid.
-func (n *name) changes() {
-	n.union, n.pruneAt = nil, never
+// changes makes what was computed of the name invalid, of its addresses only those of a family.
+func (n *name) changes(f Family) {
+	n.union[f] = nil
 	for _, g := range n.groups {
 		g.facet = nil
 		g.listing.Store(nil)
@@ -112,6 +112,7 @@ func (n *name) record(k Key, a answer, at instant) (told news, taken bool) {
 	before := n.facets(at)
 	n.learn(k, a, before.union, at)
 	after := n.facets(at)
+	defer n.recycle(before.union)
 	return n.ownersWhoSee(before, after, at), true
 }
 
@@ -130,6 +131,7 @@ func (n *name) fail(k Key, reason string, at instant) news {
 	before := n.facets(at)
 	n.failed(k, reason, at)
 	after := n.facets(at)
+	defer n.recycle(before.union)
 	return n.ownersWhoSee(before, after, at)
 }
 
@@ -144,6 +146,7 @@ func (n *name) retire(s Source, at instant) news {
 	before := n.facets(at)
 	n.retired(s, at)
 	after := n.facets(at)
+	defer n.recycle(before.union)
 	return n.ownersWhoSee(before, after, at)
 }
 
@@ -161,14 +164,14 @@ func (n *name) repeats(k Key, a answer, at instant) bool {
 }
 
 // learn changes what is known by a good answer; known is what the name has.
-func (n *name) learn(k Key, a answer, known []union, at instant) {
+func (n *name) learn(k Key, a answer, known unions, at instant) {
 	defer n.settleFamilies(n.down(), at)
-	n.changes()
+	n.changes(k.Family)
 	q := n.ensureQuestion(k)
 	n.compare(q, a.outcome, at, a.expires)
 	n.recover(q, at, a.expires)
 	addrs := n.fit(q, a.addrs, known, at, a.expires)
-	n.sample(q, addrs, known, at)
+	n.sample(q, addrs, known[k.Family], at)
 	n.adapt(n.book.options.MaxRetention)
 	q.replace(addrs, at)
 	n.cap(q, a.capped, at)
@@ -178,13 +181,14 @@ func (n *name) learn(k Key, a answer, known []union, at instant) {
 		n.answered[k.Family] = at
 	}
 	n.ageRetired(k.Family, at)
+	n.prunesFrom(at.plus(ListedAfterUntil)) // nothing that starts to age now is not listed before
 	n.evict(at, a.expires)
 }
 
 // failed changes what is known by a failure.
 func (n *name) failed(k Key, reason string, at instant) {
 	defer n.settleFamilies(n.down(), at)
-	n.changes()
+	n.changes(k.Family)
 	q := n.ensureQuestion(k)
 	_, t := n.unsettle(q)
 	if q.silent() {
@@ -198,15 +202,17 @@ func (n *name) failed(k Key, reason string, at instant) {
 	if !q.failed {
 		q.failed, t.since = true, at
 	}
+	n.prunesFrom(at)
 }
 
 // retired changes what is known by a source that is asked no more.
 func (n *name) retired(s Source, at instant) {
 	defer n.settleFamilies(n.down(), at)
-	n.changes()
 	for i := range n.questions {
 		if q := &n.questions[i]; q.source == s && q.retired == never {
+			n.changes(q.family)
 			q.retired = at
+			n.prunesFrom(at)
 		}
 	}
 }

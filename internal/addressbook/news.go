@@ -8,6 +8,8 @@ type news struct {
 	wakes  []wake   // who sees something else of a name
 	owners []*owner // who sees something else altogether
 	names  int      // that it is about; of one name an owner has one want at the most
+	// awaited: a Ticket is given for addresses that came.
+	awaited bool
 }
 
 // wake are wants of one name whose owners see something else of it.
@@ -49,7 +51,7 @@ func (b *Book) revise(ns news) []call {
 	if ns.names > 1 || len(ns.owners) > 0 {
 		known = make(map[*owner]int, count)
 	}
-	callOf := func(w *owner, u Urgency) Revision {
+	callOf := func(w *owner, u Urgency) int {
 		i, again := known[w]
 		if !again {
 			i = len(calls)
@@ -59,17 +61,21 @@ func (b *Book) revise(ns news) []call {
 			}
 		}
 		calls[i].urgency = max(calls[i].urgency, u)
-		return calls[i].revision
+		return i
 	}
 	for _, k := range ns.wakes {
 		for _, x := range k.wants {
-			if r := callOf(x.owner, k.urgency); k.urgency >= Added {
-				x.gains(r)
+			i := callOf(x.owner, k.urgency)
+			if k.urgency >= Added && x.gains(calls[i].revision, ns.awaited) && ns.awaited {
+				calls[i].urgency = Awaited
 			}
 		}
 	}
 	for _, w := range ns.owners {
 		callOf(w, Other)
+	}
+	for _, k := range ns.wakes {
+		b.recycleWants(k.wants)
 	}
 	return calls
 }
@@ -82,5 +88,33 @@ func (b *Book) wake(calls []call) {
 	}
 	for _, c := range calls {
 		(*changed)(c.owner.Owner, c.urgency)
+	}
+}
+
+// manyWants is from how many on space for wants is used again: to clear 8 kB takes longer than to fill them.
+const manyWants = 1024
+
+// copyWants copies wants, of which a name may have 10,000, while its lock is held.
+func (b *Book) copyWants(wants []*want) []*want {
+	if len(wants) < manyWants {
+		return append([]*want(nil), wants...)
+	}
+	select {
+	case spare := <-b.spareWants:
+		return append(spare, wants...)
+	default:
+		return append([]*want(nil), wants...)
+	}
+}
+
+// recycleWants takes back space that nobody reads any more.
+func (b *Book) recycleWants(wants []*want) {
+	if cap(wants) < manyWants {
+		return
+	}
+	clear(wants) // so that it keeps nothing alive
+	select {
+	case b.spareWants <- wants[:0]:
+	default:
 	}
 }

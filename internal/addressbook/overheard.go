@@ -16,7 +16,7 @@ const Overheard Source = "overheard"
 
 // overheard is one address that a pod was told.
 type overheard struct {
-	addr netip.Addr
+	ip   ip
 	end  instant // of the longest TTL with which it was told
 	seen instant // when it was told last
 }
@@ -56,7 +56,8 @@ func (b *Book) Observe(n fqdn.Name, f Family, addrs []netip.Addr, ttl time.Durat
 			matching = append(matching, n)
 		}
 	}
-	t, calls := ticketFor(matching, b.revise(told))
+	told.awaited = true
+	t, calls := b.ticketFor(matching, b.revise(told))
 	b.wake(calls)
 	return t
 }
@@ -74,50 +75,48 @@ func (n *name) overhear(f Family, a answer, at instant) news {
 	}
 	n.prune(at)
 	before := n.facets(at)
-	n.hear(a, before.union, at)
+	n.hear(f, a, before.union, at)
 	after := n.facets(at)
+	defer n.recycle(before.union)
 	return n.ownersWhoSee(before, after, at)
 }
 
 // hear adds what was overheard to what is known.
-func (n *name) hear(a answer, known []union, at instant) {
-	n.changes()
-	addrs := n.fitOverheard(slices.Clone(a.addrs), known, at, a.expires)
-	merged := make([]overheard, 0, len(n.overheard)+len(addrs))
-	for _, o := range n.overheard {
-		for len(addrs) > 0 && addrs[0].Less(o.addr) {
-			merged = append(merged, overheard{addr: addrs[0], end: a.expires, seen: at})
-			addrs = addrs[1:]
+func (n *name) hear(f Family, a answer, known unions, at instant) {
+	n.changes(f)
+	addrs := n.fitOverheard(f, slices.Clone(a.addrs), known, at, a.expires)
+	n.prunesFrom(at.plus(ListedAfterUntil))
+	missing, j := 0, 0
+	list := n.overheard[f]
+	for i := range list {
+		for j < len(addrs) && addrs[j].less(list[i].ip) {
+			j, missing = j+1, missing+1
 		}
-		if len(addrs) > 0 && addrs[0] == o.addr {
-			o.end, o.seen = max(o.end, a.expires), at
-			addrs = addrs[1:]
+		if j < len(addrs) && addrs[j] == list[i].ip {
+			list[i].end, list[i].seen = max(list[i].end, a.expires), at
+			j++
 		}
-		merged = append(merged, o)
 	}
-	for _, addr := range addrs {
-		merged = append(merged, overheard{addr: addr, end: a.expires, seen: at})
-	}
-	n.overheard = merged
+	n.overheard[f] = insertMissing(list, func(o *overheard) ip { return o.ip }, addrs, missing+len(addrs)-j,
+		func(i ip) overheard { return overheard{ip: i, end: a.expires, seen: at} })
 }
 
 // fitOverheard leaves out what there is no room for, in place, and lets go what is past its TTL for it.
-func (n *name) fitOverheard(addrs []netip.Addr, known []union, at, expires instant) []netip.Addr {
-	newcomers := countNewcomers(addrs, known)
+func (n *name) fitOverheard(f Family, addrs []ip, known unions, at, expires instant) []ip {
+	newcomers := countNewcomers(addrs, known[f])
 	fitting := newcomers
 	if room, limit := n.room(); room < fitting {
 		n.leaveOut(limit, fitting-room, expires)
 		fitting = room
 	}
-	if excess := len(known) + fitting - n.book.options.MaxAddressesPerName; excess > 0 {
-		// What the answer itself names again is not past its time.
-		gone := n.victims(known, excess, at, func(u union, at instant) bool {
-			_, again := slices.BinarySearchFunc(addrs, u.addr, netip.Addr.Compare)
-			return !again && !u.current(at)
+	if excess := known.size() + fitting - n.book.options.MaxAddressesPerName; excess > 0 {
+		gone := n.victims(known, excess, func(g Family, u *union) bool {
+			_, again := slices.BinarySearchFunc(addrs, u.ip, ip.compare) // what the answer names again is not past its time
+			return !(again && g == f) && !u.current(at)
 		})
-		n.drop(gone, at, expires)
-		n.leaveOut(AddressesPerName, excess-len(gone), expires)
-		fitting -= excess - len(gone)
+		leftOut := excess - n.drop(known, gone, at, expires)
+		n.leaveOut(AddressesPerName, leftOut, expires)
+		fitting -= leftOut
 	}
-	return dropNewcomers(addrs, known, newcomers-fitting)
+	return dropNewcomers(addrs, known[f], newcomers-fitting)
 }

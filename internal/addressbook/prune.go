@@ -16,9 +16,9 @@ func (n *name) prune(at instant) {
 	for i := range n.questions {
 		n.pruneQuestion(&n.questions[i], at)
 	}
-	n.overheard = slices.DeleteFunc(n.overheard, func(o overheard) bool {
-		return n.prunable(o.end.plus(n.retention).plus(ListedAfterUntil), at)
-	})
+	for f := range n.overheard {
+		n.pruneOverheard(Family(f), at)
+	}
 	n.marks = slices.DeleteFunc(n.marks, func(m mark) bool {
 		return n.prunable(m.until.plus(max(n.retention, ListedAfterUntil)), at)
 	})
@@ -29,22 +29,37 @@ func (n *name) prune(at instant) {
 		n.prunable(n.rotated.plus(n.book.options.MaxRetention), at)
 	}
 	if n.heldAddresses() != before {
-		n.union = nil
 		n.united()
 	}
 }
 
+// prunesFrom takes note that there may be something to prune from an instant on.
+func (n *name) prunesFrom(at instant) { n.pruneAt = min(n.pruneAt, at) }
+
 func (n *name) pruneQuestion(q *question, at instant) {
-	maxStale := n.book.options.MaxStale
+	maxStale, before := n.book.options.MaxStale, len(q.holdings)
 	q.holdings = slices.DeleteFunc(q.holdings, func(h holding) bool {
-		return n.prunable(q.end(h, n.retention, maxStale).plus(ListedAfterUntil), at)
+		return n.prunable(q.end(&h, n.retention, maxStale).plus(ListedAfterUntil), at)
 	})
+	if len(q.holdings) != before {
+		n.dropUnion(q.family)
+	}
+}
+
+func (n *name) pruneOverheard(f Family, at instant) {
+	before := len(n.overheard[f])
+	n.overheard[f] = slices.DeleteFunc(n.overheard[f], func(o overheard) bool {
+		return n.prunable(o.end.plus(n.retention).plus(ListedAfterUntil), at)
+	})
+	if len(n.overheard[f]) != before {
+		n.dropUnion(f)
+	}
 }
 
 // prunable tells whether something ended, and otherwise remembers to look again when it does.
 func (n *name) prunable(end, at instant) bool {
 	if end > at {
-		n.pruneAt = min(n.pruneAt, end)
+		n.prunesFrom(end)
 		return false
 	}
 	return true
@@ -52,7 +67,7 @@ func (n *name) prunable(end, at instant) bool {
 
 // heldAddresses counts the addresses of a name, twice what two questions hold.
 func (n *name) heldAddresses() int {
-	count := len(n.overheard)
+	count := len(n.overheard[IPv4]) + len(n.overheard[IPv6])
 	for i := range n.questions {
 		count += len(n.questions[i].holdings)
 	}

@@ -5,7 +5,6 @@ package addressbook
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ type question struct {
 
 // holding is one address that a question keeps.
 type holding struct {
-	addr netip.Addr
+	ip ip
 	// from is where retention starts: the later of the expiry of the last answer that held the address and the first
 	// good answer without it. never: the last good answer holds it.
 	from instant
@@ -40,13 +39,13 @@ type holding struct {
 	seen instant
 }
 
-func (h holding) current() bool { return h.from == never }
+func (h *holding) current() bool { return h.from == never }
 
 func newQuestion(k Key) question {
 	return question{source: k.Source, family: k.Family, good: never, expires: never, retired: never}
 }
 
-// compare orders questions by family, then source: the addresses of a name with one source are then sorted as they lie.
+// compare orders questions by family, then source.
 func (q question) compare(k Key) int {
 	return cmp.Or(cmp.Compare(q.family, k.Family), strings.Compare(string(q.source), string(k.Source)))
 }
@@ -63,82 +62,65 @@ func (q *question) repeats(a answer) bool {
 }
 
 // holds tells whether the last good answer held just addrs, which are sorted.
-func (q *question) holds(addrs []netip.Addr) bool {
-	i := 0
-	for _, h := range q.holdings {
+func (q *question) holds(addrs []ip) bool {
+	j := 0
+	for i := range q.holdings {
+		h := &q.holdings[i]
 		if !h.current() {
 			continue
 		}
-		if i == len(addrs) || h.addr != addrs[i] {
+		if j == len(addrs) || h.ip != addrs[j] {
 			return false
 		}
-		i++
+		j++
 	}
-	return i == len(addrs)
+	return j == len(addrs)
 }
 
 // replace makes addrs (sorted, distinct) the current holdings at the instant of an answer; those that it lacks start
-// to age. A rotation within known addresses allocates nothing; otherwise the new slice has the right size, because
-// most names never change theirs again.
-func (q *question) replace(addrs []netip.Addr, at instant) {
-	merged := q.holdings[:0]
-	if fresh := q.fresh(addrs); fresh > 0 {
-		merged = make([]holding, 0, len(q.holdings)+fresh)
-	}
-	for _, h := range q.holdings {
-		for len(addrs) > 0 && addrs[0].Less(h.addr) {
-			merged = append(merged, holding{addr: addrs[0], from: never})
-			addrs = addrs[1:]
+// to age.
+func (q *question) replace(addrs []ip, at instant) {
+	j, missing := 0, 0
+	for i := range q.holdings {
+		h := &q.holdings[i]
+		for j < len(addrs) && addrs[j].less(h.ip) {
+			j, missing = j+1, missing+1
 		}
-		if len(addrs) > 0 && addrs[0] == h.addr {
+		switch {
+		case j < len(addrs) && addrs[j] == h.ip:
 			h.from = never
-			addrs = addrs[1:]
-		} else if h.current() {
+			j++
+		case h.current():
 			h.from, h.seen = max(q.expires, at), q.good
 		}
-		merged = append(merged, h)
 	}
-	for _, addr := range addrs {
-		merged = append(merged, holding{addr: addr, from: never})
-	}
-	q.holdings = merged
+	q.holdings = insertMissing(q.holdings, func(h *holding) ip { return h.ip }, addrs, missing+len(addrs)-j,
+		func(a ip) holding { return holding{ip: a, from: never} })
 }
 
-// has tells whether the question keeps addr, current or retained.
-func (q *question) has(addr netip.Addr) bool {
-	_, ok := slices.BinarySearchFunc(q.holdings, addr, func(h holding, a netip.Addr) int { return h.addr.Compare(a) })
+// has tells whether the question keeps an address, current or retained.
+func (q *question) has(addr ip) bool {
+	_, ok := slices.BinarySearchFunc(q.holdings, addr, func(h holding, a ip) int { return h.ip.compare(a) })
 	return ok
-}
-
-// fresh counts the addresses that are in no holding.
-func (q *question) fresh(addrs []netip.Addr) int {
-	fresh, i := 0, 0
-	for _, addr := range addrs {
-		for i < len(q.holdings) && q.holdings[i].addr.Less(addr) {
-			i++
-		}
-		if i == len(q.holdings) || q.holdings[i].addr != addr {
-			fresh++
-		}
-	}
-	return fresh
 }
 
 // age lets all current holdings start to age: another source has taken over from this one, which is retired, or the family
 // is not asked any more.
 func (q *question) age(at instant) {
-	for i, h := range q.holdings {
-		if h.current() {
-			q.holdings[i].from, q.holdings[i].seen = max(q.expires, q.retired, at), q.good
+	for i := range q.holdings {
+		if h := &q.holdings[i]; h.current() {
+			h.from, h.seen = max(q.expires, q.retired, at), q.good
 		}
 	}
 }
 
 // ageing tells whether no holding is current.
-func (q *question) ageing() bool { return !slices.ContainsFunc(q.holdings, holding.current) }
+func (q *question) ageing() bool {
+	return !slices.ContainsFunc(q.holdings, func(h holding) bool { return h.current() })
+}
 
 // seen is when the last answer with h came.
-func (q *question) seen(h holding) instant {
+func (q *question) seen(h *holding) instant {
 	if h.current() {
 		return q.good
 	}
@@ -146,7 +128,7 @@ func (q *question) seen(h holding) instant {
 }
 
 // end is when h goes under a retention, if nothing changes.
-func (q *question) end(h holding, retention, maxStale time.Duration) instant {
+func (q *question) end(h *holding, retention, maxStale time.Duration) instant {
 	switch {
 	case !h.current():
 		return h.from.plus(retention)

@@ -150,19 +150,24 @@ func (a *acks) forget() {
 	a.release()
 }
 
-// gains takes note that x's name gained addresses, which its owner has with revision r.
-func (x *want) gains(r Revision) {
+// gains takes note that x's name gained addresses, which its owner has with revision r. named: a Ticket names it for them. It
+// tells whether there is anything to wait for.
+func (x *want) gains(r Revision, named bool) (lacks bool) {
 	a := &x.owner.acks
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if x.left || r <= a.applied {
-		return
+		return false
 	}
 	if x.gained <= a.applied {
 		a.gained = append(a.gained, x)
 		a.lacks(x, 1)
 	}
 	x.gained = max(x.gained, r)
+	if named {
+		x.awaited = x.gained
+	}
+	return !a.unhealthy && !a.forgotten
 }
 
 // leaves takes note that the owner does not list x any more.
@@ -190,43 +195,58 @@ func (x *want) due() (r Revision, first, lacks bool) {
 	return x.gained, first, true
 }
 
-// ticketFor gathers the owners that lack something of the names, and raises the urgency of those whom no ticket named before.
-func ticketFor(names []*name, calls []call) (Ticket, []call) {
-	owed := map[*owner]Revision{}
-	urgent := map[*owner]bool{}
+// ticketFor gathers the owners that lack something of the names, and calls those whom no ticket named before.
+func (b *Book) ticketFor(names []*name, calls []call) (Ticket, []call) {
+	var t Ticket
 	for _, n := range names {
 		if n.lacking.Load() == 0 {
 			continue
 		}
-		for _, x := range n.allWants() {
-			if r, first, lacks := x.due(); lacks {
-				owed[x.owner] = max(owed[x.owner], r)
-				urgent[x.owner] = urgent[x.owner] || first
+		wants := b.wantsOf(n)
+		for _, x := range wants {
+			r, first, lacks := x.due()
+			if !lacks {
+				continue
+			}
+			t.lacking = append(t.lacking, due{owner: x.owner, revision: r})
+			if first {
+				calls = append(calls, call{owner: x.owner, revision: r, urgency: Awaited})
 			}
 		}
+		b.recycleWants(wants)
 	}
-	for i, c := range calls {
-		if _, lacks := owed[c.owner]; lacks {
-			calls[i].urgency = Awaited
-			delete(urgent, c.owner)
-		}
-	}
-	var t Ticket
-	for w, r := range owed {
-		t.lacking = append(t.lacking, due{owner: w, revision: r})
-		if urgent[w] {
-			calls = append(calls, call{owner: w, revision: r, urgency: Awaited})
-		}
+	if len(names) > 1 {
+		t.lacking = latestOf(t.lacking)
 	}
 	return t, calls
 }
 
-// allWants returns those that want a name.
-func (n *name) allWants() []*want {
+// latestOf keeps of each owner, which may list several of the names, what it has to apply last.
+func latestOf(lacking []due) []due {
+	places := make(map[*owner]int, len(lacking))
+	kept := lacking[:0]
+	for _, d := range lacking {
+		i, again := places[d.owner]
+		if !again {
+			places[d.owner] = len(kept)
+			kept = append(kept, d)
+			continue
+		}
+		kept[i].revision = max(kept[i].revision, d.revision)
+	}
+	return kept
+}
+
+// wantsOf returns those that want a name.
+func (b *Book) wantsOf(n *name) []*want {
 	n.lock()
 	defer n.unlock()
 	var all []*want
-	for _, g := range n.groups {
+	for i, g := range n.groups {
+		if i == 0 {
+			all = b.copyWants(g.wants)
+			continue
+		}
 		all = append(all, g.wants...)
 	}
 	return all

@@ -5,7 +5,6 @@ package addressbook
 
 import (
 	"math"
-	"net/netip"
 	"sync/atomic"
 	"time"
 )
@@ -63,13 +62,11 @@ type rotation struct {
 }
 
 // newRotation begins with addresses that were captured once. all counts the captures of the process.
-func newRotation(known []union, f Family, all *atomic.Int64, at instant) *rotation {
+func newRotation(known []union, all *atomic.Int64, at instant) *rotation {
 	r := &rotation{captures: captures{all: all}}
-	var first []capture
-	for _, u := range known {
-		if familyOf(u.addr) == f {
-			first = append(first, capture{addr: u.addr, times: 1, last: at})
-		}
+	first := make([]capture, len(known))
+	for i := range known {
+		first[i] = capture{ip: known[i].ip, times: 1, last: at}
 	}
 	r.captures.resized(first)
 	return r
@@ -77,11 +74,11 @@ func newRotation(known []union, f Family, all *atomic.Int64, at instant) *rotati
 
 // sample takes the addresses of an answer; known were those of the name before it. What was told longer than memory ago is
 // forgotten, and at most limit captures stay.
-func (r *rotation) sample(addrs []netip.Addr, known []union, memory time.Duration, limit int, at instant) {
+func (r *rotation) sample(addrs []ip, known []union, memory time.Duration, limit int, s *scratch, at instant) {
 	r.captures.forget(memory, at)
 	r.samples++
 	seen := r.captures.see(addrs, known, at)
-	r.captures.shrink(limit)
+	r.captures.shrink(limit, s)
 	if seen.discovers {
 		r.discovered = r.samples
 	}
@@ -123,7 +120,7 @@ func (r *rotation) returning() bool {
 }
 
 // conclude draws the conclusions.
-func (r *rotation) conclude(known []union, addrs []netip.Addr) {
+func (r *rotation) conclude(known []union, addrs []ip) {
 	once, twice := r.captures.counts()
 	captured := len(r.captures.list)
 	r.proven = r.returning()

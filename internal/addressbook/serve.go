@@ -46,12 +46,12 @@ func (b *Book) Holders(s Subject, a netip.Addr) []Source {
 	defer n.unlock()
 	var holders []Source
 	for i := range n.questions {
-		if q := &n.questions[i]; q.has(a) {
+		if q := &n.questions[i]; q.family == familyOf(a) && q.has(ipOf(a)) {
 			holders = append(holders, q.source)
 		}
 	}
-	for _, o := range n.overheard {
-		if o.addr == a {
+	for _, o := range n.overheard[familyOf(a)] {
+		if o.ip == ipOf(a) {
 			holders = append(holders, Overheard)
 		}
 	}

@@ -56,10 +56,9 @@ func poolState(ss [families]standing) (State, string) {
 	return Pending, unobserved
 }
 
-// standings looks at the families of a name. What was overheard has no say in the state of an exact name, and nothing else
-// has one in that of a wildcard.
-func (n *name) standings(us []union, retention time.Duration, at instant) [families]standing {
-	var ss [families]standing
+// standings looks at the families of a name, and tells when its addresses change by themselves. What was overheard has no
+// say in the state of an exact name, and nothing else has one in that of a wildcard.
+func (n *name) standings(us unions, retention time.Duration, at instant) (ss [families]standing, next instant) {
 	for f := range ss {
 		ss[f].asked, ss[f].joins = n.asked[f], n.joins[f]
 	}
@@ -74,21 +73,49 @@ func (n *name) standings(us []union, retention time.Duration, at instant) [famil
 			ss[f].joins = false // there is no state that it could leave alone
 		}
 	}
-	exact := n.exact()
-	for _, u := range us {
-		if exact {
-			u = u.asked()
-		}
-		if u.kept(retention, at) {
-			s := &ss[familyOf(u.addr)]
-			s.kept++
-			s.current = s.current || u.current(at)
-		}
-	}
-	for f := range ss {
+	next = forever
+	for f := range us {
+		next = min(next, ss[f].tally(us[f], retention, n.exact(), at))
 		ss[f].settle(n.shaky(Family(f), at), n.disagrees(at))
 	}
-	return ss
+	return ss, next
+}
+
+// tally counts the addresses that are kept, and returns when the first of them changes by itself: it goes, or it is no longer
+// current and only retained.
+func (s *standing) tally(us []union, retention time.Duration, exact bool, at instant) (next instant) {
+	next = forever
+	for i := range us {
+		u := &us[i]
+		if u.stays {
+			s.kept++
+			s.current = true
+			continue
+		}
+		says, current := max(u.bound, u.from.plus(retention)), u.bound
+		goes := says
+		if u.heard != never {
+			goes = max(says, u.heard.plus(retention))
+			next = min(next, after(at, u.heard), after(at, goes))
+		}
+		if !exact {
+			says, current = goes, u.heard
+		}
+		next = min(next, after(at, u.bound), after(at, says))
+		if says > at {
+			s.kept++
+			s.current = s.current || current > at
+		}
+	}
+	return next
+}
+
+// after is an instant that is yet to come; forever: it passed.
+func after(at, turn instant) instant {
+	if turn > at {
+		return turn
+	}
+	return forever
 }
 
 func anyFamily(ss [families]standing, is func(standing) bool) bool {

@@ -19,9 +19,8 @@ type WantedChange struct {
 
 // Subscription is what one producer knows of the subjects that are wanted. Its methods are safe for concurrent use.
 type Subscription struct {
-	book       *Book
-	changed    chan struct{}
-	signalled0 func()
+	book    *Book
+	changed chan struct{}
 
 	mu sync.Mutex
 	// pending are the subjects that changed since the last Take; true: it went.
@@ -118,12 +117,6 @@ func (s *Subscription) note(about Subject, went bool) {
 }
 
 func (s *Subscription) signal() {
-	s.mu.Lock()
-	also := s.signalled0
-	s.mu.Unlock()
-	if also != nil {
-		also()
-	}
 	select {
 	case s.changed <- struct{}{}:
 	default:

@@ -3,10 +3,7 @@
 
 package addressbook
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // union is one address of a name over everybody who says it, without any owner's retention. With a retention of 5m:
 //
@@ -17,7 +14,7 @@ import (
 //	was overheard, with a TTL to 10:02    no     never         never   10:02  10:07
 //	both of the last two                  no     never         10:00   10:02  10:07
 type union struct {
-	addr  netip.Addr
+	ip    ip
 	stays bool    // a live question holds it
 	bound instant // the latest end by MaxStale, of questions whose source fails or is retired; never: none such
 	from  instant // the latest start of retention; never: it is retained by no question
@@ -25,118 +22,108 @@ type union struct {
 }
 
 // until is when it goes for an owner with that retention, if nothing changes.
-func (u union) until(retention time.Duration) instant {
+func (u *union) until(retention time.Duration) instant {
 	if u.stays {
 		return forever
 	}
 	return max(u.bound, max(u.from, u.heard).plus(retention))
 }
 
-func (u union) current(at instant) bool { return u.stays || u.bound > at || u.heard > at }
+func (u *union) current(at instant) bool { return u.stays || u.bound > at || u.heard > at }
 
-func (u union) kept(retention time.Duration, at instant) bool { return u.until(retention) > at }
+func (u *union) kept(retention time.Duration, at instant) bool { return u.until(retention) > at }
 
-func (u union) listed(retention time.Duration, at instant) bool {
+func (u *union) listed(retention time.Duration, at instant) bool {
 	return u.until(retention).plus(ListedAfterUntil) > at
 }
 
-// asked is u without what was overheard: only that has a say in a state.
-func (u union) asked() union {
-	u.heard = never
-	return u
-}
+// unions are the addresses of a name, by family, sorted and distinct. They are immutable until they are recycled.
+type unions [families][]union
 
-// next is when u changes by itself after at: it goes, or it is no longer current and only retained, for those who were asked or
-// altogether.
-func (u union) next(retention time.Duration, at instant) instant {
-	next := forever
-	if u.stays {
-		return next
-	}
-	for _, turn := range [...]instant{u.bound, u.heard, u.asked().until(retention), u.until(retention)} {
-		if turn > at {
-			next = min(next, turn)
-		}
-	}
-	return next
-}
+func (us *unions) size() int { return len(us[IPv4]) + len(us[IPv6]) }
 
-// cachedUnion is from how many addresses on a name keeps its union from one change to the next. To unite 64 addresses takes
-// about half a microsecond; to keep them 4 kB.
+// cachedUnion is from how many addresses of a family on a name keeps its union from one change to the next. To unite 64
+// addresses takes less than a microsecond; to keep them 3.5 kB.
 const cachedUnion = 64
 
-// united returns the addresses of a name, sorted and distinct. It is immutable.
-func (n *name) united() []union {
-	if n.union != nil {
-		return n.union
+// united returns the addresses of a name.
+func (n *name) united() unions {
+	var us unions
+	for f := range us {
+		if us[f] = n.union[f]; us[f] == nil {
+			us[f] = n.unite(Family(f))
+		}
+		if len(us[f]) >= cachedUnion {
+			n.union[f] = us[f]
+		}
 	}
-	us := n.unite()
-	n.resize(len(us))
-	if len(us) >= cachedUnion {
-		n.union = us
-	}
+	n.resize(us.size())
 	return us
 }
 
 // unite merges the sorted lists of the questions and of what was overheard.
-func (n *name) unite() []union {
-	size := len(n.overheard)
+func (n *name) unite(f Family) []union {
+	size := len(n.overheard[f])
 	for i := range n.questions {
-		size += len(n.questions[i].holdings)
+		if q := &n.questions[i]; q.family == f {
+			size += len(q.holdings)
+		}
 	}
 	if size == 0 {
 		return nil
 	}
-	merged := make([]union, 0, size)
+	merged := n.book.spareUnion(size)
 	for i := range n.questions {
-		merged = n.questions[i].mergeInto(merged, n.book.options.MaxStale)
+		if q := &n.questions[i]; q.family == f && len(q.holdings) > 0 {
+			before := len(merged)
+			merged = n.book.mergeTail(q.appendTo(merged, n.book.options.MaxStale), before, size)
+		}
 	}
-	for _, o := range n.overheard {
-		merged = append(merged, union{addr: o.addr, bound: never, from: never, heard: o.end})
+	before := len(merged)
+	for _, o := range n.overheard[f] {
+		merged = append(merged, union{ip: o.ip, bound: never, from: never, heard: o.end})
 	}
-	return mergeTail(merged, len(merged)-len(n.overheard))
+	return n.book.mergeTail(merged, before, size)
 }
 
-// mergeInto appends the addresses of q and merges them with those before them.
-func (q *question) mergeInto(merged []union, maxStale time.Duration) []union {
-	before := len(merged)
-	for _, h := range q.holdings {
-		merged = append(merged, q.unionOf(h, maxStale))
+// appendTo appends the addresses of q.
+func (q *question) appendTo(us []union, maxStale time.Duration) []union {
+	stays, bound := q.live(), never
+	if !stays {
+		bound = q.expires.plus(maxStale)
 	}
-	return mergeTail(merged, before)
+	for i := range q.holdings {
+		h := &q.holdings[i]
+		u := union{ip: h.ip, bound: never, from: h.from, heard: never}
+		if h.current() {
+			u.stays, u.bound = stays, bound
+		}
+		us = append(us, u)
+	}
+	return us
 }
 
 // mergeTail merges two sorted halves of us, of which the second begins at middle, and unites equal addresses. Most often
-// all of the second comes after the first: one source, A before AAAA.
-func mergeTail(us []union, middle int) []union {
-	if middle == 0 || middle == len(us) || us[middle-1].addr.Less(us[middle].addr) {
+// there is one source, and one half. There is to be room for size of them.
+func (b *Book) mergeTail(us []union, middle, size int) []union {
+	if middle == 0 || middle == len(us) || us[middle-1].ip.less(us[middle].ip) {
 		return us
 	}
-	merged := make([]union, 0, cap(us))
-	a, b := us[:middle], us[middle:]
-	for len(a) > 0 && len(b) > 0 {
-		switch c := a[0].addr.Compare(b[0].addr); {
+	merged := b.spareUnion(size)
+	one, other := us[:middle], us[middle:]
+	for len(one) > 0 && len(other) > 0 {
+		switch c := one[0].ip.compare(other[0].ip); {
 		case c < 0:
-			merged, a = append(merged, a[0]), a[1:]
+			merged, one = append(merged, one[0]), one[1:]
 		case c > 0:
-			merged, b = append(merged, b[0]), b[1:]
+			merged, other = append(merged, other[0]), other[1:]
 		default:
-			merged, a, b = append(merged, a[0].with(b[0])), a[1:], b[1:]
+			merged, one, other = append(merged, one[0].with(other[0])), one[1:], other[1:]
 		}
 	}
-	return append(append(merged, a...), b...)
-}
-
-func (q *question) unionOf(h holding, maxStale time.Duration) union {
-	u := union{addr: h.addr, bound: never, from: h.from, heard: never}
-	switch {
-	case !h.current():
-	case q.live():
-		u.stays = true
-	default:
-		u.bound = q.expires.plus(maxStale)
-	}
-	return u
+	merged = append(append(merged, one...), other...)
+	b.recycle(us)
+	return merged
 }
 
 // with returns what u and v, which is of the same address, are together.
@@ -148,16 +135,61 @@ func (u union) with(v union) union {
 	return u
 }
 
-// cursor walks a sorted list of addresses beside another sorted one.
+// cursor walks a sorted list beside another one.
 type cursor struct{ us []union }
 
-// at returns the union of addr, if there is one. Addresses must come in order.
-func (c *cursor) at(addr netip.Addr) (union, bool) {
-	for len(c.us) > 0 && c.us[0].addr.Less(addr) {
+// at returns the union of addr, or nil. Addresses must come in order.
+func (c *cursor) at(addr ip) *union {
+	for len(c.us) > 0 && c.us[0].ip.less(addr) {
 		c.us = c.us[1:]
 	}
-	if len(c.us) > 0 && c.us[0].addr == addr {
-		return c.us[0], true
+	if len(c.us) > 0 && c.us[0].ip == addr {
+		return &c.us[0]
 	}
-	return union{}, false
+	return nil
+}
+
+// spareUnion returns space for so many unions. That of big names comes from the last such name: to allocate and clear 50 kB
+// at each answer would take as long as the rest, and hold the lock while the garbage collector asks for help.
+func (b *Book) spareUnion(size int) []union {
+	if size < cachedUnion {
+		return make([]union, 0, size)
+	}
+	select {
+	case spare := <-b.spares:
+		if cap(spare) >= size {
+			return spare[:0]
+		}
+	default:
+	}
+	return make([]union, 0, size+size/4)
+}
+
+// spareUnions is how many are kept: as many as calls are under way, about.
+const spareUnions = 8
+
+// recycle takes back space that nobody reads any more.
+func (b *Book) recycle(us []union) {
+	if cap(us) < cachedUnion {
+		return
+	}
+	select {
+	case b.spares <- us:
+	default:
+	}
+}
+
+// recycle takes back what a change replaced.
+func (n *name) recycle(before unions) {
+	for f, us := range before {
+		if len(us) >= cachedUnion && (len(n.union[f]) == 0 || &us[0] != &n.union[f][0]) {
+			n.book.recycle(us)
+		}
+	}
+}
+
+// dropUnion forgets the union of a family that nobody reads any more.
+func (n *name) dropUnion(f Family) {
+	n.book.recycle(n.union[f])
+	n.union[f] = nil
 }

@@ -99,7 +99,7 @@ func (b *Book) gainAll(w *owner, before map[fqdn.Pattern]*want, l *list) {
 	r := Revision(w.revision.Add(1))
 	for _, x := range l.wants {
 		if x != before[x.pattern] && x.name != nil && x.name.hasAddresses() {
-			x.gains(r)
+			x.gains(r, false)
 		}
 	}
 }
@@ -244,8 +244,9 @@ func (n *name) bury() {
 	n.gone = true
 	n.book.counts.questions.Add(-int64(len(n.questions)))
 	n.forgetRotations()
-	n.questions, n.overheard = nil, nil
-	n.changes()
+	n.questions, n.overheard = nil, [families][]overheard{}
+	n.changes(IPv4)
+	n.changes(IPv6)
 	n.resize(0)
 }
 
@@ -265,7 +266,7 @@ func (n *name) join(x *want, t term) (told, ok bool) {
 	x.group.wants = append(x.group.wants, x)
 	if longer := n.retentionFor(t); longer > n.retention {
 		n.retention = longer
-		n.pruneAt = never
+		n.prunesFrom(never)
 	}
 	return told, true
 }
@@ -298,7 +299,7 @@ func (n *name) leave(x *want) (told bool) {
 	}
 	if n.retentionFor(g.term) == n.retention {
 		n.retention = n.longestRetention()
-		n.pruneAt = never
+		n.prunesFrom(never)
 	}
 	return n.leaveTenant(x.owner.tenant)
 }
