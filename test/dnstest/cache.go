@@ -39,6 +39,21 @@ func (s *Server) Flush() {
 	clear(s.cache.items)
 }
 
+// CachedUntil is when the entry that a CacheLike server hands out for a question ends: the moment from which a record that was
+// changed can be seen. It lies in the past, or is zero, if the next query is answered anew.
+func (s *Server) CachedUntil(name string, qtype uint16) time.Time {
+	if s.cache == nil {
+		return time.Time{}
+	}
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	item, ok := s.cache.items[cacheKey{dns.CanonicalName(name), qtype}]
+	if !ok {
+		return time.Time{}
+	}
+	return item.stored.Add(time.Duration(item.ttl) * time.Second)
+}
+
 func (c *cache) lookup(z *zone, name string, qtype uint16, now time.Time) found {
 	c.mu.Lock()
 	defer c.mu.Unlock()

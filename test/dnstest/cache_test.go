@@ -54,3 +54,38 @@ func TestCacheLike_Negative(t *testing.T) {
 		t.Errorf("after 5 s: %+v", f)
 	}
 }
+
+func TestCachedUntilIsWhenAChangeCanBeSeen(t *testing.T) {
+	s := Start(t, CacheLike())
+	s.Set("www.example.com", TTL(3*time.Second), "192.0.2.1")
+	if got := s.CachedUntil("www.example.com", dns.TypeA); !got.IsZero() {
+		t.Errorf("before anybody asked: %v", got)
+	}
+	t0 := time.Unix(1000, 0)
+	s.cache.lookup(s.zone, "www.example.com.", dns.TypeA, t0)
+	s.cache.lookup(s.zone, "www.example.com.", dns.TypeA, t0.Add(2*time.Second))
+	if got, want := s.CachedUntil("www.example.com", dns.TypeA), t0.Add(3*time.Second); !got.Equal(want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got := Start(t).CachedUntil("www.example.com", dns.TypeA); !got.IsZero() {
+		t.Errorf("without a cache: %v", got)
+	}
+}
+
+func TestEverNewRepeatsNoAddress(t *testing.T) {
+	s := Start(t)
+	s.Pool("new.example.com", TTL(time.Second), EverNew(300), "2001:db8::fff0")
+	seen := map[string]bool{}
+	for range 3 {
+		answer := s.zone.lookup("new.example.com.", dns.TypeAAAA).answer
+		if len(answer) != 300 {
+			t.Fatalf("%d records", len(answer))
+		}
+		for _, rr := range answer {
+			seen[rr.(*dns.AAAA).AAAA.String()] = true
+		}
+	}
+	if len(seen) != 900 || !seen["2001:db8::fff0"] || !seen["2001:db8::1:0"] {
+		t.Errorf("%d distinct addresses", len(seen))
+	}
+}

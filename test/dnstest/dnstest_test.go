@@ -153,9 +153,12 @@ func TestQueryLog(t *testing.T) {
 	if len(qs) != 2 || qs[0].Net != "udp" || qs[1].Net != "tcp" || qs[0].UDPSize != 1232 || !qs[0].RD || qs[0].DO {
 		t.Errorf("queries: %+v", qs)
 	}
+	if asked, last := s.Asked(), s.Queries("b.example.com")[0].At; asked.Questions != 3 || !asked.Last.Equal(last) {
+		t.Errorf("distinct questions: %+v, the last at %v", asked, last)
+	}
 	s.ForgetQueries()
-	if n := s.Count(""); n != 0 {
-		t.Errorf("%d queries after ForgetQueries", n)
+	if n, asked := s.Count(""), s.Asked(); n != 0 || asked != (dnstest.Asked{}) {
+		t.Errorf("%d queries after ForgetQueries, %+v", n, asked)
 	}
 }
 

@@ -4,7 +4,9 @@
 package dnstest
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
+	"net"
 
 	"github.com/miekg/dns"
 )
@@ -35,6 +37,31 @@ func Random(k int, seed uint64) func() Rotation {
 			picked := make([]dns.RR, min(k, len(pool)))
 			for i, from := range r.Perm(len(pool))[:len(picked)] {
 				picked[i] = pool[from]
+			}
+			return picked
+		}
+	}
+}
+
+// EverNew gives k records of which no two ever have the same address: the pool's first record, with the last four bytes of its
+// address counted up.
+func EverNew(k int) func() Rotation {
+	return func() Rotation {
+		next := uint32(0)
+		return func(pool []dns.RR) []dns.RR {
+			picked := make([]dns.RR, k)
+			for i := range picked {
+				picked[i] = dns.Copy(pool[0])
+				var addr net.IP
+				switch rr := picked[i].(type) {
+				case *dns.A:
+					addr = rr.A
+				case *dns.AAAA:
+					addr = rr.AAAA
+				}
+				last := addr[len(addr)-4:]
+				binary.BigEndian.PutUint32(last, binary.BigEndian.Uint32(last)+next)
+				next++
 			}
 			return picked
 		}

@@ -32,27 +32,42 @@ type Query struct {
 	Padded  bool // has the option of RFC 7830
 }
 
+// counterKey is how a name was asked for.
 type counterKey struct {
-	name  string
 	qtype uint16
 	net   string
 }
 
 type queryLog struct {
 	mu      sync.Mutex
-	counts  map[counterKey]int
+	counts  map[string]map[counterKey]int // by name
 	total   int
+	asked   Asked
 	last    []Query // a ring: the next goes to total % keptQueries once it is full
 	changed chan struct{}
+}
+
+// Asked tells of the distinct questions (name and type) that came since the start.
+type Asked struct {
+	Questions int
+	Last      time.Time // when the last of them came for the first time; zero: none did
 }
 
 func (l *queryLog) add(q Query) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.counts == nil {
-		l.counts = map[counterKey]int{}
+		l.counts = map[string]map[counterKey]int{}
 	}
-	l.counts[counterKey{q.Name, q.Type, q.Net}]++
+	counts := l.counts[q.Name]
+	if counts == nil {
+		counts = map[counterKey]int{}
+		l.counts[q.Name] = counts
+	}
+	if (matcher{types: []uint16{q.Type}}).count(counts) == 0 {
+		l.asked = Asked{Questions: l.asked.Questions + 1, Last: q.At}
+	}
+	counts[counterKey{q.Type, q.Net}]++
 	if len(l.last) < keptQueries {
 		l.last = append(l.last, q)
 	} else {
@@ -75,6 +90,13 @@ func (s *Server) Count(name string, types ...uint16) int {
 func (s *Server) CountNet(network, name string, types ...uint16) int {
 	n, _ := s.queries.count(matcher{net: network, name: plain(name), types: types}, false)
 	return n
+}
+
+// Asked returns which questions came since the start.
+func (s *Server) Asked() Asked {
+	s.queries.mu.Lock()
+	defer s.queries.mu.Unlock()
+	return s.queries.asked
 }
 
 // WaitFor blocks until at least n queries as Count counts them came, since the start.
@@ -104,7 +126,7 @@ func (s *Server) Queries(name string, types ...uint16) []Query {
 		oldest := l.total % keptQueries
 		all = slices.Concat(l.last[oldest:], l.last[:oldest])
 	}
-	return slices.DeleteFunc(all, func(q Query) bool { return !m.matches(counterKey{q.Name, q.Type, q.Net}) })
+	return slices.DeleteFunc(all, func(q Query) bool { return !m.matches(q) })
 }
 
 // ForgetQueries sets the counters and the list back to nothing.
@@ -112,15 +134,17 @@ func (s *Server) ForgetQueries() {
 	l := &s.queries
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.counts, l.total, l.last = nil, 0, nil
+	l.counts, l.total, l.asked, l.last = nil, 0, Asked{}, nil
 }
 
 func (l *queryLog) count(m matcher, wait bool) (n int, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key, count := range l.counts {
-		if m.matches(key) {
-			n += count
+	if m.name != "" {
+		n = m.count(l.counts[m.name])
+	} else {
+		for _, counts := range l.counts {
+			n += m.count(counts)
 		}
 	}
 	if wait && l.changed == nil {
@@ -134,10 +158,23 @@ type matcher struct {
 	types     []uint16
 }
 
-func (m matcher) matches(k counterKey) bool {
-	return (m.name == "" || m.name == k.name) &&
-		(m.net == "" || m.net == k.net) &&
-		(len(m.types) == 0 || slices.Contains(m.types, k.qtype))
+// count sums up the queries for one name.
+func (m matcher) count(counts map[counterKey]int) int {
+	n := 0
+	for key, count := range counts {
+		if m.took(key) {
+			n += count
+		}
+	}
+	return n
+}
+
+func (m matcher) matches(q Query) bool {
+	return (m.name == "" || m.name == q.Name) && m.took(counterKey{q.Type, q.Net})
+}
+
+func (m matcher) took(k counterKey) bool {
+	return (m.net == "" || m.net == k.net) && (len(m.types) == 0 || slices.Contains(m.types, k.qtype))
 }
 
 // plain is the form of names in the log.
