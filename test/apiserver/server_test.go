@@ -126,3 +126,17 @@ func ignoreForbidden(err error) error {
 	}
 	return err
 }
+
+func TestAPoolHandsEachPlaneToOneTestAtATime(t *testing.T) {
+	pool := apiserver.NewPool(1, apiserver.Options{CRDs: []string{}})
+	var first *apiserver.Server
+	t.Run("starts one", func(t *testing.T) { first = pool.Take(t) })
+	t.Run("takes it again", func(t *testing.T) {
+		if got := pool.Take(t); got != first {
+			t.Error("another one was started beside one that is free")
+		}
+	})
+	if err := first.Stop(); err != nil {
+		t.Error(err)
+	}
+}

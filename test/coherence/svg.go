@@ -5,8 +5,8 @@ package main
 
 import (
 	"fmt"
-	"math"
-	"strings"
+
+	"github.com/fqdn-egress/fqdn-egress/test/plot"
 )
 
 // The plot, in pixels. The axis is logarithmic, from axisFrom to axisTo percent; less than axisFrom is drawn as none.
@@ -32,67 +32,53 @@ func bars() []bar {
 
 // svg draws the shares of connections that missed after the first minute, with the aim of each configuration.
 func svg(results []result) string {
-	var b strings.Builder
 	height := plotTop + groupHeight*len(results) + 50
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n",
-		plotWidth, height)
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", plotWidth, height)
-	text(&b, 20, 26, "start", `font-size="15" font-weight="bold"`, "Connections that no NetworkPolicy allowed at that moment, after the first minute")
-	legend(&b)
-	axis(&b, height-50)
+	c := plot.New(plotWidth, height, "Connections that no NetworkPolicy allowed at that moment, after the first minute")
+	legend(c)
+	drawAxis(c, height-50)
 	for i, r := range results {
-		group(&b, r, plotTop+i*groupHeight)
+		group(c, r, plotTop+i*groupHeight)
 	}
-	b.WriteString("</svg>\n")
-	return b.String()
+	return c.SVG()
 }
 
-func legend(b *strings.Builder) {
+func legend(c *plot.Canvas) {
 	x := 20
 	for _, kind := range bars() {
-		rect(b, x, 42, 12, 12, kind.color)
-		text(b, x+18, 52, "start", "", "connection "+kind.label)
+		c.Rect(x, 42, 12, 12, kind.color)
+		c.Text(x+18, 52, "start", "", "connection "+kind.label)
 		x += 110 + 6*len(kind.label)
 	}
-	fmt.Fprintf(b, `<path d="M%d 40v16" stroke="#b00020" stroke-width="2"/>`+"\n", x+4)
-	text(b, x+12, 52, "start", "", "aim at once")
+	c.Line(fmt.Sprintf("M%d 40v16", x+4), "#b00020", 2, "")
+	c.Text(x+12, 52, "start", "", "aim at once")
 }
 
-func axis(b *strings.Builder, bottom int) {
-	for value := axisFrom; value <= axisTo; value *= 10 {
-		fmt.Fprintf(b, `<path d="M%d %dV%d" stroke="#ddd"/>`+"\n", position(value), plotTop-10, bottom)
-		text(b, position(value), bottom+16, "middle", "", fmt.Sprintf("%.3g %%", value))
+// axis is of percentages.
+func axis() plot.LogAxis {
+	return plot.LogAxis{From: axisFrom, To: axisTo, Start: plotLeft, End: plotRight}
+}
+
+func drawAxis(c *plot.Canvas, bottom int) {
+	for _, value := range axis().Powers() {
+		x := axis().At(value)
+		c.Line(fmt.Sprintf("M%d %dV%d", x, plotTop-10, bottom), "#ddd", 1, "")
+		c.Text(x, bottom+16, "middle", "", fmt.Sprintf("%.3g %%", value))
 	}
-	text(b, (plotLeft+plotRight)/2, bottom+36, "middle", "", "share of the connections (logarithmic)")
-	text(b, 20, plotTop-16, "start", `fill="#555"`, "pool, in an answer, TTL, caches")
+	c.Text((plotLeft+plotRight)/2, bottom+36, "middle", "", "share of the connections (logarithmic)")
+	c.Text(20, plotTop-16, "start", `fill="#555"`, "pool, in an answer, TTL, caches")
 }
 
-func group(b *strings.Builder, r result, top int) {
-	text(b, plotLeft-12, top+25, "end", "", fmt.Sprintf("%d, %d, %d s, %d", r.Pool, r.PerAnswer, r.TTL, r.Replicas))
+func group(c *plot.Canvas, r result, top int) {
+	c.Text(plotLeft-12, top+25, "end", "", fmt.Sprintf("%d, %d, %d s, %d", r.Pool, r.PerAnswer, r.TTL, r.Replicas))
 	for i, kind := range bars() {
 		y, value := top+4+i*barStep, kind.value(r)
-		width := position(value) - plotLeft
-		rect(b, plotLeft, y, max(width, 1), barStep-3, kind.color)
+		width := axis().At(value) - plotLeft
+		c.Rect(plotLeft, y, max(width, 1), barStep-3, kind.color)
 		label := "none"
 		if value > 0 {
 			label = fmt.Sprintf("%.2g %%", value)
 		}
-		text(b, plotLeft+width+6, y+9, "start", `font-size="10"`, label)
+		c.Text(plotLeft+width+6, y+9, "start", `font-size="10"`, label)
 	}
-	x := position(r.aim())
-	fmt.Fprintf(b, `<path d="M%d %dv%d" stroke="#b00020" stroke-width="2"/>`+"\n", x, top+2, barStep)
-}
-
-// position is where a percentage lies on the axis.
-func position(value float64) int {
-	part := math.Log(max(value, axisFrom)/axisFrom) / math.Log(axisTo/axisFrom)
-	return plotLeft + int(math.Round(part*(plotRight-plotLeft)))
-}
-
-func rect(b *strings.Builder, x, y, width, height int, color string) {
-	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" fill="%s"/>`+"\n", x, y, width, height, color)
-}
-
-func text(b *strings.Builder, x, y int, anchor, more, s string) {
-	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="%s" %s>%s</text>`+"\n", x, y, anchor, more, s)
+	c.Line(fmt.Sprintf("M%d %dv%d", axis().At(r.aim()), top+2, barStep), "#b00020", 2, "")
 }

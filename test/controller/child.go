@@ -93,6 +93,21 @@ func (c *Child) Failure() error {
 // Signal sends a signal to the process. It is an error if the process has ended.
 func (c *Child) Signal(s os.Signal) error { return c.cmd.Process.Signal(s) }
 
+// PeakMemory is the most that the process, which must run, had resident so far, in bytes. Linux alone tells it.
+func (c *Child) PeakMemory() (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		var kilobytes float64
+		if _, err := fmt.Sscanf(line, "VmHWM: %f kB", &kilobytes); err == nil {
+			return kilobytes * 1024, nil
+		}
+	}
+	return 0, errors.New("the kernel tells no peak of the memory")
+}
+
 // Kill ends the process as a crash would, and waits.
 func (c *Child) Kill() {
 	_ = c.cmd.Process.Kill() // it may be gone already

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"time"
 )
@@ -22,6 +23,7 @@ type Options struct {
 	Kubeconfig string   // a path
 	Log        string   // the file to write the log to
 	Flags      []string // come after those that Start gives, so that they win
+	Env        []string // "NAME=value", beside those of this process
 	Profiles   bool     // serve pprof
 }
 
@@ -55,7 +57,9 @@ func Start(o Options) (*Process, error) {
 		args = append(args, l.flag, address)
 	}
 	var err error
-	p.Child, err = StartChild(exec.Command(o.Binary, append(args, o.Flags...)...), o.Log)
+	cmd := exec.Command(o.Binary, append(args, o.Flags...)...)
+	cmd.Env = append(os.Environ(), o.Env...)
+	p.Child, err = StartChild(cmd, o.Log)
 	return p, err
 }
 
@@ -96,7 +100,7 @@ func (p *Process) Metric(ctx context.Context, name string, labels ...string) (fl
 	if err != nil {
 		return 0, err
 	}
-	return sum(page, name, labels)
+	return Sum(page, name, labels...)
 }
 
 // get returns the body of a 200 answer.

@@ -107,6 +107,21 @@ func TestStopWaitsForAnOrderlyEnd(t *testing.T) {
 	}
 }
 
+func TestPeakMemoryOfAChild(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells it")
+	}
+	c := startSelf(t, "ends on SIGTERM")
+	waitForLog(t, c.Log, "started")
+	if peak, err := c.PeakMemory(); err != nil || peak < 1<<20 || peak > 1<<30 {
+		t.Errorf("%v bytes, %v", peak, err)
+	}
+	c.Kill()
+	if peak, err := c.PeakMemory(); err == nil {
+		t.Errorf("it ended, and has %v bytes", peak)
+	}
+}
+
 func TestKillIsACrash(t *testing.T) {
 	c := startSelf(t, "ends on SIGTERM")
 	c.Kill()

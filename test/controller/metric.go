@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// sum adds up samples of a page in the Prometheus text format; see [Process.Metric].
-func sum(page, name string, labels []string) (float64, error) {
+// Sum adds up the samples of a metric on a page in the Prometheus text format, as [Process.Metric] does.
+func Sum(page, name string, labels ...string) (float64, error) {
 	total, found := 0.0, false
 	for line := range strings.Lines(page) {
 		series, value, ok := strings.Cut(strings.TrimSpace(line), " ")
