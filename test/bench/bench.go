@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -19,13 +20,11 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
 	"github.com/fqdn-egress/fqdn-egress/test/controller"
+	"github.com/fqdn-egress/fqdn-egress/test/tenants"
 )
 
-// The namespaces of the policies that the controller sees, and of the floor.
-const (
-	namespace      = "bench"
-	floorNamespace = "floor"
-)
+// floorNamespace is where the floor writes. The policies that the controller sees are in others, see [namespaceName].
+const floorNamespace = "floor"
 
 // controllerUser is the controller's name at the API server, by which its writes are told from ours.
 const controllerUser = "bench-controller"
@@ -42,6 +41,9 @@ type bench struct {
 	binary string           // of the controller
 	access apiserver.Access // of the controller
 	sample *sample          // nil until the first floor
+
+	deployment controller.Deployment
+	grown      []growth // of the scenario scale
 }
 
 func newBench(ctx context.Context, o *options) (_ *bench, err error) {
@@ -55,6 +57,9 @@ func newBench(ctx context.Context, o *options) (_ *bench, err error) {
 			err = errors.Join(err, b.close())
 		}
 	}()
+	if b.deployment, err = controller.Deployed(); err != nil {
+		return nil, err
+	}
 	if err := b.buildController(ctx); err != nil {
 		return nil, err
 	}
@@ -73,12 +78,24 @@ func newBench(ctx context.Context, o *options) (_ *bench, err error) {
 	if b.client, err = newClient(b.plane); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{namespace, floorNamespace} {
-		if err := b.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
-			return nil, err
-		}
+	return b, errors.Join(b.namespace(ctx, floorNamespace), b.warmUp(ctx))
+}
+
+// warmUp creates an object of each kind and deletes it: the first policy that an API server takes costs it two seconds, for the
+// rules of the CRD.
+func (b *bench) warmUp(ctx context.Context) error {
+	policy := tenants.Policy(floorNamespace, "first", "first.bench.example")
+	networkPolicy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: floorNamespace, Name: "first"}}
+	return errors.Join(b.client.Create(ctx, policy), b.client.Create(ctx, networkPolicy), b.clear(ctx, floorNamespace))
+}
+
+// namespace makes one unless it is there.
+func (b *bench) namespace(ctx context.Context, name string) error {
+	err := b.client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	if apierrors.IsAlreadyExists(err) {
+		return nil
 	}
-	return b, nil
+	return err
 }
 
 func newClient(plane *apiserver.Server) (client.WithWatch, error) {
@@ -107,11 +124,13 @@ func (b *bench) close() error {
 	return errors.Join(err, os.RemoveAll(b.dir))
 }
 
-// clear empties a namespace of all that the measurements make.
-func (b *bench) clear(ctx context.Context, namespace string) error {
-	for _, kind := range []client.Object{&v1alpha1.FQDNEgressPolicy{}, &networkingv1.NetworkPolicy{}} {
-		if err := b.client.DeleteAllOf(ctx, kind, client.InNamespace(namespace)); err != nil {
-			return fmt.Errorf("clearing namespace %s: %w", namespace, err)
+// clear empties namespaces of all that the measurements make.
+func (b *bench) clear(ctx context.Context, namespaces ...string) error {
+	for _, namespace := range namespaces {
+		for _, kind := range []client.Object{&v1alpha1.FQDNEgressPolicy{}, &networkingv1.NetworkPolicy{}} {
+			if err := b.client.DeleteAllOf(ctx, kind, client.InNamespace(namespace)); err != nil {
+				return fmt.Errorf("clearing namespace %s: %w", namespace, err)
+			}
 		}
 	}
 	return nil

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
@@ -97,15 +95,11 @@ func (t *trial) move(ctx context.Context, n int, counted bool) (move, error) {
 		moved6 = n
 	}
 	addrs := sharedAddresses(moved, moved6)
-	wants := map[string][]peer{}
-	for i := range t.workload.policies {
-		wants[networkPolicyName(i)] = peersOf(addrs...)
-	}
 	begun, err := t.audit.now()
 	if err != nil {
 		return move{}, err
 	}
-	expectation := t.tracker.expect(wants)
+	expectation := t.watch.Expect(t.workload.allWant(addrs...))
 	t.dns.Set(sharedName, t.workload.ttl, addrs...)
 
 	if err := sleep(ctx, time.Until(expires)-time.Second); err != nil {
@@ -115,7 +109,7 @@ func (t *trial) move(ctx context.Context, n int, counted bool) (move, error) {
 	if counted {
 		stopProfile = t.startProfile(ctx, fmt.Sprintf("change-%d", n), changeProfile)
 	}
-	at, err := t.tracker.await(ctx, expectation, patience)
+	at, err := expectation.Await(ctx, patience)
 	if err != nil {
 		return move{}, err
 	}
@@ -160,7 +154,7 @@ func (t *trial) awaitStatuses(ctx context.Context, addrs []string) ([]string, er
 // silentAbout returns the policies whose status does not list all of these addresses of the shared name.
 func (t *trial) silentAbout(ctx context.Context, addrs []string) ([]string, error) {
 	list := &v1alpha1.FQDNEgressPolicyList{}
-	if err := t.client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+	if err := t.client.List(ctx, list); err != nil {
 		return nil, err
 	}
 	var silent []string

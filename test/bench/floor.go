@@ -36,7 +36,7 @@ func (b *bench) rehearse(ctx context.Context) error {
 		}
 		policies, networkPolicies := &v1alpha1.FQDNEgressPolicyList{}, &networkingv1.NetworkPolicyList{}
 		for _, list := range []client.ObjectList{policies, networkPolicies} {
-			if err := b.client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			if err := b.client.List(ctx, list); err != nil {
 				return err
 			}
 		}

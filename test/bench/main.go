@@ -58,8 +58,8 @@ func measure(ctx context.Context, o *options) (err error) {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	if o.json != "" {
-		err = b.report.writeJSON(o.json)
+	if err := b.publish(); err != nil {
+		return err
 	}
 	if missed := b.report.missed(); o.strict && len(missed) > 0 {
 		err = errors.Join(err, fmt.Errorf("aims were missed: %s", strings.Join(missed, ", ")))
@@ -69,18 +69,24 @@ func measure(ctx context.Context, o *options) (err error) {
 
 // scenario measures one thing from an empty cluster and leaves an empty cluster.
 type scenario struct {
-	name string
-	run  func(*bench, context.Context) ([]figure, error)
+	name  string
+	usual bool   // one of those that run unless others are chosen
+	takes string // how long, on two cores
+	run   func(*bench, context.Context) ([]figure, error)
 }
 
 // scenarios returns all, in the order in which they run.
 func scenarios() []scenario {
 	return []scenario{
-		{"converge", (*bench).converge},
-		{"steady", (*bench).steady},
-		{"change", (*bench).change},
-		{"restart", (*bench).restart},
-		{"memory", (*bench).memory},
+		{"converge", true, "2 min", (*bench).converge},
+		{"steady", true, "2 min", (*bench).steady},
+		{"change", true, "2 min", (*bench).change},
+		{"restart", true, "1 min", (*bench).restart},
+		{"memory", true, "2 min", (*bench).memory},
+		{"tenants", true, "6 min", (*bench).tenants},
+		{"restless", false, "2 min", (*bench).restless},
+		{"popular", false, "5 min", (*bench).popular},
+		{"scale", false, "12 min", (*bench).scale},
 	}
 }
 

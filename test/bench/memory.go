@@ -26,25 +26,51 @@ func (t *trial) footprint(ctx context.Context) (footprint, error) {
 	return footprint{heap: heap, resident: resident}, err
 }
 
-// memory measures what a name costs: in policies of five, where the cached objects of the policies weigh most, and in
-// policies of a hundred.
+// memory measures what a name, a policy, an address and a question cost. Each comes from two runs that differ in nothing else, of
+// the same names: in policies of five and of a hundred, with more addresses, and from one more server.
 func (b *bench) memory(ctx context.Context) ([]figure, error) {
-	var figures []figure
-	for _, perPolicy := range []int{5, 100} {
-		n := b.options.memoryNames
-		w := workload{policies: (n + perPolicy - 1) / perPolicy, perPolicy: perPolicy, names: n, ttl: longTTL}
-		more, err := b.memoryOf(ctx, w)
-		if err != nil {
-			return nil, err
-		}
-		figures = append(figures, more...)
+	n := b.options.memoryNames
+	in := func(perPolicy int) workload {
+		return workload{policies: (n + perPolicy - 1) / perPolicy, perPolicy: perPolicy, names: n, ttl: longTTL}
 	}
-	return figures, nil
+	many, few, wide, twice := in(5), in(100), in(100), in(100)
+	wide.further = furtherAddresses
+	twice.servers = 2
+	var figures []figure
+	heaps := map[string]float64{}
+	for _, run := range []struct {
+		name string
+		workload
+	}{{"many policies", many}, {"few policies", few}, {"more addresses", wide}, {"two servers", twice}} {
+		empty, full, err := b.weigh(ctx, run.workload)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", run.name, err)
+		}
+		heaps[run.name] = full.heap - empty.heap
+		figures = append(figures, weights(run.name, run.workload, empty, full)...)
+	}
+	policy := (heaps["many policies"] - heaps["few policies"]) / float64(many.policies-few.policies)
+	const alone = "heap after garbage collection, with what is cached of the API server; by the difference of two runs"
+	return append(figures,
+		bytesOf("a policy", policy, alone).atMost(costs().policy),
+		bytesOf("a name", (heaps["few policies"]-policy*float64(few.policies))/float64(n), alone+"; with an address and a question in each family").
+			atMost(costs().name),
+		bytesOf("an address", (heaps["more addresses"]-heaps["few policies"])/float64(n*furtherAddresses), alone+"; in one policy").atMost(costs().address),
+		bytesOf("a question", (heaps["two servers"]-heaps["few policies"])/float64(2*n), alone+"; to one more server that says the same").
+			atMost(costs().question),
+	), nil
 }
 
-func (b *bench) memoryOf(ctx context.Context, w workload) ([]figure, error) {
-	var empty, full footprint
-	err := b.during(ctx, w, func(t *trial) (err error) {
+// furtherAddresses is how many more addresses each name has in the run that weighs them.
+const furtherAddresses = 10
+
+func bytesOf(name string, bytes float64, span string) figure {
+	return figure{Name: name, Value: bytes, Unit: "B", Span: span}
+}
+
+// weigh returns what the controller holds before and after it knows a workload.
+func (b *bench) weigh(ctx context.Context, w workload) (empty, full footprint, err error) {
+	err = b.during(ctx, w, func(t *trial) (err error) {
 		if empty, err = t.footprint(ctx); err != nil {
 			return err
 		}
@@ -57,19 +83,15 @@ func (b *bench) memoryOf(ctx context.Context, w workload) ([]figure, error) {
 		if full, err = t.footprint(ctx); err != nil {
 			return err
 		}
-		return t.heapProfile(ctx, fmt.Sprintf("memory-%d", w.perPolicy))
+		return t.heapProfile(ctx, fmt.Sprintf("memory-%d-%d-%d", w.perPolicy, w.further, w.servers))
 	}, "--max-qps", "100000") // the pace of the first answers is not what is measured
-	if err != nil {
-		return nil, err
-	}
-	names := float64(w.distinct())
-	what := fmt.Sprintf("%d policies x %d names", w.policies, w.perPolicy)
-	span := fmt.Sprintf("%.0f names, after garbage collection; with the cached policies and NetworkPolicies", names)
+	return empty, full, err
+}
+
+func weights(run string, w workload, empty, full footprint) []figure {
+	span := fmt.Sprintf("%d policies x %d names, after garbage collection; without policies ", w.policies, w.perPolicy)
 	return []figure{
-		{Name: what + ": heap per name", Value: (full.heap - empty.heap) / names, Unit: "B",
-			Span: span + fmt.Sprintf("; less that without policies, %.1f MB", empty.heap/1e6)},
-		{Name: what + ": heap", Value: full.heap / 1e6, Unit: "MB", Span: span},
-		{Name: what + ": resident", Value: full.resident / 1e6, Unit: "MB", Span: span + fmt.Sprintf("; without policies %.0f MB", empty.resident/1e6)},
-		{Name: what + ": resident per name", Value: full.resident / names, Unit: "B", Span: span},
-	}, nil
+		{Name: run + ": heap", Value: full.heap / (1 << 20), Unit: "MiB", Span: span + number(empty.heap/(1<<20), "MiB")},
+		{Name: run + ": resident", Value: full.resident / (1 << 20), Unit: "MiB", Span: span + number(empty.resident/(1<<20), "MiB")},
+	}
 }

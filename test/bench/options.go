@@ -8,6 +8,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,9 @@ type options struct {
 
 	policies, namesPerPolicy, names int
 	memoryNames                     int
+	scale                           []int           // policies, one run each
+	popular                         int             // policies
+	tenants                         map[string]bool // rows of the scenario tenants; none: all
 	steadyFor                       time.Duration
 	bothFamilies                    bool
 
@@ -26,6 +31,7 @@ type options struct {
 	controllerFlags []string
 	floorRuns       int
 	json, profile   string
+	svg             string
 	strict          bool
 	sweep           []string
 	sweepRuns       int
@@ -35,12 +41,19 @@ func parseOptions(args []string, usage io.Writer) (*options, error) {
 	o := &options{}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(usage)
-	var names []string
+	var names, usual, takes []string
 	for _, s := range scenarios() {
-		names = append(names, s.name)
+		names, takes = append(names, s.name), append(takes, s.name+" "+s.takes)
+		if s.usual {
+			usual = append(usual, s.name)
+		}
 	}
-	chosen := fs.String("scenarios", strings.Join(names, ","), "Comma-separated scenarios.")
-	fs.IntVar(&o.policies, "policies", 500, "Policies of all scenarios but memory.")
+	chosen := fs.String("scenarios", strings.Join(usual, ","), "Comma-separated scenarios, or all: "+strings.Join(takes, ", ")+".")
+	fs.IntVar(&o.policies, "policies", 500, "Policies of the scenarios but memory, tenants, popular and scale.")
+	scale := fs.String("scale", "100,1000,10000", "Comma-separated numbers of policies of the scenario scale.")
+	fs.IntVar(&o.popular, "popular-policies", 10_000, "Policies of the scenario popular.")
+	rows := fs.String("tenants", "", "Comma-separated rows of the scenario tenants; empty: all.")
+	fs.StringVar(&o.svg, "svg", "", "Write a plot of the scenario scale to this file.")
 	fs.IntVar(&o.namesPerPolicy, "names-per-policy", 5, "Names that each policy lists.")
 	fs.IntVar(&o.names, "names", 1000, "Distinct names, spread over the policies.")
 	fs.IntVar(&o.memoryNames, "memory-names", 10_000, "Distinct names of the scenario memory.")
@@ -61,13 +74,16 @@ func parseOptions(args []string, usage io.Writer) (*options, error) {
 		return nil, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
 	o.controllerFlags = strings.Fields(*controllerFlags)
-	return o, errors.Join(o.choose(*chosen, names), o.readSweep(*sweep), o.validate())
+	return o, errors.Join(o.choose(*chosen, names), o.readSweep(*sweep), o.readScale(*scale), o.readTenants(*rows), o.validate())
 }
 
 func (o *options) choose(list string, known []string) error {
 	o.chosen = map[string]bool{}
 	for _, name := range known {
-		o.chosen[name] = false
+		o.chosen[name] = list == "all"
+	}
+	if list == "all" {
+		return nil
 	}
 	for name := range strings.SplitSeq(list, ",") {
 		if _, ok := o.chosen[name]; !ok {
@@ -91,13 +107,42 @@ func (o *options) readSweep(list string) error {
 	return nil
 }
 
+func (o *options) readScale(list string) error {
+	for value := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(value)
+		if err != nil || n <= 0 {
+			return fmt.Errorf("--scale: %q is not a positive number", value)
+		}
+		o.scale = append(o.scale, n)
+	}
+	return nil
+}
+
+func (o *options) readTenants(list string) error {
+	if list == "" {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, noisy := range noisyTenants() {
+		known[noisy.Name] = true
+	}
+	o.tenants = map[string]bool{}
+	for name := range strings.SplitSeq(list, ",") {
+		if !known[name] {
+			return fmt.Errorf("--tenants: %q is none of %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		}
+		o.tenants[name] = true
+	}
+	return nil
+}
+
 func (o *options) validate() error {
 	for _, n := range []struct {
 		flag  string
 		value int
 	}{
 		{"policies", o.policies}, {"names-per-policy", o.namesPerPolicy}, {"names", o.names},
-		{"memory-names", o.memoryNames}, {"floor-runs", o.floorRuns}, {"sweep-runs", o.sweepRuns},
+		{"memory-names", o.memoryNames}, {"popular-policies", o.popular}, {"floor-runs", o.floorRuns}, {"sweep-runs", o.sweepRuns},
 	} {
 		if n.value <= 0 {
 			return fmt.Errorf("--%s: %d is not a positive number", n.flag, n.value)

@@ -60,6 +60,10 @@ func number(v float64, unit string) string {
 		return fmt.Sprintf("%.3f s", v)
 	case "":
 		return fmt.Sprintf("%.0f", v)
+	case "x":
+		return fmt.Sprintf("%.2f x", v)
+	case "MiB":
+		return fmt.Sprintf("%.1f MiB", v)
 	}
 	return fmt.Sprintf("%.0f %s", v, unit)
 }

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
 )
 
 // restart measures what a crash of the controller costs with everything in place.
@@ -29,7 +27,7 @@ func (b *bench) restart(ctx context.Context) ([]figure, error) {
 	return figures, err
 }
 
-// crash kills the controller and starts it again. It expects that the tracker watches since before the first NetworkPolicy.
+// crash kills the controller and starts it again. It expects that the rules are watched since before the first NetworkPolicy.
 func (t *trial) crash(ctx context.Context) ([]figure, error) {
 	begun, err := t.audit.now()
 	if err != nil {
@@ -52,7 +50,7 @@ func (t *trial) crash(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	lost, err := t.tracker.losses()
+	lost, err := t.watch.Losses()
 	if err != nil {
 		return nil, err
 	}
@@ -72,12 +70,8 @@ func (t *trial) allAsked(ctx context.Context) (time.Duration, error) {
 	questions := 2 * t.workload.distinct()
 	deadline := time.Now().Add(patience)
 	for {
-		if first := firstQueries(t.dns); len(first) >= questions {
-			var last time.Duration
-			for _, at := range first {
-				last = max(last, at.Sub(t.controller.Started))
-			}
-			return last, nil
+		if asked := t.dns.Asked(); asked.Questions >= questions {
+			return asked.Last.Sub(t.controller.Started), nil
 		}
 		if time.Now().After(deadline) {
 			return 0, fmt.Errorf("not every name was asked again after %s", patience)
@@ -86,21 +80,4 @@ func (t *trial) allAsked(ctx context.Context) (time.Duration, error) {
 			return 0, err
 		}
 	}
-}
-
-type question struct {
-	name  string
-	qtype uint16
-}
-
-// firstQueries returns when each question came first.
-func firstQueries(dns *dnstest.Server) map[question]time.Time {
-	first := map[question]time.Time{}
-	for _, q := range dns.Queries("") {
-		key := question{q.Name, q.Type}
-		if _, again := first[key]; !again {
-			first[key] = q.At
-		}
-	}
-	return first
 }

@@ -12,12 +12,10 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/controller"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/rules"
 )
 
 // plainWorkers is how many requests a plain client has in flight.
@@ -33,13 +31,14 @@ const readyTimeout = time.Minute
 // seconds for which the controller may hold back a status.
 const quiet = 7 * time.Second
 
-// trial is one controller process with its policies and DNS server, from an empty namespace on.
+// trial is one controller process with its policies and DNS server, from empty namespaces on.
 type trial struct {
 	*bench
 	workload   workload
 	dns        *dnstest.Server
+	others     []*dnstest.Server // that are asked too
 	controller *controller.Process
-	tracker    *tracker
+	watch      *rules.Watch
 
 	begun      mark      // in the audit log, before the first policy
 	lastCreate time.Time // the last creation of a policy had returned
@@ -58,7 +57,20 @@ func (b *bench) begin(ctx context.Context, w workload, flags ...string) (_ *tria
 		return nil, err
 	}
 	w.load(t.dns)
-	if t.tracker, err = b.track(ctx); err != nil {
+	for len(t.others)+1 < w.servers {
+		other, err := dnstest.New("", dnstest.CacheLike())
+		if err != nil {
+			return nil, err
+		}
+		t.others = append(t.others, other)
+		w.load(other)
+	}
+	for _, name := range w.allNamespaces() {
+		if err := b.namespace(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	if t.watch, err = rules.Start(ctx, b.client); err != nil {
 		return nil, err
 	}
 	if _, err := t.startController(ctx, flags...); err != nil {
@@ -72,7 +84,8 @@ func (b *bench) begin(ctx context.Context, w workload, flags ...string) (_ *tria
 func (t *trial) startController(ctx context.Context, flags ...string) (ready time.Duration, err error) {
 	t.controller, err = controller.Start(controller.Options{
 		Binary: t.binary, Kubeconfig: t.access.Kubeconfig, Log: filepath.Join(t.dir, "controller.log"), Profiles: true,
-		Flags: slices.Concat([]string{"--upstreams", t.dns.Addr().String()}, t.options.controllerFlags, flags),
+		Env:   t.deployment.Env,
+		Flags: slices.Concat([]string{"--upstreams", t.upstreams()}, t.options.controllerFlags, flags),
 	})
 	if err != nil {
 		return 0, err
@@ -82,26 +95,37 @@ func (t *trial) startController(ctx context.Context, flags ...string) (ready tim
 	return t.controller.Ready(ctx)
 }
 
-// end stops all and empties the namespace. The context of the measurement may be over.
+func (t *trial) upstreams() string {
+	all := t.dns.Addr().String()
+	for _, other := range t.others {
+		all += "," + other.Addr().String()
+	}
+	return all
+}
+
+// end stops all and empties the namespaces. The context of the measurement may be over.
 func (t *trial) end() error {
 	if t.controller != nil {
 		t.controller.Kill()
 	}
-	if t.tracker != nil {
-		t.tracker.stop()
+	if t.watch != nil {
+		t.watch.Stop()
 	}
 	var err error
 	if t.dns != nil {
 		err = t.dns.Close()
 	}
+	for _, other := range t.others {
+		err = errors.Join(err, other.Close())
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return errors.Join(err, t.clear(ctx, namespace))
+	return errors.Join(err, t.clear(ctx, t.workload.allNamespaces()...))
 }
 
 // createAll creates the policies and waits for their NetworkPolicies.
 func (t *trial) createAll(ctx context.Context) error {
-	expectation := t.tracker.expect(t.workload.wants())
+	expectation := t.watch.Expect(t.workload.wants())
 	err := parallel(ctx, t.workload.policies, func(ctx context.Context, i int) error {
 		return t.client.Create(ctx, t.workload.policy(i))
 	})
@@ -109,7 +133,7 @@ func (t *trial) createAll(ctx context.Context) error {
 		return fmt.Errorf("creating policies: %w", err)
 	}
 	t.lastCreate = time.Now()
-	at, err := t.tracker.await(ctx, expectation, patience)
+	at, err := expectation.Await(ctx, patience)
 	if err != nil {
 		return fmt.Errorf("%w; the controller's log ends: %s", err, t.controller.Log.Tail(20))
 	}
@@ -117,30 +141,49 @@ func (t *trial) createAll(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until every policy says that it is ready, and then for quiet.
+// settle waits until every policy says that it is ready, and then until the controller writes nothing any more.
 func (t *trial) settle(ctx context.Context) error {
 	deadline := time.Now().Add(patience)
 	for {
-		list := &v1alpha1.FQDNEgressPolicyList{}
-		if err := t.client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		policies, err := t.controller.Metric(ctx, "fqdn_egress_policies")
+		if err != nil {
 			return err
 		}
-		ready := 0
-		for _, p := range list.Items {
-			if meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady) {
-				ready++
-			}
+		notReady, err := t.controller.Metric(ctx, "fqdn_egress_policies_not_ready")
+		if err != nil {
+			return err
 		}
-		if ready == t.workload.policies {
-			return sleep(ctx, quiet)
+		if int(policies) == t.workload.policies && notReady == 0 {
+			return t.awaitQuiet(ctx)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d policies are ready after %s", ready, t.workload.policies, patience)
+			return fmt.Errorf("%v of %v policies are ready after %s", policies-notReady, policies, patience)
 		}
 		if err := sleep(ctx, time.Second); err != nil {
 			return err
 		}
 	}
+}
+
+// awaitQuiet waits until nothing has been written for a while.
+func (t *trial) awaitQuiet(ctx context.Context) error {
+	deadline := time.Now().Add(patience)
+	for last, since := mark(-1), time.Now(); time.Since(since) < quiet; {
+		now, err := t.audit.now()
+		if err != nil {
+			return err
+		}
+		if now != last {
+			last, since = now, time.Now()
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("something is still written after %s", patience)
+		}
+		if err := sleep(ctx, quiet/10); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // during runs do on a new trial and ends the trial.

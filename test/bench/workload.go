@@ -6,12 +6,14 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/rules"
+	"github.com/fqdn-egress/fqdn-egress/test/tenants"
 )
 
 // sharedName is the name that all policies list where workload.shared is set.
@@ -23,26 +25,54 @@ const (
 	typeAAAA uint16 = 28
 )
 
-// port is the only one that the policies open.
-const port = 443
-
 // workload is a set of policies and the names in them. Every name has one address in each family.
 type workload struct {
 	policies, perPolicy, names int
+	namespaces                 int  // over which the policies are spread; 0: one
 	shared                     bool // the first name of each policy is sharedName, beside the others
 	ttl                        dnstest.TTL
+	longestTTL                 dnstest.TTL // those of the names are spread evenly from ttl to this; 0: all have ttl
+	further                    int         // IPv6 addresses that each name has beside its two
+	servers                    int         // that are asked, of which each says the same; 0: one
 }
 
 func policyName(i int) string { return fmt.Sprintf("policy-%05d", i) }
 
+func namespaceName(n int) string { return fmt.Sprintf("bench-%03d", n) }
+
+// key returns where the i-th policy is.
+func (w workload) key(i int) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespaceName(i % max(w.namespaces, 1)), Name: policyName(i)}
+}
+
+// allNamespaces returns those of the policies.
+func (w workload) allNamespaces() []string {
+	names := make([]string, max(w.namespaces, 1))
+	for n := range names {
+		names[n] = namespaceName(n)
+	}
+	return names
+}
+
+// ttlOf returns that of the k-th name.
+func (w workload) ttlOf(k int) dnstest.TTL {
+	if w.longestTTL <= w.ttl || w.names < 2 {
+		return w.ttl
+	}
+	part := time.Duration(w.longestTTL-w.ttl) / time.Duration(w.names-1)
+	return w.ttl + dnstest.TTL((time.Duration(k) * part).Truncate(time.Second))
+}
+
 func hostName(k int) string { return fmt.Sprintf("host-%05d.bench.example", k) }
 
 // addressesOf returns those of the k-th name, IPv4 first.
-func addressesOf(k int) []string {
-	return []string{
-		netip.AddrFrom4([4]byte{198, 18 + byte(k>>16), byte(k >> 8), byte(k)}).String(),
-		netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 13: byte(k >> 16), 14: byte(k >> 8), 15: byte(k)}).String(),
+func (w workload) addressesOf(k int) []string {
+	addrs := []string{netip.AddrFrom4([4]byte{198, 18 + byte(k>>16), byte(k >> 8), byte(k)}).String()}
+	for i := range 1 + w.further {
+		addr := [16]byte{0x20, 0x01, 0x0d, 0xb8, 11: byte(i >> 8), 12: byte(i), 13: byte(k >> 16), 14: byte(k >> 8), 15: byte(k)}
+		addrs = append(addrs, netip.AddrFrom16(addr).String())
 	}
+	return addrs
 }
 
 // sharedAddresses returns those of sharedName after that many moves.
@@ -76,10 +106,20 @@ func (w workload) distinct() int {
 	return n
 }
 
+// due is how many questions come between two times if each name is asked for both families when its TTL is over, from 0 on.
+func (w workload) due(from, to time.Duration) float64 {
+	n := 0
+	for k := range w.names {
+		ttl := time.Duration(w.ttlOf(k))
+		n += 2 * int(to/ttl-from/ttl)
+	}
+	return float64(n)
+}
+
 // load tells the DNS server all names.
 func (w workload) load(dns *dnstest.Server) {
 	for k := range w.names {
-		dns.Set(hostName(k), w.ttl, addressesOf(k)...)
+		dns.Set(hostName(k), w.ttlOf(k), w.addressesOf(k)...)
 	}
 	if w.shared {
 		dns.Set(sharedName, w.ttl, sharedAddresses(0, 0)...)
@@ -88,35 +128,44 @@ func (w workload) load(dns *dnstest.Server) {
 
 // policy returns the i-th.
 func (w workload) policy(i int) *v1alpha1.FQDNEgressPolicy {
-	number := intstr.FromInt32(port)
-	rule := v1alpha1.EgressRule{Ports: []v1alpha1.EgressPort{{Port: &number}}}
+	var hosts []string
 	if w.shared {
-		rule.To = append(rule.To, v1alpha1.EgressPeer{FQDN: sharedName})
+		hosts = append(hosts, sharedName)
 	}
 	for _, k := range w.indexes(i) {
-		rule.To = append(rule.To, v1alpha1.EgressPeer{FQDN: v1alpha1.FQDN(hostName(k))})
+		hosts = append(hosts, hostName(k))
 	}
-	p := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: policyName(i)}}
-	p.Spec.PodSelector.MatchLabels = map[string]v1alpha1.LabelValue{"app": v1alpha1.LabelValue(policyName(i))}
-	p.Spec.Egress = []v1alpha1.EgressRule{rule}
-	return p
+	return tenants.Policy(w.key(i).Namespace, w.key(i).Name, hosts...)
 }
 
 // wants returns what the NetworkPolicy of each policy must hold to be complete.
-func (w workload) wants() map[string][]peer {
-	wants := make(map[string][]peer, w.policies)
+func (w workload) wants() map[types.NamespacedName][]rules.Peer {
+	wants := make(map[types.NamespacedName][]rules.Peer, w.policies)
 	for i := range w.policies {
-		var peers []peer
+		var addrs []string
 		if w.shared {
-			peers = append(peers, peersOf(sharedAddresses(0, 0)...)...)
+			addrs = sharedAddresses(0, 0)
 		}
 		for _, k := range w.indexes(i) {
-			peers = append(peers, peersOf(addressesOf(k)...)...)
+			addrs = append(addrs, w.addressesOf(k)...)
 		}
-		wants[networkPolicyName(i)] = peers
+		wants[w.networkPolicy(i)] = rules.Peers(tenants.Port, addrs...)
 	}
 	return wants
 }
 
-// networkPolicyName is that of the i-th policy's only NetworkPolicy.
-func networkPolicyName(i int) string { return policyName(i) + "-fqdn" }
+// allWant returns that the NetworkPolicy of each policy shall hold these addresses.
+func (w workload) allWant(addrs ...string) map[types.NamespacedName][]rules.Peer {
+	wants := make(map[types.NamespacedName][]rules.Peer, w.policies)
+	for i := range w.policies {
+		wants[w.networkPolicy(i)] = rules.Peers(tenants.Port, addrs...)
+	}
+	return wants
+}
+
+// networkPolicy is the key of the i-th policy's only NetworkPolicy.
+func (w workload) networkPolicy(i int) types.NamespacedName {
+	key := w.key(i)
+	key.Name += "-fqdn"
+	return key
+}
