@@ -136,7 +136,7 @@ const generationName = "generation.coredns.test."
 func (s *Server) write(plugins string) {
 	s.t.Helper()
 	s.generation++
-	text := fmt.Sprintf(".:%d {\n bind %s\n %s\n}\n%s:%d {\n bind %s\n template IN TXT . {\n  answer \"%s 0 IN TXT %d\"\n }\n}\n",
+	text := fmt.Sprintf(".:%d {\n bind %s\n log\n %s\n}\n%s:%d {\n bind %s\n template IN TXT . {\n  answer \"%s 0 IN TXT %d\"\n }\n}\n",
 		s.Addr.Port(), s.Addr.Addr(), plugins, generationName, s.Addr.Port(), s.Addr.Addr(), generationName, s.generation)
 	if err := os.WriteFile(s.corefile, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
@@ -168,6 +168,17 @@ func (s *Server) Ask(name string, qtype uint16) *dns.Msg {
 		s.t.Fatal(err)
 	}
 	return m
+}
+
+// Asked returns how many questions of one type came for a name since the start, by CoreDNS' own log. What its cache answers
+// counts.
+func (s *Server) Asked(name, qtype string) int {
+	s.t.Helper()
+	log, err := os.ReadFile(s.log)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.Count(string(log), fmt.Sprintf(`"%s IN %s `, qtype, dns.Fqdn(name)))
 }
 
 // freeAddress is one that nobody listens on, over UDP and TCP.

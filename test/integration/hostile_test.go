@@ -4,11 +4,15 @@
 package integration
 
 import (
+	"errors"
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
+	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
@@ -17,45 +21,63 @@ import (
 // A hostile DNS server beside a good name: what it says opens nothing, and what the good name has stays.
 func TestHostileServerOpensNothing(t *testing.T) {
 	const evil = "198.51.100.66"
-	for name, tc := range map[string]struct {
-		set   func(*dnstest.Server)
-		fault dnstest.Fault
+	w := newWorld(t)
+	w.dns.Set("good.example.com", shortTTL, "192.0.2.1")
+	w.start()
+	judge := map[string]func(*testing.T){} // once all policies are there
+	for title, tc := range map[string]struct {
+		set    func(s *dnstest.Server, host string) // nil: the host has the evil address
+		faults []dnstest.Fault
 	}{
-		"wrong ID":          {fault: dnstest.WrongID()},
-		"wrong question":    {fault: dnstest.WrongQuestion("other.example.org")},
-		"other owner names": {fault: dnstest.OtherOwner("other.example.org")},
-		"CNAME loop": {set: func(s *dnstest.Server) {
-			s.Zone("evil.example.com. 1 IN CNAME a.example.com.\na.example.com. 1 IN CNAME evil.example.com.")
+		"wrong ID":          {faults: []dnstest.Fault{dnstest.WrongID()}},
+		"wrong question":    {faults: []dnstest.Fault{dnstest.WrongQuestion("other.example.org")}},
+		"other owner names": {faults: []dnstest.Fault{dnstest.OtherOwner("other.example.org")}},
+		"CNAME loop": {set: func(s *dnstest.Server, host string) {
+			s.Zone(host + ". 1 IN CNAME loop." + host + ".\nloop." + host + ". 1 IN CNAME " + host + ".")
 		}},
-		"chain of 17":              {set: func(s *dnstest.Server) { s.Chain("evil.example.com", shortTTL, 17, evil) }},
-		"truncated without TCP":    {fault: dnstest.Edit(func(m *dns.Msg) { m.Truncated = true })},
-		"garbage":                  {fault: dnstest.Garbage([]byte("\xff\xff\xff\xffnonsense"))},
-		"garbage after a header":   {fault: dnstest.GarbageAfterHeader([]byte("nonsense"))},
-		"cut off":                  {fault: dnstest.CutOff(3)},
-		"a record of another name": {set: func(s *dnstest.Server) { s.Set("evil.example.com", shortTTL) }, fault: dnstest.Smuggle("good.example.com. 1 IN A " + evil)},
+		"chain of 17":            {set: func(s *dnstest.Server, host string) { s.Chain(host, shortTTL, 17, evil) }},
+		"truncated without TCP":  {faults: []dnstest.Fault{dnstest.Edit(func(m *dns.Msg) { m.Truncated = true }), dnstest.HangUp()}},
+		"garbage":                {faults: []dnstest.Fault{dnstest.Garbage([]byte("\xff\xff\xff\xffnonsense"))}},
+		"garbage after a header": {faults: []dnstest.Fault{dnstest.GarbageAfterHeader([]byte("nonsense"))}},
+		"cut off":                {faults: []dnstest.Fault{dnstest.CutOff(3)}},
+		"a record of another name": {
+			set:    func(s *dnstest.Server, host string) { s.Set(host, shortTTL) },
+			faults: []dnstest.Fault{dnstest.Smuggle("good.example.com. 1 IN A " + evil)},
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.dns.Set("good.example.com", shortTTL, "192.0.2.1")
-			if tc.set != nil {
-				tc.set(w.dns)
-			} else {
-				w.dns.Set("evil.example.com", shortTTL, evil)
-			}
-			if tc.fault != nil {
-				w.dns.Break("evil.example.com", tc.fault)
-				if strings.HasPrefix(name, "truncated") {
-					w.dns.Break("evil.example.com", tc.fault, dnstest.HangUp())
+		policy := strings.ToLower(strings.ReplaceAll(title, " ", "-"))
+		host := policy + ".evil.example.com"
+		if tc.set != nil {
+			tc.set(w.dns, host)
+		} else {
+			w.dns.Set(host, shortTTL, evil)
+		}
+		w.dns.Break(host, tc.faults...)
+		w.create(policy, nil, rule(443, "good.example.com", host))
+		wantGood := func(w *world) {
+			w.eventually(func() error {
+				np := w.networkPolicy(policy + "-fqdn")
+				if np == nil {
+					return errors.New("nothing is written")
 				}
-			}
-			w.start()
-			w.create("web", nil, rule(443, "good.example.com", "evil.example.com"))
-			w.wantAllowed(443, "192.0.2.1")
-			eventually(t, func() error {
-				return stateIn(w.policy("web"), "evil.example.com", v1alpha1.FQDNFailing, v1alpha1.FQDNNotFound)
+				if got := allowedBy([]networkingv1.NetworkPolicy{*np}, 443); !slices.Equal(got, []string{"192.0.2.1"}) {
+					return fmt.Errorf("allowed: %v", got)
+				}
+				return nil
 			})
-			w.wantAllowed(443, "192.0.2.1")
-		})
+		}
+		judge[title] = func(t *testing.T) {
+			w := *w
+			w.t = t
+			wantGood(&w)
+			w.eventually(func() error {
+				return stateIn(w.policy(policy), host, v1alpha1.FQDNFailing, v1alpha1.FQDNNotFound)
+			})
+			wantGood(&w)
+		}
+	}
+	for title, judges := range judge {
+		t.Run(title, judges)
 	}
 }
 

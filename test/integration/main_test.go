@@ -2,14 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package integration runs the real controller binary against a real kube-apiserver, etcd and garbage collector, and
-// against real DNS over sockets. Each test has a namespace, a DNS server and a controller process of its own; tests run one
-// after the other, since every controller sees the policies of all namespaces.
+// against real DNS over sockets. Each test has a namespace, a DNS server, a controller process and, since every controller sees
+// the policies of all namespaces, a control plane of its own while it runs. What takes long is mostly waiting, so a few tests
+// run side by side.
 package integration
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -38,8 +41,11 @@ const (
 // coverDir is the variable that names where programs that were built with coverage write it.
 const coverDir = "GOCOVERDIR"
 
+// sideBySide is how many tests run at the same time.
+const sideBySide = 3
+
 var (
-	plane = apiserver.NewShared(apiserver.Options{
+	planes = apiserver.NewPool(sideBySide, apiserver.Options{
 		ControllerManager: true,
 		APIServerFlags:    map[string]string{"service-cluster-ip-range": "10.0.0.0/24,fd00:10::/112"},
 	})
@@ -49,6 +55,11 @@ var (
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	flag.Parse()
+	if err := flag.Set("test.parallel", strconv.Itoa(sideBySide)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "fqdn-egress-integration-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -63,5 +74,5 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return plane.Main(m)
+	return planes.Main(m)
 }

@@ -208,10 +208,9 @@ func TestPlatform_ClusterDNSFlagStandsIn(t *testing.T) {
 // dual stack is followed.
 func TestPlatform_OnlyFamiliesOfTheCluster(t *testing.T) {
 	w := newWorld(t)
-	t.Setenv("POD_IPS", "10.244.0.5")
-	t.Setenv("HOST_IPS", "203.0.113.7")
 	w.dns.Set("www.example.com", shortTTL, "192.0.2.1", "2001:db8::1")
-	p := w.start("--cluster-dns-service", w.namespace+"/"+w.dnsService("family-dns"))
+	p := startWith(t, []string{"POD_IPS=10.244.0.5", "HOST_IPS=203.0.113.7"}, w.server.Kubeconfig,
+		"--upstreams", w.dns.Addr().String(), "--cluster-dns-service", w.namespace+"/"+w.dnsService("family-dns")).ready()
 	stop := w.everBlocked(443, "2001:db8::1")
 	w.create("web", nil, rule(443, "www.example.com"))
 	w.wantAllowed(443, "192.0.2.1")

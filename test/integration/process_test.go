@@ -26,8 +26,14 @@ type process struct {
 // start runs the controller against the control plane; flags come after those that every test needs. It does not wait.
 func start(t *testing.T, kubeconfig string, flags ...string) *process {
 	t.Helper()
+	return startWith(t, nil, kubeconfig, flags...)
+}
+
+// startWith does so with variables of the environment, "NAME=value".
+func startWith(t *testing.T, env []string, kubeconfig string, flags ...string) *process {
+	t.Helper()
 	c, err := controller.Start(controller.Options{
-		Binary: controllerBinary, Kubeconfig: kubeconfig, Log: filepath.Join(t.TempDir(), "controller.log"), Flags: flags,
+		Binary: controllerBinary, Kubeconfig: kubeconfig, Log: filepath.Join(t.TempDir(), "controller.log"), Env: env, Flags: flags,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -24,10 +24,10 @@ func TestDNSOverTLS(t *testing.T) {
 	if err := os.WriteFile(roots, ca.PEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("SSL_CERT_FILE", roots)
 	secure.Set("www.example.com", shortTTL, "192.0.2.1")
 	server := fmt.Sprintf("tls://%s#", secure.TLSAddr())
-	start(t, w.server.Kubeconfig, append(anyUpstream, "--upstreams", server+"dns.example.net")...).ready()
+	trust := []string{"SSL_CERT_FILE=" + roots}
+	startWith(t, trust, w.server.Kubeconfig, append(anyUpstream, "--upstreams", server+"dns.example.net")...).ready()
 
 	w.create("web", nil, rule(443, "www.example.com"))
 	w.create("right", func(s *v1alpha1.FQDNEgressPolicySpec) {

@@ -246,17 +246,14 @@ func TestInvariant11_WithNobodyToAskItWaitsThenFailsClosed(t *testing.T) {
 // Replicas that fail and come back, and one that knows the name only every other time, write no status each time: what must
 // be known of it is said once, and ends once.
 func TestInvariant5_FlappingReplicasWriteNoStatusEachTime(t *testing.T) {
-	w := newWorld(t)
-	w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
 	for name, flap := range map[string]func(flapping *dnstest.Server){
 		"times out": func(s *dnstest.Server) { s.Break("www.example.com", dnstest.Drop()) },
 		"SERVFAIL":  func(s *dnstest.Server) { s.Break("www.example.com", dnstest.Rcode(dns.RcodeServerFailure)) },
 		"NXDOMAIN":  func(s *dnstest.Server) { s.Break("www.example.com", dnstest.Rcode(dns.RcodeNameError)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := *w
-			w.t = t // first, so that the namespace goes with the subtest: the next process would write this policy's status too
-			w.namespace = w.newNamespace("flap")
+			w := newWorld(t)
+			w.dns.Set("www.example.com", shortTTL, "192.0.2.1")
 			other := dnstest.Start(t)
 			other.Set("www.example.com", shortTTL, "192.0.2.1")
 			p := start(t, w.server.Kubeconfig, "--upstreams", w.dns.Addr().String()+","+other.Addr().String()).ready()

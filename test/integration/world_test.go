@@ -40,11 +40,18 @@ type world struct {
 	patience, statusPatience time.Duration // for rules, and for what a status says
 }
 
-// newWorld makes a namespace and a DNS server. When the test ends, its policies and what they left behind go, so that
-// the next test's controller does not meet them.
+// newWorld makes a namespace and a DNS server, and lets other tests run beside this one. When the test ends, its policies and
+// what they left behind go, so that the next test's controller does not meet them.
 func newWorld(t *testing.T, options ...dnstest.Option) *world {
 	t.Helper()
-	w := &world{t: t, server: plane.Server(t), dns: dnstest.Start(t, options...), patience: patience, statusPatience: longPatience}
+	t.Parallel()
+	return newWorldAlone(t, options...)
+}
+
+// newWorldAlone is newWorld for a test that measures times: no other runs beside it.
+func newWorldAlone(t *testing.T, options ...dnstest.Option) *world {
+	t.Helper()
+	w := &world{t: t, server: planes.Take(t), dns: dnstest.Start(t, options...), patience: patience, statusPatience: longPatience}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
