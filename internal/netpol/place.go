@@ -225,17 +225,15 @@ func (s *seating) fill(todo []int, l *live) {
 	}
 }
 
-// emptyLast moves the grants of the last object into those before it, if they can take all, and tells whether it did. No
-// object is created for a move, and none whose name somebody else has takes part.
+// emptyLast moves the grants of the last object into those before it, if they can take all, and tells whether it did.
 func (s *seating) emptyLast(l *live) bool {
 	last := len(s.count) - 1
 	for last > 0 && s.count[last] == 0 {
 		last--
 	}
 	free := 0
-	takes := func(i int) bool { return s.room[i] > 0 && (i == 0 && !l.foreign[0] || i > 0 && s.count[i] > 0) }
 	for i := range last {
-		if takes(i) {
+		if s.takes(i, l) {
 			free += s.room[i]
 		}
 	}
@@ -247,7 +245,7 @@ func (s *seating) emptyLast(l *live) bool {
 		if s.object[i] != last {
 			continue
 		}
-		for !takes(to) {
+		for !s.takes(to, l) {
 			to++
 		}
 		s.put(i, to)
@@ -255,6 +253,16 @@ func (s *seating) emptyLast(l *live) bool {
 		s.count[last]--
 	}
 	return true
+}
+
+// takes tells whether an object takes a grant of the last one. No object is created for a move, and none whose name somebody
+// else has takes part.
+func (s *seating) takes(object int, l *live) bool {
+	isThere := s.count[object] > 0
+	if object == 0 {
+		isThere = !l.foreign[0]
+	}
+	return isThere && s.room[object] > 0
 }
 
 func compareBool(a, b bool) int {
