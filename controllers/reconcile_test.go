@@ -98,7 +98,7 @@ func reconcilingWith(t *testing.T, intercept interceptor.Funcs, objects ...clien
 // noRules is a queue of targets in which nobody waits.
 type noRules struct{}
 
-func (noRules) Waiting(addressbook.Tenant) bool { return false }
+func (noRules) Waiting(string) bool { return false }
 
 // aClusterDNS is a cluster whose DNS Service is there and never changes.
 type aClusterDNS struct{}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
+	"github.com/fqdn-egress/fqdn-egress/controllers/queue"
 	"github.com/fqdn-egress/fqdn-egress/controllers/status"
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
@@ -38,7 +39,7 @@ const (
 
 const (
 	// statusWorkers are few: status writes must not take the API server's time from rules.
-	statusWorkers = 4
+	statusWorkers = 8
 	// The pace of retries after a failed write.
 	retryBase = 200 * time.Millisecond
 	retryMax  = 30 * time.Second
@@ -85,19 +86,23 @@ func Setup(ctx context.Context, mgr ctrl.Manager, book *addressbook.Book, dns Cl
 			return fmt.Errorf("adding the pulse: %w", err)
 		}
 	}
-	c, results, m := mgr.GetClient(), target.NewResults(), metrics.New(runtimemetrics.Registry, book, dns)
-	statuses := &statusQueue{}
-	queue := target.NewQueue(targetController, max(o.Workers, 1), statuses.rulesRanDry)
-	targets := target.New(target.API{Client: c, Live: mgr.GetAPIReader()}, book, dns, guard.Current, pulse, results,
+	p := parts{mgr: mgr, book: book, dns: dns, guard: guard, options: o, results: target.NewResults()}
+	c, m := mgr.GetClient(), metrics.New(runtimemetrics.Registry, book, dns)
+	p.targets = queue.New(targetController, max(o.Workers, 1), target.Key.Tenant, func() { p.rulesRanDry() })
+	p.statuses = queue.New(statusController, statusWorkers, func(o addressbook.Owner) string { return string(o.Tenant()) }, func() {})
+	p.target = target.New(target.API{Client: c, Live: mgr.GetAPIReader()}, book, dns, guard.Current, pulse, p.results,
 		clock.RealClock{}, m, o.Target)
-	statuses.reconciler = status.New(c, book, results, queue, dns, pulse, mgr.GetEventRecorder(target.FieldManager),
+	p.status = status.New(c, book, p.results, p.targets, dns, pulse, mgr.GetEventRecorder(target.FieldManager),
 		clock.RealClock{}, m, o.DNSService)
 
-	if err := setupTargets(mgr, targets, queue, book, dns, guard, o); err != nil {
+	if err := p.setupTargets(); err != nil {
 		return fmt.Errorf("setting up the controller of targets: %w", err)
 	}
-	if err := setupStatuses(mgr, statuses, results, dns); err != nil {
+	if err := p.setupStatuses(); err != nil {
 		return fmt.Errorf("setting up the controller of statuses: %w", err)
+	}
+	if err := mgr.Add(&noticeLog{dns: dns, service: o.DNSService, log: mgr.GetLogger().WithName("cluster-dns")}); err != nil {
+		return fmt.Errorf("adding the log of the cluster's DNS: %w", err)
 	}
 	if !o.FollowFamilies {
 		return nil
@@ -111,95 +116,92 @@ func Setup(ctx context.Context, mgr ctrl.Manager, book *addressbook.Book, dns Cl
 	return nil
 }
 
+// parts are what Setup puts together.
+type parts struct {
+	mgr      ctrl.Manager
+	book     *addressbook.Book
+	dns      ClusterDNS
+	guard    *Guard
+	options  Options
+	results  *target.Results
+	targets  *queue.Queue[target.Key]
+	target   *target.Reconciler
+	statuses *queue.Queue[addressbook.Owner]
+	status   *status.Reconciler
+}
+
 // setupTargets registers the controller of targets.
-func setupTargets(
-	mgr ctrl.Manager, reconciler *target.Reconciler, queue *target.Queue, book *addressbook.Book, dns ClusterDNS, guard *Guard, o Options,
-) error {
+func (p *parts) setupTargets() error {
 	warm := true
-	c, err := controller.NewTyped(targetController, mgr, controller.TypedOptions[target.Key]{
-		Reconciler:              reconciler,
-		MaxConcurrentReconciles: max(o.Workers, 1),
+	c, err := controller.NewTyped(targetController, p.mgr, controller.TypedOptions[target.Key]{
+		Reconciler:              p.target,
+		MaxConcurrentReconciles: max(p.options.Workers, 1),
 		EnableWarmup:            &warm,
 		ReconciliationTimeout:   reconcileTimeout,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[target.Key](retryBase, retryMax),
-		NewQueue:                queue.WithDelays,
-		LogConstructor: logFor(mgr, targetController, func(k *target.Key) types.NamespacedName {
-			return k.Policy()
-		}),
+		NewQueue:                p.targets.WithDelays,
+		LogConstructor:          logFor(p.mgr, targetController, func(k *target.Key) types.NamespacedName { return k.Policy() }),
 	})
 	if err != nil {
 		return err
 	}
-	wakeAll := func(ctx context.Context) {
-		for _, k := range allTargets(ctx, mgr.GetClient()) {
-			queue.Add(k)
-		}
-	}
-	type limiting = workqueue.TypedRateLimitingInterface[target.Key]
+	all := func(ctx context.Context) []target.Key { return allTargets(ctx, p.mgr.GetClient()) }
 	sources := []source.TypedSource[target.Key]{
-		source.TypedKind(mgr.GetCache(), &v1alpha1.FQDNEgressPolicy{}, enqueue(queue, target.Edited, targetOf),
+		source.TypedKind(p.mgr.GetCache(), &v1alpha1.FQDNEgressPolicy{}, enqueue(p.targets, target.Edited, targetOf),
 			predicate.TypedGenerationChangedPredicate[*v1alpha1.FQDNEgressPolicy]{}),
-		source.TypedKind(mgr.GetCache(), &networkingv1.NetworkPolicy{}, enqueue(queue, target.Changed, targetsInTheWayOf)),
-		source.TypedFunc[target.Key](func(context.Context, limiting) error {
-			// Adding a key never blocks, and one that waits is not added again.
-			book.OnChange(func(o addressbook.Owner, u addressbook.Urgency) {
-				queue.AddAs(target.KeyOf(types.NamespacedName{Namespace: o.Namespace, Name: o.Name}), classOf(u))
-			})
-			return nil
-		}),
-		clusterDNSSource[target.Key]{dns: dns, changed: func(ctx context.Context, _ limiting) { wakeAll(ctx) }},
+		source.TypedKind(p.mgr.GetCache(), &networkingv1.NetworkPolicy{}, enqueue(p.targets, target.Changed, targetsInTheWayOf)),
+		clusterDNSSource[target.Key]{dns: p.dns, changed: func(ctx context.Context) {
+			for _, k := range all(ctx) {
+				p.targets.AddAs(k, target.Later)
+			}
+		}},
 	}
-	if guard.ServiceCIDRs {
-		sources = append(sources, source.TypedKind(mgr.GetCache(), &networkingv1.ServiceCIDR{}, enqueue(queue, target.Later,
-			func(ctx context.Context, _ *networkingv1.ServiceCIDR) []target.Key {
-				return allTargets(ctx, mgr.GetClient())
-			})))
+	if p.guard.ServiceCIDRs {
+		sources = append(sources, source.TypedKind(p.mgr.GetCache(), &networkingv1.ServiceCIDR{}, enqueue(p.targets, target.Later,
+			func(ctx context.Context, _ *networkingv1.ServiceCIDR) []target.Key { return all(ctx) })))
 	}
 	for _, s := range sources {
 		if err := c.Watch(s); err != nil {
 			return err
 		}
 	}
-	return mgr.Add(&noticeLog{dns: dns, service: o.DNSService, log: mgr.GetLogger().WithName("cluster-dns")})
+	// Adding a key never blocks, and one that waits is not added again.
+	p.book.OnChange(func(o addressbook.Owner, u addressbook.Urgency) {
+		p.targets.AddAs(target.Key{Owner: o, Namespace: o.Namespace}, classOf(u))
+	})
+	return nil
 }
 
 // setupStatuses registers the controller of statuses.
-func setupStatuses(mgr ctrl.Manager, statuses *statusQueue, results *target.Results, dns ClusterDNS) error {
+func (p *parts) setupStatuses() error {
 	warm := true
-	c, err := controller.NewTyped(statusController, mgr, controller.TypedOptions[addressbook.Owner]{
-		Reconciler:              statuses.reconciler,
+	c, err := controller.NewTyped(statusController, p.mgr, controller.TypedOptions[addressbook.Owner]{
+		Reconciler:              p.status,
 		MaxConcurrentReconciles: statusWorkers,
 		EnableWarmup:            &warm,
 		ReconciliationTimeout:   reconcileTimeout,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[addressbook.Owner](retryBase, retryMax),
-		LogConstructor: logFor(mgr, statusController, func(o *addressbook.Owner) types.NamespacedName {
+		NewQueue:                p.statuses.WithDelays,
+		LogConstructor: logFor(p.mgr, statusController, func(o *addressbook.Owner) types.NamespacedName {
 			return types.NamespacedName{Namespace: o.Namespace, Name: o.Name}
 		}),
 	})
 	if err != nil {
 		return err
 	}
-	type limiting = workqueue.TypedRateLimitingInterface[addressbook.Owner]
-	results.OnChange(statuses.add)
-	for _, s := range []source.TypedSource[addressbook.Owner]{
-		source.TypedFunc[addressbook.Owner](func(_ context.Context, queue limiting) error {
-			statuses.start(queue)
-			for _, o := range results.Owners() { // looked at before there was a queue
-				queue.Add(o)
-			}
-			return nil
-		}),
-		clusterDNSSource[addressbook.Owner]{dns: dns, changed: func(_ context.Context, queue limiting) {
-			for _, o := range results.Owners() {
-				queue.Add(o)
-			}
-		}},
-	} {
-		if err := c.Watch(s); err != nil {
-			return err
+	p.results.OnChange(p.statuses.Add)
+	return c.Watch(clusterDNSSource[addressbook.Owner]{dns: p.dns, changed: func(context.Context) {
+		for _, o := range p.results.Owners() {
+			p.statuses.Add(o)
 		}
+	}})
+}
+
+// rulesRanDry wakes the statuses that let rules go first.
+func (p *parts) rulesRanDry() {
+	for _, o := range p.status.RulesRanDry() {
+		p.statuses.Add(o)
 	}
-	return nil
 }
 
 // logFor returns the log of a controller, and of one of its keys, with the words that controller-runtime uses.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/queue"
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
@@ -30,7 +31,7 @@ type ClusterDNS interface {
 }
 
 // classOf returns how pressing a change of what the book knows is.
-func classOf(u addressbook.Urgency) target.Class {
+func classOf(u addressbook.Urgency) int {
 	switch u {
 	case addressbook.Awaited:
 		return target.Awaited
@@ -41,8 +42,8 @@ func classOf(u addressbook.Urgency) target.Class {
 	return target.Later
 }
 
-// enqueue returns a handler that adds the targets that an object concerns to the queue of targets.
-func enqueue[T client.Object](q *target.Queue, class target.Class, targetsOf func(context.Context, T) []target.Key) handler.TypedEventHandler[T, target.Key] {
+// enqueue returns a handler that adds the targets that an object concerns to their queue.
+func enqueue[T client.Object](q *queue.Queue[target.Key], class int, targetsOf func(context.Context, T) []target.Key) handler.TypedEventHandler[T, target.Key] {
 	add := func(ctx context.Context, o T) {
 		for _, k := range targetsOf(ctx, o) {
 			q.AddAs(k, class)
@@ -96,12 +97,12 @@ func allTargets(ctx context.Context, c client.Reader) []target.Key {
 // they were read once: without them the first write after a start would change the DNS rule.
 type clusterDNSSource[K comparable] struct {
 	dns     ClusterDNS
-	changed func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[K])
+	changed func(ctx context.Context)
 }
 
 // Start implements source.TypedSource.
-func (s clusterDNSSource[K]) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[K]) error {
-	s.dns.OnChange(func() { s.changed(ctx, queue) })
+func (s clusterDNSSource[K]) Start(ctx context.Context, _ workqueue.TypedRateLimitingInterface[K]) error {
+	s.dns.OnChange(func() { s.changed(ctx) })
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
@@ -110,6 +111,14 @@ func TestConditionsOfEachState(t *testing.T) {
 			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"addresses of a name left out for a minute": {both(since(time.Minute, "LimitReached"),
 			func(f *facts) { f.snapshot.Entries[0].Limit = addressbook.AddressesPerName }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"names of the namespace left out": {func(f *facts) { f.snapshot.Entries[0].Limit = addressbook.NamesPerTenant },
+			"Unknown/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"addresses of the namespace left out": {func(f *facts) { f.snapshot.Entries[0].Limit = addressbook.AddressesPerTenant },
+			"Unknown/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"writes wait for long": {both(since(time.Second, "LimitReached"), func(f *facts) { f.result.Limit = metrics.BytesPerNamespace }),
+			"True/Ready", "True/Resolved", "False/LimitReached", 0},
+		"writes wait for a minute": {both(since(time.Minute, "LimitReached"), func(f *facts) { f.result.Limit = metrics.BytesPerNamespace }),
+			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"audit of a policy that was contested": {func(f *facts) {
 			f.policy.Spec.Mode, f.result.Contested, f.result.Altered = v1alpha1.ModeAudit, true, []string{"egress has a peer more"}
 		}, "True/Ready", "True/Resolved", "True/Audit", 0},

@@ -20,6 +20,7 @@ type pace struct {
 	uid       types.UID
 	foldedAt  time.Time
 	writtenAt time.Time // or first seen
+	turn      turn
 	differsAt time.Time // since when it is known to differ from what is written; zero: it does not
 }
 

@@ -43,9 +43,9 @@ type world struct {
 }
 
 // rulesWaiting says of which tenants rules wait to be written.
-type rulesWaiting map[addressbook.Tenant]bool
+type rulesWaiting map[string]bool
 
-func (r rulesWaiting) Waiting(t addressbook.Tenant) bool { return r[t] || r["*"] }
+func (r rulesWaiting) Waiting(t string) bool { return r[t] || r["*"] }
 
 type noDNS struct{}
 
@@ -199,7 +199,7 @@ func TestReconcile_ANewStatusOfAnotherPolicyOfThatNameWaitsForItsTarget(t *testi
 // Rules before words, but not for ever.
 func TestReconcile_RulesGoFirst(t *testing.T) {
 	for name, tc := range map[string]struct {
-		waiting addressbook.Tenant
+		waiting string
 		old     bool
 		most    time.Duration // that it waits; 0: it does not
 	}{

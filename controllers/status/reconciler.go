@@ -8,6 +8,7 @@ package status
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -31,7 +32,7 @@ import (
 // Rules is the queue of those that write rules. It is safe for concurrent use.
 type Rules interface {
 	// Waiting tells whether rules of the tenant wait to be written, or rules of others only for a worker.
-	Waiting(addressbook.Tenant) bool
+	Waiting(tenant string) bool
 }
 
 // Reconciler reconciles the status of policies. Its methods are safe for concurrent use, Reconcile with different owners.
@@ -48,6 +49,7 @@ type Reconciler struct {
 	dnsService string
 
 	paces   paces
+	share   share
 	waiting waiting
 }
 
@@ -81,11 +83,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 	if !ok || result.Vanishes {
 		return reconcile.Result{}, nil // a look at the target will wake it; or the status goes with the policy
 	}
+	tenant := string(o.Tenant())
 	pace, snapshot := r.paces.of(o, policy, now), r.book.Snapshot(o, now)
 	if at := pace.foldAt(policy, snapshot); at.After(now) {
 		return when.Again(now, at), nil
 	}
-	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(o.Tenant()) {
+	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(tenant) {
 		return r.waitForRules(o, at, now), nil
 	}
 	f := facts{policy: policy, snapshot: snapshot, result: result, dnsRemark: clusterdns.StatusNotice(r.dns.Facts(), r.dnsService)}
@@ -95,12 +98,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 	same := equality.Semantic.DeepEqual(policy.Status, status)
 	pace.folded(same, now)
 	if same {
+		r.share.settle(pace, tenant, false, now)
 		return when.Again(now, next), nil
 	}
 	if at := pace.writeAt(policy); at.After(now) {
 		return when.Again(now, at, next), nil
 	}
-	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(o.Tenant()) {
+	if at := r.share.reserve(pace, tenant, urgent(policy), sizeOf(&status), now); at.After(now) {
+		return when.Again(now, at), nil
+	}
+	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(tenant) {
 		return r.waitForRules(o, at, now), nil
 	}
 	return r.write(ctx, f, status, pace, next)
@@ -127,6 +134,7 @@ func (r *Reconciler) write(
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	err := r.client.Status().Patch(ctx, policy, patch, client.FieldOwner(target.FieldManager))
 	r.metrics.WroteStatus(err)
+	r.share.settle(pace, f.policy.Namespace, err == nil, now)
 	switch {
 	case apierrors.IsNotFound(err):
 		return reconcile.Result{}, nil // deleted meanwhile
@@ -155,6 +163,16 @@ func (r *Reconciler) RulesRanDry() []addressbook.Owner {
 		owners = append(owners, o)
 	}
 	return owners
+}
+
+// sizeOf is about how many bytes a policy with that status has.
+func sizeOf(status *v1alpha1.FQDNEgressPolicyStatus) int {
+	const restOfPolicy = 2 << 10
+	raw, err := json.Marshal(status)
+	if err != nil {
+		return restOfPolicy // these types marshal always
+	}
+	return len(raw) + restOfPolicy
 }
 
 // figuresOf returns what a policy adds to the gauges.

@@ -16,7 +16,7 @@ func (r *Reconciler) reserveWrite(s *situation, now time.Time) time.Time {
 		r.results.wake(s.key)
 		return at
 	}
-	turn, began := r.pace.reserve(&m.pace, s.key.tenant(), causeOf(s), now)
+	turn, began := r.pace.reserve(&m.pace, s.key.Tenant(), causeOf(s), now)
 	if !turn.at.After(now) {
 		return now
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fqdn-egress/fqdn-egress/controllers/bucket"
 	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 )
 
@@ -39,17 +40,17 @@ import (
 //	edits:   24 MiB at once are 12,000 policies of 2 kB that are applied together; 256 KiB/s after that
 type pace struct {
 	mu      sync.Mutex
-	process bucket
+	process bucket.Bucket
 	tenants map[string]*tenantPace
 	swept   time.Time
 }
 
 // tenantPace are the buckets of one tenant, of bytes.
-type tenantPace struct{ answers, pools, edits bucket }
+type tenantPace struct{ answers, pools, edits bucket.Bucket }
 
 // targetPace are the buckets of one target, of writes, and the turn that it waits for. The zero value: nothing was written yet.
 type targetPace struct {
-	answers, pools bucket
+	answers, pools bucket.Bucket
 	bytes          int  // that it wrote last; 0: nothing yet
 	turn           turn // that it waits for or was given; the zero value: none
 	// limit made it wait for a turn that was far away, which came at limited. The status tells of it until a while after.
@@ -86,11 +87,11 @@ const (
 	sweep   = time.Minute // between two looks for tenants that owe nothing
 )
 
-func rateOfTarget() rate  { return rate{burst: 10, perSecond: 0.5} }
-func rateOfTenant() rate  { return rate{burst: 16 << 20, perSecond: 256 << 10} }
-func rateOfPools() rate   { return rate{burst: 1 << 20, perSecond: 128 << 10} }
-func rateOfEdits() rate   { return rate{burst: 24 << 20, perSecond: 256 << 10} }
-func rateOfProcess() rate { return rate{burst: 64 << 20, perSecond: 768 << 10} }
+func rateOfTarget() bucket.Rate  { return bucket.Rate{Burst: 10, PerSecond: 0.5} }
+func rateOfTenant() bucket.Rate  { return bucket.Rate{Burst: 16 << 20, PerSecond: 256 << 10} }
+func rateOfPools() bucket.Rate   { return bucket.Rate{Burst: 1 << 20, PerSecond: 128 << 10} }
+func rateOfEdits() bucket.Rate   { return bucket.Rate{Burst: 24 << 20, PerSecond: 256 << 10} }
+func rateOfProcess() bucket.Rate { return bucket.Rate{Burst: 64 << 20, PerSecond: 768 << 10} }
 
 // reserve returns the turn of a target. One that has come may be used now, and must be settled. A target has one turn at a
 // time: asked again it gets the same one, unless there is a better cause now. began tells that a wait begins.
@@ -136,35 +137,35 @@ func (p *pace) waits(t *targetPace, of *tenantPace, u turn, now time.Time) []wai
 	var waits []wait
 	switch u.cause {
 	case causeEdit, causeRepair:
-		process.burst *= 2
+		process.Burst *= 2
 		used, share = &of.edits, rateOfEdits()
-		waits = append(waits, wait{metrics.BytesPerNamespace, of.edits.readyAt(share, u.bytes, now)})
+		waits = append(waits, wait{metrics.BytesPerNamespace, of.edits.ReadyAt(share, u.bytes, now)})
 	case causeAnswers:
-		waits = append(waits, wait{metrics.WriteBudget, t.answers.readyAt(rateOfTarget(), u.writes, now)},
-			wait{metrics.BytesPerNamespace, of.answers.readyAt(share, u.bytes, now)})
+		waits = append(waits, wait{metrics.WriteBudget, t.answers.ReadyAt(rateOfTarget(), u.writes, now)},
+			wait{metrics.BytesPerNamespace, of.answers.ReadyAt(share, u.bytes, now)})
 	case causePools:
 		used, share = &of.pools, rateOfPools()
-		waits = append(waits, wait{metrics.WriteBudget, t.pools.readyAt(rateOfTarget(), u.writes, now)},
-			wait{metrics.PoolBytesPerNamespace, of.pools.readyAt(share, u.bytes, now)})
+		waits = append(waits, wait{metrics.WriteBudget, t.pools.ReadyAt(rateOfTarget(), u.writes, now)},
+			wait{metrics.PoolBytesPerNamespace, of.pools.ReadyAt(share, u.bytes, now)})
 	}
-	if used.spent > share.burst/2 {
-		waits = append(waits, wait{metrics.BytesOfProcess, p.process.readyAt(process, u.bytes, now)})
+	if used.Spent(share, now) > share.Burst/2 {
+		waits = append(waits, wait{metrics.BytesOfProcess, p.process.ReadyAt(process, u.bytes, now)})
 	}
 	return waits
 }
 
 // take takes what a turn costs, or gives it back.
 func (p *pace) take(t *targetPace, of *tenantPace, u turn, sign float64, now time.Time) {
-	p.process.take(rateOfProcess(), sign*u.bytes, now)
+	p.process.Take(rateOfProcess(), sign*u.bytes, now)
 	switch u.cause {
 	case causePools:
-		t.pools.take(rateOfTarget(), sign*u.writes, now)
-		of.pools.take(rateOfPools(), sign*u.bytes, now)
+		t.pools.Take(rateOfTarget(), sign*u.writes, now)
+		of.pools.Take(rateOfPools(), sign*u.bytes, now)
 	case causeAnswers:
-		t.answers.take(rateOfTarget(), sign*u.writes, now)
-		of.answers.take(rateOfTenant(), sign*u.bytes, now)
+		t.answers.Take(rateOfTarget(), sign*u.writes, now)
+		of.answers.Take(rateOfTenant(), sign*u.bytes, now)
 	case causeEdit, causeRepair:
-		of.edits.take(rateOfEdits(), sign*u.bytes, now)
+		of.edits.Take(rateOfEdits(), sign*u.bytes, now)
 	}
 }
 
@@ -197,7 +198,7 @@ func (p *pace) tenant(name string, now time.Time) *tenantPace {
 	if now.Sub(p.swept) >= sweep {
 		p.swept = now
 		maps.DeleteFunc(p.tenants, func(_ string, t *tenantPace) bool {
-			return t.answers.full(rateOfTenant(), now) && t.pools.full(rateOfPools(), now) && t.edits.full(rateOfEdits(), now)
+			return t.answers.Full(rateOfTenant(), now) && t.pools.Full(rateOfPools(), now) && t.edits.Full(rateOfEdits(), now)
 		})
 	}
 	if p.tenants == nil {

@@ -20,7 +20,7 @@ import (
 //	  being deleted
 func (r *Reconciler) remember(s *situation, done *outcome, now time.Time) {
 	m := s.memory
-	r.pace.settle(&m.pace, s.key.tenant(), done.objects, done.bytes, now)
+	r.pace.settle(&m.pace, s.key.Tenant(), done.objects, done.bytes, now)
 	m.looked.done = done.err == nil && !done.behind && !done.vanishes
 	if !m.looked.done || done.waits || done.repairs {
 		m.health.tell(r.book, s.key.Owner, false)

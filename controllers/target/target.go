@@ -42,8 +42,22 @@ func (k Key) Policy() types.NamespacedName {
 	return types.NamespacedName{Namespace: k.Owner.Namespace, Name: k.Owner.Name}
 }
 
-// tenant returns whose share of what is scarce the target uses.
-func (k Key) tenant() string { return string(k.Owner.Tenant()) }
+// Tenant returns whose share of what is scarce the target uses.
+func (k Key) Tenant() string { return string(k.Owner.Tenant()) }
+
+// How pressing a look at a target is, the most pressing first: classes of its queue.
+const (
+	// Edited: the policy came, went or was edited, which may be a revocation.
+	Edited = iota
+	// Awaited: addresses came, and somebody holds back an answer until they are allowed.
+	Awaited
+	// Added: addresses came.
+	Added
+	// Changed: one of its NetworkPolicies did, which may need repair.
+	Changed
+	// Later: the time has come, addresses went, a write is tried again, or all targets are looked at.
+	Later
+)
 
 // Book is what targets need of an addressbook.Book. It is safe for concurrent use.
 type Book interface {

@@ -1,11 +1,12 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package target
+package queue
 
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,17 +15,32 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/util/workqueue"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-func keyIn(tenant string, i int) Key {
-	return KeyOf(client.ObjectKey{Namespace: tenant, Name: fmt.Sprint(i)})
+type key struct {
+	Tenant string
+	I      int
 }
 
-func newTestQueue(workers int) *Queue { return NewQueue("", workers, func() {}) }
+func keyIn(tenant string, i int) key { return key{tenant, i} }
+
+// The classes of these tests.
+const (
+	edited = iota
+	awaited
+	added
+	changed
+	later
+)
+
+func newTestQueue(workers int) *Queue[key] { return newTestQueueWith(workers, func() {}) }
+
+func newTestQueueWith(workers int, dry func()) *Queue[key] {
+	return New("", workers, func(k key) string { return k.Tenant }, dry)
+}
 
 // next takes one out, which must be there.
-func next(t *testing.T, q *Queue) Key {
+func next(t *testing.T, q *Queue[key]) key {
 	t.Helper()
 	if q.Len() == 0 {
 		t.Fatal("nobody waits")
@@ -39,13 +55,13 @@ func next(t *testing.T, q *Queue) Key {
 func TestQueue_TenantsTakeTurns(t *testing.T) {
 	q := newTestQueue(4)
 	for i := range 10_000 {
-		q.AddAs(keyIn("hungry", i), Edited)
+		q.AddAs(keyIn("hungry", i), edited)
 	}
 	q.Add(keyIn("shop", 0))
 	var got []string
 	for range 3 {
 		k := next(t, q)
-		got = append(got, k.Namespace)
+		got = append(got, k.Tenant)
 		q.Done(k)
 	}
 	if diff := cmp.Diff([]string{"hungry", "shop", "hungry"}, got); diff != "" {
@@ -55,18 +71,18 @@ func TestQueue_TenantsTakeTurns(t *testing.T) {
 
 func TestQueue_ClassesOfATenant(t *testing.T) {
 	q := newTestQueue(4)
-	for i, class := range []Class{Later, Changed, Added, Awaited, Edited} {
+	for i, class := range []int{later, changed, added, awaited, edited} {
 		q.AddAs(keyIn("shop", i), class)
 	}
-	q.AddAs(keyIn("shop", 0), Awaited) // waits already, and is more pressing now
-	q.AddAs(keyIn("shop", 3), Later)   // and that one is not less pressing
-	var got []Key
+	q.AddAs(keyIn("shop", 0), awaited) // waits already, and is more pressing now
+	q.AddAs(keyIn("shop", 3), later)   // and that one is not less pressing
+	var got []key
 	for range 5 {
 		k := next(t, q)
 		got = append(got, k)
 		q.Done(k)
 	}
-	want := []Key{keyIn("shop", 4), keyIn("shop", 3), keyIn("shop", 0), keyIn("shop", 2), keyIn("shop", 1)}
+	want := []key{keyIn("shop", 4), keyIn("shop", 3), keyIn("shop", 0), keyIn("shop", 2), keyIn("shop", 1)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -77,10 +93,10 @@ func TestQueue_NoClassWaitsForLong(t *testing.T) {
 	q := newTestQueue(4)
 	q.Add(keyIn("shop", -1))
 	for i := range 10 {
-		q.AddAs(keyIn("shop", i), Edited)
+		q.AddAs(keyIn("shop", i), edited)
 		k := next(t, q)
 		q.Done(k)
-		q.AddAs(keyIn("shop", 1000+i), Edited)
+		q.AddAs(keyIn("shop", 1000+i), edited)
 		if k == keyIn("shop", -1) {
 			if i > 4 {
 				t.Errorf("turn %d", i)
@@ -99,7 +115,7 @@ func TestQueue_ASlowTenantTakesAQuarter(t *testing.T) {
 	}
 	a, b := next(t, q), next(t, q)
 	q.Add(keyIn("shop", 0))
-	if k := next(t, q); k.Namespace != "shop" {
+	if k := next(t, q); k.Tenant != "shop" {
 		t.Errorf("a third worker went to %v", k)
 	}
 	if !q.Waiting("slow") || q.Waiting("shop") {
@@ -109,7 +125,7 @@ func TestQueue_ASlowTenantTakesAQuarter(t *testing.T) {
 	if !q.Waiting("shop") {
 		t.Error("a worker is free for somebody, who is not said to wait")
 	}
-	if k := next(t, q); k.Namespace != "slow" || k == a || k == b {
+	if k := next(t, q); k.Tenant != "slow" || k == a || k == b {
 		t.Errorf("then came %v", k)
 	}
 }
@@ -125,7 +141,7 @@ func TestQueue_WhatIsAddedWhileItIsWorkedOnComesAgainOnce(t *testing.T) {
 	q.Add(keyIn("shop", 0))
 	k := next(t, q)
 	q.Add(k)
-	q.AddAs(k, Edited)
+	q.AddAs(k, edited)
 	q.Add(keyIn("shop", 1))
 	if got := next(t, q); got != keyIn("shop", 1) {
 		t.Fatalf("%v is worked on twice at once", got)
@@ -143,7 +159,7 @@ func TestQueue_WhatIsAddedWhileItIsWorkedOnComesAgainOnce(t *testing.T) {
 
 func TestQueue_TellsWhenItRunsDry(t *testing.T) {
 	dry := 0
-	q := NewQueue("", 8, func() { dry++ })
+	q := newTestQueueWith(8, func() { dry++ })
 	q.Add(keyIn("shop", 0))
 	q.Add(keyIn("other", 0))
 	next(t, q)
@@ -216,14 +232,17 @@ func TestQueue_ShutDownWithDrainWaitsForThoseThatAreWorkedOn(t *testing.T) {
 func TestQueue_NothingIsLost(t *testing.T) {
 	const tenants, targets, workers, adds = 5, 40, 8, 20_000
 	q := newTestQueue(workers)
-	limited := q.WithDelays("", workqueue.DefaultTypedControllerRateLimiter[Key]())
+	limited := q.WithDelays("", workqueue.DefaultTypedControllerRateLimiter[key]())
 	var busy [tenants][targets]atomic.Int32
 	var pending [tenants][targets]atomic.Int64 // the last version that was added, and what was seen of it
 	var seen [tenants][targets]atomic.Int64
 	var working [tenants]atomic.Int32
-	index := func(k Key) (a, b int) {
-		fmt.Sscanf(k.Owner.Namespace+" "+k.Owner.Name, "%d %d", &a, &b)
-		return a, b
+	index := func(k key) (a, b int) {
+		a, err := strconv.Atoi(k.Tenant)
+		if err != nil {
+			t.Error(err)
+		}
+		return a, k.I
 	}
 	var group sync.WaitGroup
 	for range workers {
@@ -254,7 +273,7 @@ func TestQueue_NothingIsLost(t *testing.T) {
 			for i := range adds / 4 {
 				a, b := (i*7+p)%tenants, (i*13+p)%targets
 				pending[a][b].Add(1)
-				q.AddAs(keyIn(fmt.Sprint(a), b), Class(i%5))
+				q.AddAs(keyIn(fmt.Sprint(a), b), i%5)
 			}
 		})
 	}
@@ -274,7 +293,7 @@ func BenchmarkQueue(b *testing.B) {
 	for _, tenants := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("10000 targets of %d tenants", tenants), func(b *testing.B) {
 			q := newTestQueue(32)
-			keys := make([]Key, 10_000)
+			keys := make([]key, 10_000)
 			for i := range keys {
 				keys[i] = keyIn(fmt.Sprint("ns-", i%tenants), i)
 				q.Add(keys[i])
@@ -282,7 +301,7 @@ func BenchmarkQueue(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				k, _ := q.Get()
-				q.AddAs(k, Class(i%5))
+				q.AddAs(k, i%5)
 				q.Done(k)
 			}
 		})

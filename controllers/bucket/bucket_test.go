@@ -1,20 +1,22 @@
 // Copyright The fqdn-egress Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package target
+package bucket
 
 import (
 	"testing"
 	"time"
 )
 
+var testNow = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
 func TestBucket(t *testing.T) {
-	r := rate{burst: 10, perSecond: 2}
-	var b bucket
+	r := Rate{Burst: 10, PerSecond: 2}
+	var b Bucket
 	want := func(n float64, in time.Duration) {
 		t.Helper()
 		got := time.Duration(0)
-		if at := b.readyAt(r, n, testNow); !at.IsZero() {
+		if at := b.ReadyAt(r, n, testNow); !at.IsZero() {
 			got = at.Sub(testNow)
 		}
 		if got != in {
@@ -22,21 +24,21 @@ func TestBucket(t *testing.T) {
 		}
 	}
 	want(10, 0)
-	b.take(r, 4, testNow)
+	b.Take(r, 4, testNow)
 	want(6, 0)
 	want(9, 1500*time.Millisecond)
-	b.take(r, 9, testNow)
-	b.take(r, -2, testNow)
+	b.Take(r, 9, testNow)
+	b.Take(r, -2, testNow)
 	want(3, 2*time.Second)
 	want(1000, 5500*time.Millisecond) // never more than all that it holds
-	if at := b.readyAt(r, 3, testNow.Add(2*time.Second)); !at.IsZero() {
+	if at := b.ReadyAt(r, 3, testNow.Add(2*time.Second)); !at.IsZero() {
 		t.Errorf("two seconds later 3 are ready at %s", at)
 	}
-	if b.full(r, testNow.Add(5*time.Second)) || !b.full(r, testNow.Add(6*time.Second)) {
+	if b.Full(r, testNow.Add(5*time.Second)) || !b.Full(r, testNow.Add(6*time.Second)) {
 		t.Error("what was taken is not back when it must be")
 	}
-	b.take(r, -100, testNow.Add(6*time.Second))
-	if at := b.readyAt(r, 11, testNow.Add(6*time.Second)); !at.IsZero() {
+	b.Take(r, -100, testNow.Add(6*time.Second))
+	if at := b.ReadyAt(r, 11, testNow.Add(6*time.Second)); !at.IsZero() {
 		t.Error("more given back than taken, and all it holds is ready only at", at)
 	}
 }

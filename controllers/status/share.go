@@ -1,0 +1,111 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/controllers/bucket"
+)
+
+// share says when a status may be written, by what the policies of its tenant have written. A patch makes the API server store
+// the whole object again, up to some 300 kB with 500 names, and any number of policies may list the same names.
+//
+//	the first of a generation    24 MiB at once, then 256 KiB a second: 4,000 policies of 6 kB that are applied together
+//	others                       16 MiB at once, then 128 KiB a second: 20 policies of 6 kB a second
+//	all of all tenants           64 MiB at once, then 256 KiB a second; in debt it holds up only those that used half of theirs
+//
+// etcd keeps versions for up to ten minutes (see pace in package target): 64 MiB + 256 KiB/s * 600 s = 214 MiB of its 2 GiB.
+//
+// The zero value is ready; it is safe for concurrent use.
+type share struct {
+	mu      sync.Mutex
+	process bucket.Bucket
+	tenants map[string]*tenantShare
+	swept   time.Time
+}
+
+type tenantShare struct{ first, later bucket.Bucket }
+
+// turn is when a status may be written, and what was taken for it. The zero value: none was.
+type turn struct {
+	at    time.Time
+	first bool
+	bytes float64
+}
+
+func rateOfFirst() bucket.Rate   { return bucket.Rate{Burst: 24 << 20, PerSecond: 256 << 10} }
+func rateOfLater() bucket.Rate   { return bucket.Rate{Burst: 16 << 20, PerSecond: 128 << 10} }
+func rateOfProcess() bucket.Rate { return bucket.Rate{Burst: 64 << 20, PerSecond: 256 << 10} }
+
+const sweep = time.Minute // between two looks for tenants that owe nothing
+
+// reserve gives a policy its turn, unless it has one that is as good.
+func (s *share) reserve(p *pace, tenant string, first bool, bytes int, now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of := s.tenant(tenant, now)
+	if !p.turn.at.IsZero() {
+		if p.turn.first || !first {
+			return p.turn.at
+		}
+		s.take(of, p.turn, -1, now)
+	}
+	u := turn{at: now, first: first, bytes: float64(bytes)}
+	b, rate := of.of(first)
+	if at := b.ReadyAt(rate, u.bytes, now); at.After(u.at) {
+		u.at = at
+	}
+	if at := s.process.ReadyAt(rateOfProcess(), u.bytes, now); b.Spent(rate, now) > rate.Burst/2 && at.After(u.at) {
+		u.at = at
+	}
+	s.take(of, u, 1, now)
+	p.turn = u
+	return u.at
+}
+
+// settle ends the turn of a policy, and gives back what was taken for one that wrote nothing.
+func (s *share) settle(p *pace, tenant string, wrote bool, now time.Time) {
+	if p.turn.at.IsZero() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !wrote {
+		s.take(s.tenant(tenant, now), p.turn, -1, now)
+	}
+	p.turn = turn{}
+}
+
+func (s *share) take(of *tenantShare, u turn, sign float64, now time.Time) {
+	b, rate := of.of(u.first)
+	b.Take(rate, sign*u.bytes, now)
+	s.process.Take(rateOfProcess(), sign*u.bytes, now)
+}
+
+func (t *tenantShare) of(first bool) (*bucket.Bucket, bucket.Rate) {
+	if first {
+		return &t.first, rateOfFirst()
+	}
+	return &t.later, rateOfLater()
+}
+
+// tenant returns the buckets of a tenant, and forgets those that owe nothing.
+func (s *share) tenant(name string, now time.Time) *tenantShare {
+	if now.Sub(s.swept) >= sweep {
+		s.swept = now
+		maps.DeleteFunc(s.tenants, func(_ string, t *tenantShare) bool {
+			return t.first.Full(rateOfFirst(), now) && t.later.Full(rateOfLater(), now)
+		})
+	}
+	if s.tenants == nil {
+		s.tenants = map[string]*tenantShare{}
+	}
+	if s.tenants[name] == nil {
+		s.tenants[name] = &tenantShare{}
+	}
+	return s.tenants[name]
+}
