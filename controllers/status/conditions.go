@@ -12,9 +12,9 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
-// view is what conditions are judged by.
-type view struct {
-	facts
+// draft is a status whose conditions are to be judged, and what it was made of.
+type draft struct {
+	findings
 
 	names []v1alpha1.FQDNStatus // as the status has them
 	kept  []bool                // which of them are as they were before the start, see keepUntil
@@ -32,11 +32,11 @@ type verdict struct {
 
 // check looks at one thing and objects, or not. The checks of a condition stand in order, the most pressing first: the
 // first that objects makes the verdict. The last one always has something to say.
-type check func(view) (v verdict, objects bool)
+type check func(draft) (v verdict, objects bool)
 
-func judge(v view, checks []check) verdict {
+func judge(d draft, checks []check) verdict {
 	for _, c := range checks {
-		if found, objects := c(v); objects {
+		if found, objects := c(d); objects {
 			return found
 		}
 	}
@@ -56,10 +56,10 @@ func isUnknown(reason, message string) (verdict, bool) {
 }
 
 // setConditions sets Resolved and Programmed, Ready from both, and Stalled while only a person can help.
-func setConditions(status *v1alpha1.FQDNEgressPolicyStatus, f facts, kept []bool, now time.Time) {
-	v := view{facts: f, names: status.FQDNs, kept: kept, now: now}
-	v.resolved = judge(v, resolvedChecks())
-	v.programmed = judge(v, programmedChecks())
+func setConditions(status *v1alpha1.FQDNEgressPolicyStatus, f findings, kept []bool, now time.Time) {
+	d := draft{findings: f, names: status.FQDNs, kept: kept, now: now}
+	d.resolved = judge(d, resolvedChecks())
+	d.programmed = judge(d, programmedChecks())
 	set := func(kind string, v verdict) {
 		c := metav1.Condition{
 			Type: kind, Status: v.status, Reason: v.reason, Message: v.message,
@@ -70,11 +70,11 @@ func setConditions(status *v1alpha1.FQDNEgressPolicyStatus, f facts, kept []bool
 		}
 		meta.SetStatusCondition(&status.Conditions, c)
 	}
-	set(v1alpha1.ConditionReady, judge(v, readyChecks()))
-	set(v1alpha1.ConditionResolved, v.resolved)
-	set(v1alpha1.ConditionProgrammed, v.programmed)
-	if v.programmed.reason == v1alpha1.ReasonConflict {
-		set(v1alpha1.ConditionStalled, verdict{metav1.ConditionTrue, v.programmed.reason, v.programmed.message})
+	set(v1alpha1.ConditionReady, judge(d, readyChecks()))
+	set(v1alpha1.ConditionResolved, d.resolved)
+	set(v1alpha1.ConditionProgrammed, d.programmed)
+	if d.programmed.reason == v1alpha1.ReasonConflict {
+		set(v1alpha1.ConditionStalled, verdict{metav1.ConditionTrue, d.programmed.reason, d.programmed.message})
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionStalled)
 	}

@@ -27,34 +27,34 @@ func conditionOf(status v1alpha1.FQDNEgressPolicyStatus, kind string) string {
 }
 
 func TestConditionsOfEachState(t *testing.T) {
-	state := func(s addressbook.State, message string) func(*facts) {
-		return func(f *facts) { f.snapshot.Entries[0].State, f.snapshot.Entries[0].Message = s, message }
+	state := func(s addressbook.State, message string) func(*findings) {
+		return func(f *findings) { f.snapshot.Entries[0].State, f.snapshot.Entries[0].Message = s, message }
 	}
-	refuse := func(f *facts) {
+	refuse := func(f *findings) {
 		www := f.snapshot.Entries[0].Pattern
 		allow(f, www)
 		keepOut(f, www, netpol.Refusal{Addr: addrs("192.0.2.1")[0], Reason: "private: list its block in allowedPrivateCIDRs"})
 	}
-	since := func(d time.Duration, reason string) func(*facts) {
-		return func(f *facts) {
+	since := func(d time.Duration, reason string) func(*findings) {
+		return func(f *findings) {
 			f.policy.Status.Conditions = []metav1.Condition{
 				{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady, ObservedGeneration: 3},
 				{Type: v1alpha1.ConditionProgrammed, Status: metav1.ConditionFalse, Reason: reason, LastTransitionTime: metav1.NewTime(testNow.Add(-d))},
 			}
 		}
 	}
-	both := func(edits ...func(*facts)) func(*facts) {
-		return func(f *facts) {
+	both := func(edits ...func(*findings)) func(*findings) {
+		return func(f *findings) {
 			for _, e := range edits {
 				e(f)
 			}
 		}
 	}
-	deaf := func(f *facts) { f.snapshot.Heard, f.snapshot.Served = false, 0 }
-	leftOut := func(f *facts) { f.result.LeftOut = 7 }
+	deaf := func(f *findings) { f.snapshot.Heard, f.snapshot.Served = false, 0 }
+	leftOut := func(f *findings) { f.result.LeftOut = 7 }
 
 	for name, tc := range map[string]struct {
-		edit                        func(*facts)
+		edit                        func(*findings)
 		ready, resolved, programmed string // status/reason
 		unresolved                  int32
 	}{
@@ -66,43 +66,43 @@ func TestConditionsOfEachState(t *testing.T) {
 		"nor does a failing one": {state(addressbook.Failing, "timeout"),
 			"True/Ready", "False/ResolutionFailed", "True/Programmed", 1},
 		"nor one whose every address is refused": {refuse, "True/Ready", "False/AddressRefused", "True/Programmed", 1},
-		"nor a wildcard that nothing observes": {func(f *facts) {
+		"nor a wildcard that nothing observes": {func(f *findings) {
 			f.snapshot.Entries[0] = addressbook.Entry{Pattern: pattern(t, "*.example.com"), State: addressbook.Pending}
 		}, "True/Ready", "False/WildcardsUnobserved", "True/Programmed", 1},
-		"a name that may still get its first answer": {both(starting, func(f *facts) { f.snapshot.Heard = true }),
+		"a name that may still get its first answer": {both(starting, func(f *findings) { f.snapshot.Heard = true }),
 			"Unknown/Pending", "False/Pending", "True/Programmed", 1},
-		"a name that got none in two seconds, while others are answered": {both(starting, func(f *facts) {
+		"a name that got none in two seconds, while others are answered": {both(starting, func(f *findings) {
 			f.snapshot.Heard, f.snapshot.Entries[0].Wanted = true, testNow.Add(-target.FirstWriteWait)
 		}), "True/Ready", "False/Pending", "True/Programmed", 1},
 		"a failure within the first two seconds may still be mended": {both(starting, state(addressbook.Failing, "SERVFAIL")),
 			"Unknown/Pending", "False/ResolutionFailed", "True/Programmed", 1},
-		"nobody to ask": {both(starting, deaf, func(f *facts) { f.snapshot.Entries[0].Wanted = testNow.Add(-target.FirstWriteWait) }),
+		"nobody to ask": {both(starting, deaf, func(f *findings) { f.snapshot.Entries[0].Wanted = testNow.Add(-target.FirstWriteWait) }),
 			"Unknown/DNSUnavailable", "False/Pending", "True/Programmed", 1},
-		"all that were asked fail": {func(f *facts) {
+		"all that were asked fail": {func(f *findings) {
 			f.snapshot.Heard = false
 			state(addressbook.Failing, "timeout")(f)
 		}, "Unknown/DNSUnavailable", "False/ResolutionFailed", "True/Programmed", 1},
-		"nobody to ask, and no name to ask for": {both(deaf, func(f *facts) { f.snapshot.Entries = nil }),
+		"nobody to ask, and no name to ask for": {both(deaf, func(f *findings) { f.snapshot.Entries = nil }),
 			"True/Ready", "True/NoNames", "True/Programmed", 0},
-		"the first write waits": {both(starting, func(f *facts) { f.result.Waits = true }),
+		"the first write waits": {both(starting, func(f *findings) { f.result.Waits = true }),
 			"Unknown/Pending", "False/Pending", "Unknown/Pending", 1},
-		"the first write waits for a server": {both(starting, deaf, func(f *facts) {
+		"the first write waits for a server": {both(starting, deaf, func(f *findings) {
 			f.result.Waits, f.snapshot.Entries[0].Wanted = true, testNow.Add(-target.FirstWriteWait)
 		}), "Unknown/DNSUnavailable", "False/Pending", "Unknown/Pending", 1},
-		"no names": {func(f *facts) { f.snapshot.Entries = nil }, "True/Ready", "True/NoNames", "True/Programmed", 0},
-		"conflict": {func(f *facts) { f.result.Conflicts = []string{"web-fqdn"} },
+		"no names": {func(f *findings) { f.snapshot.Entries = nil }, "True/Ready", "True/NoNames", "True/Programmed", 0},
+		"conflict": {func(f *findings) { f.result.Conflicts = []string{"web-fqdn"} },
 			"False/Conflict", "True/Resolved", "False/Conflict", 0},
-		"write failed": {func(f *facts) { f.result.Error = "quota exceeded" },
+		"write failed": {func(f *findings) { f.result.Error = "quota exceeded" },
 			"False/WriteFailed", "True/Resolved", "False/WriteFailed", 0},
-		"contested before it was ready": {func(f *facts) { f.result.Contested = true },
+		"contested before it was ready": {func(f *findings) { f.result.Contested = true },
 			"Unknown/Contested", "True/Resolved", "False/Contested", 0},
-		"altered by the API server before it was ready": {func(f *facts) { f.result.Contested, f.result.Altered = true, []string{"egress has 0.0.0.0/0 more"} },
+		"altered by the API server before it was ready": {func(f *findings) { f.result.Contested, f.result.Altered = true, []string{"egress has 0.0.0.0/0 more"} },
 			"Unknown/Contested", "True/Resolved", "False/Contested", 0},
-		"contested for less than a minute": {both(since(59*time.Second, "Contested"), func(f *facts) { f.result.Contested = true }),
+		"contested for less than a minute": {both(since(59*time.Second, "Contested"), func(f *findings) { f.result.Contested = true }),
 			"True/Ready", "True/Resolved", "False/Contested", 0},
-		"contested for a minute": {both(since(time.Minute, "Contested"), func(f *facts) { f.result.Contested = true }),
+		"contested for a minute": {both(since(time.Minute, "Contested"), func(f *findings) { f.result.Contested = true }),
 			"False/Contested", "True/Resolved", "False/Contested", 0},
-		"contested, after another generation was ready": {both(since(time.Second, "Contested"), func(f *facts) {
+		"contested, after another generation was ready": {both(since(time.Second, "Contested"), func(f *findings) {
 			f.result.Contested, f.policy.Status.Conditions[0].ObservedGeneration = true, 2
 		}), "Unknown/Contested", "True/Resolved", "False/Contested", 0},
 		"peers left out for less than a minute": {both(since(time.Second, "LimitReached"), leftOut),
@@ -110,26 +110,26 @@ func TestConditionsOfEachState(t *testing.T) {
 		"peers left out for a minute": {both(since(time.Minute, "LimitReached"), leftOut),
 			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"addresses of a name left out for a minute": {both(since(time.Minute, "LimitReached"),
-			func(f *facts) { f.snapshot.Entries[0].Limit = addressbook.AddressesPerName }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
-		"names of the namespace left out": {func(f *facts) { f.snapshot.Entries[0].Limit = addressbook.NamesPerTenant },
+			func(f *findings) { f.snapshot.Entries[0].Limit = addressbook.AddressesPerName }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"names of the namespace left out": {func(f *findings) { f.snapshot.Entries[0].Limit = addressbook.NamesPerTenant },
 			"Unknown/LimitReached", "True/Resolved", "False/LimitReached", 0},
-		"addresses of the namespace left out": {func(f *facts) { f.snapshot.Entries[0].Limit = addressbook.AddressesPerTenant },
+		"addresses of the namespace left out": {func(f *findings) { f.snapshot.Entries[0].Limit = addressbook.AddressesPerTenant },
 			"Unknown/LimitReached", "True/Resolved", "False/LimitReached", 0},
-		"writes wait for long": {both(since(time.Second, "LimitReached"), func(f *facts) { f.result.Limit = metrics.BytesPerNamespace }),
+		"writes wait for long": {both(since(time.Second, "LimitReached"), func(f *findings) { f.result.Limit = metrics.BytesPerNamespace }),
 			"True/Ready", "True/Resolved", "False/LimitReached", 0},
-		"writes wait for a minute": {both(since(time.Minute, "LimitReached"), func(f *facts) { f.result.Limit = metrics.BytesPerNamespace }),
+		"writes wait for a minute": {both(since(time.Minute, "LimitReached"), func(f *findings) { f.result.Limit = metrics.BytesPerNamespace }),
 			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
-		"audit of a policy that was contested": {func(f *facts) {
+		"audit of a policy that was contested": {func(f *findings) {
 			f.policy.Spec.Mode, f.result.Contested, f.result.Altered = v1alpha1.ModeAudit, true, []string{"egress has a peer more"}
 		}, "True/Ready", "True/Resolved", "True/Audit", 0},
-		"audit": {func(f *facts) { f.policy.Spec.Mode = v1alpha1.ModeAudit }, "True/Ready", "True/Resolved", "True/Audit", 0},
-		"a failed write hides no failing name in Resolved": {func(f *facts) {
+		"audit": {func(f *findings) { f.policy.Spec.Mode = v1alpha1.ModeAudit }, "True/Ready", "True/Resolved", "True/Audit", 0},
+		"a failed write hides no failing name in Resolved": {func(f *findings) {
 			f.result.Error = "quota exceeded"
 			state(addressbook.Failing, "timeout")(f)
 		}, "False/WriteFailed", "False/ResolutionFailed", "False/WriteFailed", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := aFact(t, tc.edit)
+			f := someFindings(t, tc.edit)
 			if strings.Contains(tc.resolved, "ResolutionFailed") {
 				allow(&f, f.snapshot.Entries[0].Pattern) // failing without an address
 			}
@@ -150,7 +150,7 @@ func TestConditionsOfEachState(t *testing.T) {
 }
 
 func TestStalledIsThereOnlyWhileThereIsAConflict(t *testing.T) {
-	f := aFact(t, func(f *facts) { f.result.Conflicts = []string{"web-fqdn"} })
+	f := someFindings(t, func(f *findings) { f.result.Conflicts = []string{"web-fqdn"} })
 	f.policy.Status = statusFor(f, testNow)
 	if got := conditionOf(f.policy.Status, v1alpha1.ConditionStalled); got != "True/Conflict" {
 		t.Errorf("Stalled is %s during a conflict", got)
@@ -162,7 +162,7 @@ func TestStalledIsThereOnlyWhileThereIsAConflict(t *testing.T) {
 }
 
 func TestConditionsHaveATimeAlthoughTheDefaultHasNone(t *testing.T) {
-	f := aFact(t, func(f *facts) {
+	f := someFindings(t, func(f *findings) {
 		starting(f)
 		f.policy.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown,
 			Reason: v1alpha1.ReasonPending, LastTransitionTime: metav1.Unix(0, 0)}}
@@ -175,7 +175,7 @@ func TestConditionsHaveATimeAlthoughTheDefaultHasNone(t *testing.T) {
 }
 
 func TestResolvedListsTheWorstNamesFirst(t *testing.T) {
-	f := aFact(t, func(f *facts) {
+	f := someFindings(t, func(f *findings) {
 		for name, state := range map[string]addressbook.State{"gone": addressbook.NotFound, "failing": addressbook.Failing} {
 			f.snapshot.Entries = append(f.snapshot.Entries, addressbook.Entry{Pattern: pattern(t, name+".example.com"),
 				State: state, Message: name, Wanted: testNow.Add(-time.Hour), Answered: testNow.Add(-time.Hour)})
@@ -193,20 +193,20 @@ func TestResolvedListsTheWorstNamesFirst(t *testing.T) {
 }
 
 func TestMessageSaysWhatToKnowOfTheClusterDNS(t *testing.T) {
-	message := func(edit func(*facts)) string {
-		status := statusFor(aFact(t, edit), testNow)
+	message := func(edit func(*findings)) string {
+		status := statusFor(someFindings(t, edit), testNow)
 		return meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionProgrammed).Message
 	}
-	if got := message(func(f *facts) { f.dnsRemark = "it is not there" }); got != message(nil)+"; it is not there" {
+	if got := message(func(f *findings) { f.dnsRemark = "it is not there" }); got != message(nil)+"; it is not there" {
 		t.Errorf("the message is %q", got)
 	}
-	if omitted := message(func(f *facts) { f.dnsRemark, f.policy.Spec.ClusterDNS = "it is not there", v1alpha1.ClusterDNSOmit }); omitted != message(nil) {
+	if omitted := message(func(f *findings) { f.dnsRemark, f.policy.Spec.ClusterDNS = "it is not there", v1alpha1.ClusterDNSOmit }); omitted != message(nil) {
 		t.Errorf("without a DNS rule the Service does not matter, yet: %q", omitted)
 	}
 }
 
 func TestStatusChangesByItselfWhenAContestLasts(t *testing.T) {
-	f := aFact(t, nil)
+	f := someFindings(t, nil)
 	f.policy.Status = statusFor(f, testNow)
 	f.result.Contested = true
 	status := statusFor(f, testNow)

@@ -56,7 +56,7 @@ func limitsOf(s addressbook.Snapshot) []limited {
 }
 
 // limits returns the limits that hold back something of the policy now.
-func (f facts) limits() []metrics.Limit {
+func (f findings) limits() []metrics.Limit {
 	var limits []metrics.Limit
 	if f.result.Limit != "" {
 		limits = append(limits, f.result.Limit)

@@ -40,7 +40,7 @@ func TestPoolInStatus(t *testing.T) {
 			before: &v1alpha1.PoolStatus{Seen: 40, Estimated: 41}, want: &v1alpha1.PoolStatus{Seen: 40, Estimated: 41}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := aFact(t, nil)
+			f := someFindings(t, nil)
 			www := f.snapshot.Entries[0].Pattern
 			f.snapshot.Entries[0].Rotation = tc.rotation
 			allowAll(&f, www, block(0, tc.allowed+tc.carried))
@@ -78,7 +78,7 @@ func TestPoolTooLarge(t *testing.T) {
 		"an error says more":      {uncovered: addressbook.TooMany, message: "SERVFAIL for A from 192.0.2.53:53 while others answer", not: "--max"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := aFact(t, nil)
+			f := someFindings(t, nil)
 			e := &f.snapshot.Entries[0]
 			e.Rotation = addressbook.Rotation{Rotates: true, Uncovered: tc.uncovered}
 			e.Message, f.policy.Spec.RetentionSeconds = tc.message, tc.retention

@@ -23,88 +23,88 @@ func readyChecks() []check {
 }
 
 // notWritable: only a person can mend it, or the API server refuses.
-func notWritable(v view) (verdict, bool) {
-	reason := v.programmed.reason
-	return v.programmed, reason == v1alpha1.ReasonConflict || reason == v1alpha1.ReasonWriteFailed
+func notWritable(d draft) (verdict, bool) {
+	reason := d.programmed.reason
+	return d.programmed, reason == v1alpha1.ReasonConflict || reason == v1alpha1.ReasonWriteFailed
 }
 
 // deaf: no DNS server answers. A start keeps what was said for a moment, see keepUntil.
-func deaf(v view) (verdict, bool) {
-	if slices.Contains(v.kept, true) || !v.isDeaf() {
+func deaf(d draft) (verdict, bool) {
+	if slices.Contains(d.kept, true) || !d.isDeaf() {
 		return verdict{}, false
 	}
-	return isUnknown(v1alpha1.ReasonDNSUnavailable, v.deafMessage())
+	return isUnknown(v1alpha1.ReasonDNSUnavailable, d.deafMessage())
 }
 
 // disputed: a limit or a contest that lasts. One that is over within disputeWait is not worth an alert: a policy that was
 // ready stays so.
-func disputed(v view) (verdict, bool) {
+func disputed(d draft) (verdict, bool) {
 	switch {
-	case v.programmed.status != metav1.ConditionFalse:
+	case d.programmed.status != metav1.ConditionFalse:
 		return verdict{}, false
-	case !falseSince(v.policy.Status.Conditions, v.now).Add(disputeWait).After(v.now):
-		return v.programmed, true
-	case v.wasReady():
-		return isTrue(v1alpha1.ReasonReady, v.programmed.message)
+	case !falseSince(d.policy.Status.Conditions, d.now).Add(disputeWait).After(d.now):
+		return d.programmed, true
+	case d.wasReady():
+		return isTrue(v1alpha1.ReasonReady, d.programmed.message)
 	}
-	return isUnknown(v.programmed.reason, v.programmed.message)
+	return isUnknown(d.programmed.reason, d.programmed.message)
 }
 
 // notAnsweredYet: a name may still get its first answer, or the first write waits for one.
-func notAnsweredYet(v view) (verdict, bool) {
-	if waiting := v.waiting(); len(waiting) > 0 {
+func notAnsweredYet(d draft) (verdict, bool) {
+	if waiting := d.waiting(); len(waiting) > 0 {
 		return isUnknown(v1alpha1.ReasonPending, "Waiting for the first answer for "+listed(waiting))
 	}
-	return v.programmed, v.programmed.status == metav1.ConditionUnknown
+	return d.programmed, d.programmed.status == metav1.ConditionUnknown
 }
 
-func ready(v view) (verdict, bool) {
-	words := v.resolved.message
-	if n := len(filter(v.names, isUnresolved)); n > 0 {
-		words = fmt.Sprintf("%s not resolve to an address that may be allowed: %s", of(n, len(v.names)), words)
+func ready(d draft) (verdict, bool) {
+	words := d.resolved.message
+	if n := len(filter(d.names, isUnresolved)); n > 0 {
+		words = fmt.Sprintf("%s not resolve to an address that may be allowed: %s", of(n, len(d.names)), words)
 	}
-	return isTrue(v1alpha1.ReasonReady, words+"; "+lowerFirst(v.programmed.message))
+	return isTrue(v1alpha1.ReasonReady, words+"; "+lowerFirst(d.programmed.message))
 }
 
 // isDeaf tells whether no DNS server has answered anything although a name had its first chance.
-func (v view) isDeaf() bool {
-	return slices.ContainsFunc(v.snapshot.Entries, func(e addressbook.Entry) bool {
-		at := v.deafFrom(e)
-		return !at.IsZero() && !at.After(v.now)
+func (d draft) isDeaf() bool {
+	return slices.ContainsFunc(d.snapshot.Entries, func(e addressbook.Entry) bool {
+		at := d.deafFrom(e)
+		return !at.IsZero() && !at.After(d.now)
 	})
 }
 
 // deafFrom returns from when a name that is asked of nobody, or of servers that never answer, tells so; zero: it does not.
-func (f facts) deafFrom(e addressbook.Entry) time.Time {
+func (f findings) deafFrom(e addressbook.Entry) time.Time {
 	if _, exact := e.Pattern.Exact(); !exact || f.snapshot.Heard && f.snapshot.Served > 0 {
 		return time.Time{}
 	}
 	return e.Wanted.Add(target.FirstWriteWait)
 }
 
-func (v view) deafMessage() string {
+func (d draft) deafMessage() string {
 	message := "No DNS server has answered anything since the controller started"
-	if v.snapshot.Served == 0 {
+	if d.snapshot.Served == 0 {
 		message = "There is no DNS server to ask"
 	}
-	if v.result.Waits {
+	if d.result.Waits {
 		return fmt.Sprintf("%s; nothing is written until %s after the policy was created, and then only what needs no name is allowed",
 			message, target.UnservedWait)
 	}
-	return message + ": " + lowerFirst(v.resolved.message)
+	return message + ": " + lowerFirst(d.resolved.message)
 }
 
 // wasReady tells whether the status says that this generation is ready.
-func (v view) wasReady() bool {
-	was := meta.FindStatusCondition(v.policy.Status.Conditions, v1alpha1.ConditionReady)
-	return was != nil && was.Status == metav1.ConditionTrue && was.ObservedGeneration == v.policy.Generation
+func (d draft) wasReady() bool {
+	was := meta.FindStatusCondition(d.policy.Status.Conditions, v1alpha1.ConditionReady)
+	return was != nil && was.Status == metav1.ConditionTrue && was.ObservedGeneration == d.policy.Generation
 }
 
 // waiting lists the names that may still get their first answer.
-func (v view) waiting() []string {
+func (d draft) waiting() []string {
 	var names []string
-	for i, e := range v.snapshot.Entries {
-		if !v.kept[i] && chanceUntil(e).After(v.now) {
+	for i, e := range d.snapshot.Entries {
+		if !d.kept[i] && chanceUntil(e).After(d.now) {
 			names = append(names, e.Pattern.String())
 		}
 	}

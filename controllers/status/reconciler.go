@@ -91,7 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(tenant) {
 		return r.waitForRules(o, at, now), nil
 	}
-	f := facts{policy: policy, snapshot: snapshot, result: result, dnsRemark: clusterdns.StatusNotice(r.dns.Facts(), r.dnsService)}
+	f := findings{policy: policy, snapshot: snapshot, result: result, dnsRemark: clusterdns.StatusNotice(r.dns.Facts(), r.dnsService)}
 	status := statusFor(f, now)
 	next := f.next(status, now)
 	r.metrics.Observe(nameOf(o), figuresOf(status, f))
@@ -121,7 +121,7 @@ func (r *Reconciler) waitForRules(o addressbook.Owner, at, now time.Time) reconc
 
 // write writes a status and tells what begins and ends with it.
 func (r *Reconciler) write(
-	ctx context.Context, f facts, status v1alpha1.FQDNEgressPolicyStatus, pace *pace, next time.Time,
+	ctx context.Context, f findings, status v1alpha1.FQDNEgressPolicyStatus, pace *pace, next time.Time,
 ) (reconcile.Result, error) {
 	now := r.clock.Now()
 	if !r.fence.Steady(now) {
@@ -176,7 +176,7 @@ func sizeOf(status *v1alpha1.FQDNEgressPolicyStatus) int {
 }
 
 // figuresOf returns what a policy adds to the gauges.
-func figuresOf(status v1alpha1.FQDNEgressPolicyStatus, f facts) metrics.Policy {
+func figuresOf(status v1alpha1.FQDNEgressPolicyStatus, f findings) metrics.Policy {
 	p := metrics.Policy{
 		Ready: meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady), Refused: f.result.Refused, Limits: f.limits(),
 	}

@@ -14,17 +14,17 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
-// facts is what a status is made of.
-type facts struct {
+// findings are what a status is made of.
+type findings struct {
 	policy    *v1alpha1.FQDNEgressPolicy // with the status as it is written now
 	snapshot  addressbook.Snapshot
 	result    target.Result // of all targets
 	dnsRemark string        // what to know of the cluster's DNS; "" when all is as it should be
 }
 
-// statusFor says in a status what was found and written. The same facts give the same status, whatever the order in
+// statusFor says in a status what was found and written. The same findings give the same status, whatever the order in
 // which they came: a status that says nothing new is not written.
-func statusFor(f facts, now time.Time) v1alpha1.FQDNEgressPolicyStatus {
+func statusFor(f findings, now time.Time) v1alpha1.FQDNEgressPolicyStatus {
 	before := statusByName(f.policy.Status)
 	names, kept := make([]v1alpha1.FQDNStatus, len(f.snapshot.Entries)), make([]bool, len(f.snapshot.Entries))
 	for i, e := range f.snapshot.Entries {
@@ -60,7 +60,7 @@ func statusByName(s v1alpha1.FQDNEgressPolicyStatus) map[string]v1alpha1.FQDNSta
 	return names
 }
 
-func (f facts) isAudit() bool { return f.policy.Spec.Mode == v1alpha1.ModeAudit }
+func (f findings) isAudit() bool { return f.policy.Spec.Mode == v1alpha1.ModeAudit }
 
 // keepUntil returns until when the status keeps what it said of a name before this process started: a start in good health
 // writes nothing (invariant 5). It ends with the first answer or failure, or
@@ -69,7 +69,7 @@ func (f facts) isAudit() bool { return f.policy.Spec.Mode == v1alpha1.ModeAudit 
 //	after restartPatience    else: with very many names it takes a while until each had its turn
 //
 // and at once if what was said is not allowed any more. Zero: nothing is kept.
-func (f facts) keepUntil(e addressbook.Entry, before v1alpha1.FQDNStatus) time.Time {
+func (f findings) keepUntil(e addressbook.Entry, before v1alpha1.FQDNStatus) time.Time {
 	_, exact := e.Pattern.Exact()
 	if !exact || e.State != addressbook.Pending || before.State == "" || before.State == v1alpha1.FQDNPending {
 		return time.Time{}
@@ -84,7 +84,7 @@ func (f facts) keepUntil(e addressbook.Entry, before v1alpha1.FQDNStatus) time.T
 }
 
 // next returns when the status changes although nothing happens; zero: never.
-func (f facts) next(status v1alpha1.FQDNEgressPolicyStatus, now time.Time) time.Time {
+func (f findings) next(status v1alpha1.FQDNEgressPolicyStatus, now time.Time) time.Time {
 	before := statusByName(f.policy.Status)
 	var next time.Time
 	for _, e := range f.snapshot.Entries {
@@ -106,7 +106,7 @@ func chanceUntil(e addressbook.Entry) time.Time {
 }
 
 // fqdnStatus says what is known of one name.
-func (f facts) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alpha1.FQDNStatus {
+func (f findings) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alpha1.FQDNStatus {
 	name := f.result.Of(e.Pattern)
 	status := v1alpha1.FQDNStatus{
 		FQDN:         e.Pattern.String(),

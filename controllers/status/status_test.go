@@ -38,11 +38,11 @@ func addrs(ss ...string) []netip.Addr {
 	return out
 }
 
-// aFact is a policy with one resolved name, changed by edit.
-func aFact(t *testing.T, edit func(*facts)) facts {
+// someFindings is a policy with one resolved name, changed by edit.
+func someFindings(t *testing.T, edit func(*findings)) findings {
 	t.Helper()
 	www := pattern(t, "www.example.com")
-	f := facts{
+	f := findings{
 		policy: &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web", Generation: 3}},
 		snapshot: addressbook.Snapshot{
 			Entries: []addressbook.Entry{{
@@ -61,9 +61,9 @@ func aFact(t *testing.T, edit func(*facts)) facts {
 }
 
 // allow makes these the only addresses that are planned and live.
-func allow(f *facts, p fqdn.Pattern, ss ...string) { allowAll(f, p, addrs(ss...)) }
+func allow(f *findings, p fqdn.Pattern, ss ...string) { allowAll(f, p, addrs(ss...)) }
 
-func allowAll(f *facts, p fqdn.Pattern, live []netip.Addr) {
+func allowAll(f *findings, p fqdn.Pattern, live []netip.Addr) {
 	f.result.Names, f.result.AddressCount = []target.Name{nameWith(p, live)}, len(live)
 	f.result.Names[0].Holds = len(live) > 0
 }
@@ -73,7 +73,7 @@ func nameWith(p fqdn.Pattern, live []netip.Addr) target.Name {
 }
 
 // keepOut makes these the addresses that the guard refuses. They are all that DNS has now, unless another one is Current.
-func keepOut(f *facts, p fqdn.Pattern, refused ...netpol.Refusal) {
+func keepOut(f *findings, p fqdn.Pattern, refused ...netpol.Refusal) {
 	f.result.Refused = len(refused)
 	for i := range f.result.Names {
 		if n := &f.result.Names[i]; n.Pattern == p && len(refused) > 0 {
@@ -82,15 +82,15 @@ func keepOut(f *facts, p fqdn.Pattern, refused ...netpol.Refusal) {
 	}
 }
 
-// starting is the name of aFact right after a start: wanted now, and nothing of it known.
-func starting(f *facts) {
+// starting is the name of someFindings right after a start: wanted now, and nothing of it known.
+func starting(f *findings) {
 	e := &f.snapshot.Entries[0]
 	e.State, e.Tried, e.Answered, e.Wanted, e.Addresses = addressbook.Pending, false, time.Time{}, testNow, nil
 	f.snapshot.Heard = false
 }
 
 func TestStatusOfAResolvedName(t *testing.T) {
-	got := statusFor(aFact(t, nil), testNow)
+	got := statusFor(someFindings(t, nil), testNow)
 	got.Conditions = nil
 	want := v1alpha1.FQDNEgressPolicyStatus{
 		ObservedGeneration: 3, FQDNCount: 1, AddressCount: 1, NetworkPolicies: []string{"web-fqdn"},
@@ -124,7 +124,7 @@ func TestRefusedNames(t *testing.T) {
 		"gone": {addressbook.NotFound, false, false, nil, v1alpha1.FQDNNotFound, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := aFact(t, func(f *facts) {
+			f := someFindings(t, func(f *findings) {
 				f.snapshot.Entries[0].State = tc.state
 				allow(f, www, tc.allowed...)
 				if tc.refused {
@@ -144,7 +144,7 @@ func TestRefusedNames(t *testing.T) {
 }
 
 func TestStatusSaysWhatIsLive(t *testing.T) {
-	f := aFact(t, func(f *facts) {
+	f := someFindings(t, func(f *findings) {
 		f.result.Error, f.result.Objects = "exceeded quota", nil
 		allow(f, f.snapshot.Entries[0].Pattern)
 	})
@@ -155,7 +155,7 @@ func TestStatusSaysWhatIsLive(t *testing.T) {
 }
 
 func TestInvariant5_SameFactsSameStatus(t *testing.T) {
-	f := aFact(t, nil)
+	f := someFindings(t, nil)
 	first := statusFor(f, testNow)
 	f.policy.Status = first
 	if diff := cmp.Diff(first, statusFor(f, testNow.Add(time.Hour))); diff != "" {
@@ -165,7 +165,7 @@ func TestInvariant5_SameFactsSameStatus(t *testing.T) {
 
 // A start writes no status as long as names may still be answered; after that nothing is said that was not seen.
 func TestInvariant4_StatusAfterAStart(t *testing.T) {
-	f := aFact(t, nil)
+	f := someFindings(t, nil)
 	f.policy.Status = statusFor(f, testNow)
 	starting(&f)
 	same := func(at time.Time) {
@@ -213,7 +213,7 @@ func TestInvariant4_StatusAfterAStart(t *testing.T) {
 // A new policy whose names the book knows of others is ready at once. That there is nobody to ask it says in its turn, too,
 // although nothing happens.
 func TestStatusOfAnsweredNamesTellsThatThereIsNobodyToAsk(t *testing.T) {
-	f := aFact(t, func(f *facts) { f.snapshot.Served, f.snapshot.Entries[0].Wanted = 0, testNow })
+	f := someFindings(t, func(f *findings) { f.snapshot.Served, f.snapshot.Entries[0].Wanted = 0, testNow })
 	f.policy.Status = statusFor(f, testNow)
 	if ready := f.policy.Status.Conditions[0]; ready.Status != metav1.ConditionTrue {
 		t.Fatalf("at first: %+v", ready)
@@ -228,7 +228,7 @@ func TestStatusOfAnsweredNamesTellsThatThereIsNobodyToAsk(t *testing.T) {
 }
 
 func TestInvariant5_AuditSaysAfterAStartWhatItSaid(t *testing.T) {
-	f := aFact(t, func(f *facts) { f.policy.Spec.Mode, f.result.Objects = v1alpha1.ModeAudit, nil })
+	f := someFindings(t, func(f *findings) { f.policy.Spec.Mode, f.result.Objects = v1alpha1.ModeAudit, nil })
 	f.policy.Status = statusFor(f, testNow)
 	starting(&f)
 	allow(&f, f.snapshot.Entries[0].Pattern)
@@ -243,7 +243,7 @@ func TestInvariant12_StatusIsBounded(t *testing.T) {
 	for a := netip.MustParseAddr("2001:db8:aaaa:bbbb:cccc:dddd:eeee:1"); len(many) < 1000; a = a.Next() {
 		many = append(many, a)
 	}
-	f := aFact(t, func(f *facts) {
+	f := someFindings(t, func(f *findings) {
 		f.snapshot.Entries, f.result.Names = nil, nil
 		for i := range 500 {
 			p := pattern(t, "name"+string(rune('a'+i%26))+string(rune('a'+i/26%26))+".example.com")
