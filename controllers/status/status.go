@@ -30,7 +30,7 @@ func statusFor(f findings, now time.Time) v1alpha1.FQDNEgressPolicyStatus {
 	for i, e := range f.snapshot.Entries {
 		was := before[e.Pattern.String()]
 		if kept[i] = f.keepUntil(e, was).After(now); kept[i] {
-			names[i] = was
+			names[i] = *was.DeepCopy() // it belongs to the cache
 		} else {
 			names[i] = f.fqdnStatus(e, was)
 		}
