@@ -43,14 +43,15 @@ func repairAt(s *situation) time.Time {
 // causeOf returns why something may have to be written.
 //
 //	the spec was not tried yet                        edit
+//	the cluster's DNS or the guard changed            edit: what must not be open any more does not wait for answers
 //	an object is not as it was sent                   repair, unless it is contested: then others must not pay for it
 //	only pools have other addresses than at the last  pools
 //	  look
-//	else: names, time, the cluster's DNS, the guard   answers
+//	else: names, time                                 answers
 func causeOf(s *situation) cause {
 	m := s.memory
 	switch {
-	case m.written.generation != s.policy.Generation:
+	case m.written.generation != s.policy.Generation, m.looked.clusterChanged(s.basis()):
 		return causeEdit
 	case m.written.anyDrifted(s.live) && !m.contest.on():
 		return causeRepair

@@ -39,6 +39,11 @@ func (l *looked) still(b basis, now time.Time) bool {
 	return l.done && l.basis == b && (l.next.IsZero() || l.next.After(now))
 }
 
+// clusterChanged tells whether the cluster adds something else to a decision than at the last look.
+func (l *looked) clusterChanged(b basis) bool {
+	return l.basis != (basis{}) && l.basis.cluster != b.cluster
+}
+
 // hashOfLive stands for the state of the NetworkPolicies, which are in the order of their names.
 func hashOfLive(live []networkingv1.NetworkPolicy) uint64 {
 	h := fnv.New64a()

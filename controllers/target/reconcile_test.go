@@ -375,18 +375,20 @@ func TestCauses(t *testing.T) {
 		before     []addressbook.Revision // of exact, wildcard, big
 		live       networkingv1.NetworkPolicy
 		contested  bool
+		moved      bool // the cluster's DNS did
 		want       cause
 	}{
-		"an edit":                              {1, []addressbook.Revision{0, 0, 0}, sent, false, causeEdit},
-		"a repair":                             {2, []addressbook.Revision{1, 1, 1}, networkPolicy("0.0.0.0/0"), false, causeRepair},
-		"a repair, and answers":                {2, []addressbook.Revision{0, 1, 1}, networkPolicy("0.0.0.0/0"), false, causeRepair},
-		"answers, and the object is contested": {2, []addressbook.Revision{0, 1, 1}, networkPolicy("0.0.0.0/0"), true, causeAnswers},
-		"a name":                               {2, []addressbook.Revision{0, 1, 1}, sent, false, causeAnswers},
-		"a wildcard":                           {2, []addressbook.Revision{1, 0, 1}, sent, false, causePools},
-		"a big name":                           {2, []addressbook.Revision{1, 1, 0}, sent, false, causePools},
-		"a name and pools":                     {2, []addressbook.Revision{0, 0, 0}, sent, false, causeAnswers},
-		"nothing but time":                     {2, []addressbook.Revision{1, 1, 1}, sent, false, causeAnswers},
-		"nothing was looked at yet":            {2, nil, sent, false, causeAnswers},
+		"an edit":                              {1, []addressbook.Revision{0, 0, 0}, sent, false, false, causeEdit},
+		"a repair":                             {2, []addressbook.Revision{1, 1, 1}, networkPolicy("0.0.0.0/0"), false, false, causeRepair},
+		"a repair, and answers":                {2, []addressbook.Revision{0, 1, 1}, networkPolicy("0.0.0.0/0"), false, false, causeRepair},
+		"answers, and the object is contested": {2, []addressbook.Revision{0, 1, 1}, networkPolicy("0.0.0.0/0"), true, false, causeAnswers},
+		"a name":                               {2, []addressbook.Revision{0, 1, 1}, sent, false, false, causeAnswers},
+		"a wildcard":                           {2, []addressbook.Revision{1, 0, 1}, sent, false, false, causePools},
+		"a big name":                           {2, []addressbook.Revision{1, 1, 0}, sent, false, false, causePools},
+		"a name and pools":                     {2, []addressbook.Revision{0, 0, 0}, sent, false, false, causeAnswers},
+		"nothing but time":                     {2, []addressbook.Revision{1, 1, 1}, sent, false, false, causeAnswers},
+		"the cluster's DNS":                    {2, []addressbook.Revision{1, 1, 1}, sent, false, true, causeEdit},
+		"nothing was looked at yet":            {2, nil, sent, false, false, causeAnswers},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &situation{
@@ -395,6 +397,10 @@ func TestCauses(t *testing.T) {
 			}
 			s.snapshot.Entries = []addressbook.Entry{exact, wildcard, big}
 			s.memory.written.generation, s.memory.looked.entries = tc.generation, tc.before
+			s.memory.looked.basis = s.basis()
+			if tc.moved {
+				s.dns.ClusterIPs = addrs("10.96.0.11")
+			}
 			s.memory.written.sent(&sent, &sent)
 			s.memory.contest.undone = tc.contested
 			if got := causeOf(s); got != tc.want {
