@@ -88,7 +88,7 @@ func reconcilingWith(t *testing.T, intercept interceptor.Funcs, objects ...clien
 	c, results, m := interceptor.NewClient(api, intercept), target.NewResults(), metrics.New(w.registry, w.book, aClusterDNS{})
 	w.targets = target.New(target.API{Client: c, Live: api}, w.book, aClusterDNS{}, (&Guard{}).Current, w.pulse, results, w.clock, m,
 		target.Options{MaxStale: time.Hour})
-	w.statuses = status.New(c, w.book, results, noRules{}, aClusterDNS{}, w.pulse, w.recorder, w.clock, m, "kube-system/kube-dns")
+	w.statuses = status.New(c, results, noRules{}, aClusterDNS{}, w.pulse, w.recorder, w.clock, m, "kube-system/kube-dns")
 	w.book.Want(testKey().Owner, addressbook.Wants{Patterns: []fqdn.Pattern{pattern(t, "www.example.com")}}, testNow)
 	w.book.Serve("", 1)
 	w.answer("192.0.2.1")
@@ -459,4 +459,33 @@ func TestReconcile_TheFirstWriteWaitsForItsNames(t *testing.T) {
 	step(0, firstStatusWait, "none", false)
 	step(firstStatusWait, target.FirstWriteWait-firstStatusWait, "Unknown/Pending", false)
 	step(target.FirstWriteWait, 0, "True/Ready", true)
+}
+
+// What a status says of a name and what it says is written for it are of the same moment.
+func TestReconcile_AStatusIsOfOneMoment(t *testing.T) {
+	w := reconcilingWith(t, interceptor.Funcs{})
+	policy := w.policy()
+	policy.Spec.Egress[0].To[0].FQDN = "slow.example.com"
+	if err := w.api.Update(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.targets.Reconcile(t.Context(), testKey()); err != nil {
+		t.Fatal(err)
+	}
+	slow, _ := pattern(t, "slow.example.com").Exact() // is answered before the status is looked at
+	for _, family := range []addressbook.Family{addressbook.IPv4, addressbook.IPv6} {
+		w.book.Record(addressbook.Key{Name: slow, Family: family, Source: "10.96.0.10:53"},
+			addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs("192.0.2.7", "2001:db8::7"), TTL: time.Minute}, w.clock.Now())
+	}
+	w.clock.SetTime(testNow.Add(time.Second))
+	if _, err := w.statuses.Reconcile(t.Context(), testKey().Owner); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.status().FQDNs; len(got) != 1 || got[0].State != v1alpha1.FQDNPending || got[0].AddressCount != 0 {
+		t.Errorf("the status says %+v of a name that nothing is written for yet", got)
+	}
+	w.settled()
+	if got := w.status().FQDNs; len(got) != 1 || got[0].State != v1alpha1.FQDNResolved || got[0].AddressCount != 2 {
+		t.Errorf("and then %+v", got)
+	}
 }

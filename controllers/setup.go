@@ -92,7 +92,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, book *addressbook.Book, dns Cl
 	p.statuses = queue.New(statusController, statusWorkers, func(o addressbook.Owner) string { return string(o.Tenant()) }, func() {})
 	p.target = target.New(target.API{Client: c, Live: mgr.GetAPIReader()}, book, dns, guard.Current, pulse, p.results,
 		clock.RealClock{}, m, o.Target)
-	p.status = status.New(c, book, p.results, p.targets, dns, pulse, mgr.GetEventRecorder(target.FieldManager),
+	p.status = status.New(c, p.results, p.targets, dns, pulse, mgr.GetEventRecorder(target.FieldManager),
 		clock.RealClock{}, m, o.DNSService)
 
 	if err := p.setupTargets(); err != nil {

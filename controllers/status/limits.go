@@ -64,7 +64,7 @@ func (f findings) limits() []metrics.Limit {
 	if f.result.LeftOut > 0 {
 		limits = append(limits, metrics.PeersPerPolicy)
 	}
-	for _, l := range limitsOf(f.snapshot) {
+	for _, l := range limitsOf(f.result.Snapshot) {
 		limits = append(limits, l.metric)
 	}
 	return limits

@@ -68,7 +68,7 @@ func peersLeftOut(d draft) (verdict, bool) {
 }
 
 func limitedByBook(d draft) (verdict, bool) {
-	limits := limitsOf(d.snapshot)
+	limits := limitsOf(d.result.Snapshot)
 	if len(limits) == 0 {
 		return verdict{}, false
 	}

@@ -68,7 +68,7 @@ func ready(d draft) (verdict, bool) {
 
 // isDeaf tells whether no DNS server has answered anything although a name had its first chance.
 func (d draft) isDeaf() bool {
-	return slices.ContainsFunc(d.snapshot.Entries, func(e addressbook.Entry) bool {
+	return slices.ContainsFunc(d.result.Snapshot.Entries, func(e addressbook.Entry) bool {
 		at := d.deafFrom(e)
 		return !at.IsZero() && !at.After(d.now)
 	})
@@ -76,7 +76,7 @@ func (d draft) isDeaf() bool {
 
 // deafFrom returns from when a name that is asked of nobody, or of servers that never answer, tells so; zero: it does not.
 func (f findings) deafFrom(e addressbook.Entry) time.Time {
-	if _, exact := e.Pattern.Exact(); !exact || f.snapshot.Heard && f.snapshot.Served > 0 {
+	if _, exact := e.Pattern.Exact(); !exact || f.result.Snapshot.Heard && f.result.Snapshot.Served > 0 {
 		return time.Time{}
 	}
 	return e.Wanted.Add(target.FirstWriteWait)
@@ -84,7 +84,7 @@ func (f findings) deafFrom(e addressbook.Entry) time.Time {
 
 func (d draft) deafMessage() string {
 	message := "No DNS server has answered anything since the controller started"
-	if d.snapshot.Served == 0 {
+	if d.result.Snapshot.Served == 0 {
 		message = "There is no DNS server to ask"
 	}
 	if d.result.Waits {
@@ -103,7 +103,7 @@ func (d draft) wasReady() bool {
 // waiting lists the names that may still get their first answer.
 func (d draft) waiting() []string {
 	var names []string
-	for i, e := range d.snapshot.Entries {
+	for i, e := range d.result.Snapshot.Entries {
 		if !d.kept[i] && chanceUntil(e).After(d.now) {
 			names = append(names, e.Pattern.String())
 		}

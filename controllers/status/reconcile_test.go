@@ -26,7 +26,6 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // world is one policy, web, whose target was looked at.
@@ -80,17 +79,8 @@ func newWorld(t *testing.T, old bool) *world {
 			return c.SubResource(sub).Patch(ctx, o, p, opts...)
 		},
 	})
-	book := addressbook.New(addressbook.Options{})
-	www, _ := pattern(t, "www.example.com").Exact()
-	book.Want(w.key.Owner, addressbook.Wants{Patterns: []fqdn.Pattern{pattern(t, "www.example.com")}}, w.clock.Now())
-	book.Serve("", 1)
-	for _, family := range []addressbook.Family{addressbook.IPv4, addressbook.IPv6} {
-		book.Record(addressbook.Key{Name: www, Family: family, Source: "10.96.0.10:53"}, addressbook.Answer{
-			Outcome: addressbook.Good, Addrs: addrs("192.0.2.1", "2001:db8::1"), TTL: 24 * time.Hour,
-		}, w.clock.Now())
-	}
-	w.r = New(c, book, w.results, w.rules, noDNS{}, steady(true), events.NewFakeRecorder(100), w.clock,
-		metrics.New(prometheus.NewRegistry(), book, noDNS{}), "kube-system/kube-dns")
+	w.r = New(c, w.results, w.rules, noDNS{}, steady(true), events.NewFakeRecorder(100), w.clock,
+		metrics.New(prometheus.NewRegistry(), addressbook.New(addressbook.Options{}), noDNS{}), "kube-system/kube-dns")
 	w.looked(1)
 	if old {
 		w.reconcile()
@@ -110,6 +100,10 @@ func (w *world) put(result target.Result) {
 	w.t.Helper()
 	policy := w.policy()
 	result.UID, result.Generation = policy.UID, policy.Generation
+	www := pattern(w.t, "www.example.com")
+	result.Snapshot = addressbook.Snapshot{Served: 1, Heard: true, Entries: []addressbook.Entry{{
+		Pattern: www, State: addressbook.Resolved, Tried: true, Wanted: testNow.Add(-time.Hour), Answered: testNow.Add(-time.Hour),
+	}}}
 	w.results.Put(w.key, &result)
 }
 

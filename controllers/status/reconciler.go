@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package status tells in the status of each policy, and in events, what was found and written. It folds the Results of the
-// policy's targets and what the addressbook knows, and writes one patch if the status differs, never before rules that wait
-// to be written.
+// policy's targets, and writes one patch if the status differs, never before rules that wait to be written.
 package status
 
 import (
@@ -38,7 +37,6 @@ type Rules interface {
 // Reconciler reconciles the status of policies. Its methods are safe for concurrent use, Reconcile with different owners.
 type Reconciler struct {
 	client     client.Client
-	book       *addressbook.Book
 	results    *target.Results
 	rules      Rules
 	dns        target.ClusterDNS
@@ -56,11 +54,11 @@ type Reconciler struct {
 // New returns a Reconciler. The client reads from the manager's cache, and reads what it wrote; dnsService names the cluster's
 // DNS Service in messages: "kube-system/kube-dns".
 func New(
-	c client.Client, book *addressbook.Book, results *target.Results, rules Rules, dns target.ClusterDNS, fence target.Fence,
+	c client.Client, results *target.Results, rules Rules, dns target.ClusterDNS, fence target.Fence,
 	recorder events.EventRecorder, clock clock.PassiveClock, m *metrics.Metrics, dnsService string,
 ) *Reconciler {
 	return &Reconciler{
-		client: c, book: book, results: results, rules: rules, dns: dns, fence: fence, recorder: recorder, clock: clock, metrics: m,
+		client: c, results: results, rules: rules, dns: dns, fence: fence, recorder: recorder, clock: clock, metrics: m,
 		dnsService: dnsService,
 	}
 }
@@ -84,14 +82,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 		return reconcile.Result{}, nil // a look at the target will wake it; or the status goes with the policy
 	}
 	tenant := string(o.Tenant())
-	pace, snapshot := r.paces.of(o, policy, now), r.book.Snapshot(o, now)
-	if at := pace.foldAt(policy, snapshot); at.After(now) {
+	pace := r.paces.of(o, policy, now)
+	if at := pace.foldAt(policy, result.Snapshot); at.After(now) {
 		return when.Again(now, at), nil
 	}
 	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(tenant) {
 		return r.waitForRules(o, at, now), nil
 	}
-	f := findings{policy: policy, snapshot: snapshot, result: result, dnsRemark: clusterdns.StatusNotice(r.dns.Facts(), r.dnsService)}
+	f := findings{policy: policy, result: result, dnsRemark: clusterdns.StatusNotice(r.dns.Facts(), r.dnsService)}
 	status := statusFor(f, now)
 	next := f.next(status, now)
 	r.metrics.Observe(nameOf(o), figuresOf(status, f))

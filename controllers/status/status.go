@@ -17,17 +17,16 @@ import (
 // findings are what a status is made of.
 type findings struct {
 	policy    *v1alpha1.FQDNEgressPolicy // with the status as it is written now
-	snapshot  addressbook.Snapshot
-	result    target.Result // of all targets
-	dnsRemark string        // what to know of the cluster's DNS; "" when all is as it should be
+	result    target.Result              // of all targets
+	dnsRemark string                     // what to know of the cluster's DNS; "" when all is as it should be
 }
 
 // statusFor says in a status what was found and written. The same findings give the same status, whatever the order in
 // which they came: a status that says nothing new is not written.
 func statusFor(f findings, now time.Time) v1alpha1.FQDNEgressPolicyStatus {
 	before := statusByName(f.policy.Status)
-	names, kept := make([]v1alpha1.FQDNStatus, len(f.snapshot.Entries)), make([]bool, len(f.snapshot.Entries))
-	for i, e := range f.snapshot.Entries {
+	names, kept := make([]v1alpha1.FQDNStatus, len(f.result.Snapshot.Entries)), make([]bool, len(f.result.Snapshot.Entries))
+	for i, e := range f.result.Snapshot.Entries {
 		was := before[e.Pattern.String()]
 		if kept[i] = f.keepUntil(e, was).After(now); kept[i] {
 			names[i] = *was.DeepCopy() // it belongs to the cache
@@ -77,7 +76,7 @@ func (f findings) keepUntil(e addressbook.Entry, before v1alpha1.FQDNStatus) tim
 	if name := f.result.Of(e.Pattern); !name.Holds {
 		return time.Time{}
 	}
-	if f.snapshot.Heard && !e.Tried {
+	if f.result.Snapshot.Heard && !e.Tried {
 		return e.Wanted.Add(restartPatience)
 	}
 	return e.Wanted.Add(target.FirstWriteWait)
@@ -87,7 +86,7 @@ func (f findings) keepUntil(e addressbook.Entry, before v1alpha1.FQDNStatus) tim
 func (f findings) next(status v1alpha1.FQDNEgressPolicyStatus, now time.Time) time.Time {
 	before := statusByName(f.policy.Status)
 	var next time.Time
-	for _, e := range f.snapshot.Entries {
+	for _, e := range f.result.Snapshot.Entries {
 		for _, at := range []time.Time{chanceUntil(e), f.keepUntil(e, before[e.Pattern.String()]), f.deafFrom(e)} {
 			if at.After(now) {
 				next = when.Earliest(next, at)
@@ -126,7 +125,7 @@ func (f findings) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1
 	case status.Message == "":
 		status.Message = uncoveredMessage(e, f.policy.Spec.RetentionSeconds)
 	}
-	listed := min(maxListed, max(maxListedSum/len(f.snapshot.Entries), maxListedAtLeast))
+	listed := min(maxListed, max(maxListedSum/len(f.result.Snapshot.Entries), maxListedAtLeast))
 	for _, a := range name.Addresses[:min(len(name.Addresses), listed)] {
 		status.Addresses = append(status.Addresses, a.String())
 	}

@@ -51,7 +51,10 @@ type Result struct {
 	AddressCount int
 	// Refused is how many addresses of answers the guard keeps out, over all names.
 	Refused int
-	// Names has the names and patterns of the policy, in its order.
+	// Snapshot is what the book knew then, without the addresses: what is said of a name and what is written for it are of
+	// the same moment.
+	Snapshot addressbook.Snapshot
+	// Names has what came of the names and patterns of the policy, in its order.
 	Names []Name
 }
 
@@ -101,6 +104,7 @@ func resultOf(s *situation, done outcome, o Options, now time.Time) Result {
 		Contested: s.memory.contest.on(), Altered: s.memory.contest.differences(),
 		Objects: live.Objects, Planned: done.plan.Objects, Conflicts: done.plan.Conflicts, LeftOut: done.plan.LeftOut,
 		AddressCount: len(live.Addresses),
+		Snapshot:     withoutAddresses(s.snapshot),
 		Names:        make([]Name, len(s.snapshot.Entries)),
 	}
 	if done.err != nil {
@@ -126,6 +130,15 @@ func resultOf(s *situation, done outcome, o Options, now time.Time) Result {
 		result.Refused += len(refused)
 	}
 	return result
+}
+
+// withoutAddresses returns a Snapshot that keeps no addresses alive: a name has up to thousands, and others by and by.
+func withoutAddresses(s addressbook.Snapshot) addressbook.Snapshot {
+	s.Entries = slices.Clone(s.Entries)
+	for i := range s.Entries {
+		s.Entries[i].Addresses = nil
+	}
+	return s
 }
 
 // toldOf returns the addresses that a status lists, by name.

@@ -76,7 +76,7 @@ func (r *Results) hold(s *situation, limit metrics.Limit) {
 			result.Objects = append(result.Objects, np.Name)
 		}
 	}
-	result.Generation, result.Limit = s.policy.Generation, limit
+	result.Generation, result.Limit, result.Snapshot = s.policy.Generation, limit, withoutAddresses(s.snapshot)
 	r.Put(s.key, &result)
 }
 
