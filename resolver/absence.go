@@ -57,13 +57,13 @@ func (q *query) weigh(other *query) verdict {
 		return refuted
 	case !other.good && other.index < 0: // it waits to be asked, or has been
 		return open
-	case !other.good || len(other.phase.addrs) == 0 || !other.passed(q.absence.end()):
+	case !other.good || len(other.phase.addrs) == 0 || !other.passed(q.absence().end()):
 		return refuted
 	case len(q.phase.addrs) == 0:
 		return proven
 	case q.family == addressbook.IPv4:
 		return refuted
-	case !q.absence.until.IsZero() && other.phase.end.to.After(q.absence.until):
+	case !q.absence().until.IsZero() && other.phase.end.to.After(q.absence().until):
 		return proven
 	}
 	return open
@@ -77,11 +77,11 @@ func (q *query) passed(name string) bool {
 	return strings.EqualFold(name, q.onWire().Host()) || slices.ContainsFunc(q.path, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// doubt takes an answer with an absence.
-func (q *query) doubt(res result) {
+// doubt makes an absence of an answer. It follows the one before, unless that is settled.
+func (q *query) doubt(res result) *absence {
 	a := &absence{Reading: res.Reading, sent: res.sent, answered: res.answered}
-	if q.absence != nil && !q.absence.told {
-		a.until = q.absence.until
+	if before := q.absence(); before != nil && !before.told {
+		a.until = before.until
 	}
-	q.absence = a
+	return a
 }

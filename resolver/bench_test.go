@@ -5,6 +5,8 @@ package resolver
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
 	"runtime"
 	"testing"
 	"time"
@@ -94,4 +96,36 @@ func heapBytes() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// BenchmarkLane takes a query, gives its worker back and lets it wait again, with 10,000 tenants that have one each. Of some
+// tenants refused, each holds as many workers as it may: they are asked about again whenever a worker comes free.
+func BenchmarkLane(b *testing.B) {
+	const tenants = 10_000
+	for _, refused := range []int{0, 100} {
+		b.Run(fmt.Sprintf("refused=%d", refused), func(b *testing.B) {
+			now := time.Unix(1000, 0)
+			r := &Resolver{options: Options{MaxQPS: 1 << 30}, servers: map[netip.Addr]*server{}}
+			u := mustUpstream(b, up1)
+			l := newLane(b.Context(), laneKey{upstream: u}, r.serverAt(u.Server().Addr()))
+			l.workers = 1024
+			for i := range tenants {
+				s := &subject{Subject: addressbook.Subject{Name: mustName(b, fmt.Sprintf("n%d.example.com", i))}, tenants: []string{fmt.Sprint("t", i)}}
+				q := &query{question: question{s, addressbook.IPv4}, lane: l, index: -1, good: true}
+				l.push(q)
+				if i < refused {
+					l.classes[healthy].held[s.tenants[0]] = greed * l.workers
+				}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				q, t, _ := l.take(now)
+				if q == nil {
+					b.Fatal("nothing may be asked")
+				}
+				l.free(t)
+				l.push(q)
+			}
+		})
+	}
 }

@@ -33,7 +33,6 @@ type lane struct {
 	ctx      context.Context // ends when the upstream leaves
 	cancel   context.CancelFunc
 
-	queries map[question]*query
 	classes [classes]share
 	workers int
 	server  *server
@@ -71,7 +70,7 @@ type share struct {
 func newLane(ctx context.Context, key laneKey, s *server) *lane {
 	l := &lane{
 		key: key, upstream: key.upstream, source: sourceOf(key.upstream),
-		queries: map[question]*query{}, server: s, budget: s.whole, tenants: map[string]int{},
+		server: s, budget: s.whole, tenants: map[string]int{},
 	}
 	if key.ofViews {
 		l.budget = s.views
@@ -109,7 +108,7 @@ func (q *query) rank() int {
 	case healthy:
 		return boolToInt(!q.phase.rotates())
 	case retry:
-		return bits.Len(uint(q.failures)) - 1
+		return bits.Len(uint(q.failures())) - 1
 	}
 	return 0
 }

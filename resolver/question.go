@@ -14,14 +14,6 @@ type question struct {
 	family addressbook.Family
 }
 
-// other is the question for the other family.
-func (q question) other() question {
-	if q.family == addressbook.IPv4 {
-		return question{q.about, addressbook.IPv6}
-	}
-	return question{q.about, addressbook.IPv4}
-}
-
 // onWire is the question as it is sent.
 func (q question) onWire() dnsmsg.Question {
 	if q.family == addressbook.IPv6 {

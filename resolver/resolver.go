@@ -232,7 +232,7 @@ func (r *Resolver) noteHealth(q *query, answered time.Time, err error) {
 	switch {
 	case err == nil && l.health.answered(answered):
 		r.options.Log.Info("An upstream answers again", "upstream", l.upstream.String(), "for", calm.String())
-	case err != nil && l.health.failed(answered, q.failures == 1, l.good):
+	case err != nil && l.health.failed(answered, q.failures() == 1, l.good):
 		r.options.Log.Info("An upstream gives no good answer; what it said before is kept",
 			"upstream", l.upstream.String(), "reason", explain(err), "for", silence.String())
 	}

@@ -29,14 +29,36 @@ type query struct {
 	good    bool
 	phase   phase
 	refresh time.Time
-	// path is the chain of the last good answer, if it has a link. absence: the last answer is one, and is not settled.
-	path    []string
-	absence *absence
-	// reported is what the book was told of the failures since the last success.
+	// path is the chain of the last good answer, if it has a link.
+	path []string
+	// trouble is what is kept of a query that fails; nil: its last answer was good, or it had none.
+	trouble *trouble
+}
+
+// trouble is what became of a query since its last good answer.
+type trouble struct {
+	failures int
+	since    time.Time // when the first of them was
+	// reported is what the book was told of them.
 	reported string
-	// failures since the last success, and when the first of them was.
-	failures     int
-	failingSince time.Time
+	// absence: the last answer is one, and is not settled.
+	absence *absence
+}
+
+// failures counts those since the last good answer.
+func (q *query) failures() int {
+	if q.trouble == nil {
+		return 0
+	}
+	return q.trouble.failures
+}
+
+// absence is that of the last answer, if it is one and is not settled.
+func (q *query) absence() *absence {
+	if q.trouble == nil {
+		return nil
+	}
+	return q.trouble.absence
 }
 
 // class is what a query competes with for workers and budget.
@@ -63,7 +85,7 @@ func (q *query) class() class {
 
 // answer takes a good answer to a query that was sent and answered at these times. It sets due.
 func (q *query) answer(a addressbook.Answer, sent, answered time.Time, o *Options) {
-	q.good, q.asked, q.failures = true, true, 0
+	q.good, q.asked, q.trouble = true, true, nil
 	q.phase.observe(a, sent, answered)
 	next := poll{phase: &q.phase, answered: answered, way: answered.Sub(sent), pause: o.MinTTL}.next()
 	q.refresh = sooner(next, answered.Add(o.MaxTTL))
@@ -72,12 +94,13 @@ func (q *query) answer(a addressbook.Answer, sent, answered time.Time, o *Option
 
 // fail takes a failure. It sets due.
 func (q *query) fail(now time.Time, random float64) {
-	if q.failures == 0 {
-		q.failingSince = now
+	if q.trouble == nil {
+		q.trouble = &trouble{since: now}
 	}
-	q.failures++
+	q.trouble.failures++
+	q.trouble.absence = nil
 	q.good, q.asked = false, true
-	q.due = now.Add(backoff(q.failures, now.Sub(q.failingSince), random))
+	q.due = now.Add(backoff(q.trouble.failures, now.Sub(q.trouble.since), random))
 }
 
 const (

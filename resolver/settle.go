@@ -22,7 +22,7 @@ func (r *Resolver) settle(res result) {
 	other := q.otherFamily()
 	r.take(q, res, other)
 	r.due.add(q)
-	if other != nil && other.absence != nil && other.index >= 0 { // otherwise its own answer is about to come
+	if other != nil && other.absence() != nil && other.index >= 0 { // otherwise its own answer is about to come
 		r.due.remove(other)
 		r.settleAbsence(other, q)
 		r.due.add(other)
@@ -30,24 +30,30 @@ func (r *Resolver) settle(res result) {
 }
 
 // otherFamily is the query for the other family of the name at the same upstream; nil if that is not asked.
-func (q *query) otherFamily() *query { return q.lane.queries[q.other()] }
+func (q *query) otherFamily() *query {
+	for _, other := range q.about.queries {
+		if other.lane == q.lane && other.family != q.family {
+			return other
+		}
+	}
+	return nil
+}
 
 // take tells the book what an answer means, and q when it is due again.
 func (r *Resolver) take(q *query, res result, other *query) {
 	switch {
 	case res.err == nil && res.Unproven != nil:
-		q.doubt(res)
+		a := q.doubt(res)
 		r.fail(q) // unless it is proven
+		q.trouble.absence = a
 		r.settleAbsence(q, other)
-		if q.absence != nil {
-			res.err = q.absence.Unproven
+		if q.absence() != nil {
+			res.err = a.Unproven
 		}
 	case res.err != nil:
-		q.absence = nil
 		r.fail(q)
 		r.noteFailure(q, res.answered, res.err)
 	default:
-		q.absence = nil
 		r.metrics.observeLag(q.refresh, res.answered)
 		r.noteSuccess(q, res.Reading, res.sent, res.answered)
 	}
@@ -62,14 +68,13 @@ func (r *Resolver) fail(q *query) {
 
 // settleAbsence says of q's absence what there is to say by now.
 func (r *Resolver) settleAbsence(q, other *query) {
-	a := q.absence
+	a := q.absence()
 	switch q.weigh(other) {
 	case open:
 		if a.until.IsZero() && other.good {
 			a.until = other.phase.end.to.Add(ttlStep)
 		}
 	case proven:
-		q.absence = nil
 		r.noteSuccess(q, a.Reading, a.sent, a.answered)
 	case refuted:
 		if !a.told {
@@ -93,7 +98,7 @@ func (r *Resolver) noteSuccess(q *query, said dnsmsg.Reading, sent, answered tim
 	before := q.phase.unlocked()
 	q.lane.good += boolToInt(!q.good)
 	q.answer(good, sent, answered, &r.options)
-	q.path, q.reported = nil, ""
+	q.path = nil
 	if len(said.Path) > 1 { // a name without an alias needs none kept
 		q.path = said.Path
 	}
@@ -107,8 +112,8 @@ func (q *query) key() addressbook.Key {
 // explanation is what the book is told of a failure. While failures of one kind follow each other it is the first one's: the
 // owner of an answer about another name may change each time, and a status must not.
 func (q *query) explanation(err error) string {
-	if !strings.HasPrefix(q.reported, dnsclient.ReasonOf(err)) {
-		q.reported = statusOf(err)
+	if !strings.HasPrefix(q.trouble.reported, dnsclient.ReasonOf(err)) {
+		q.trouble.reported = statusOf(err)
 	}
-	return q.reported
+	return q.trouble.reported
 }

@@ -32,7 +32,7 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 	}
 	for _, l := range slices.Clone(own.lanes) {
 		if !kept[l] {
-			own.lanes = slices.DeleteFunc(own.lanes, func(o *lane) bool { return o == l })
+			r.detach(l, own)
 			r.end(l)
 			r.book.Retire("", l.source, now)
 		}
@@ -60,14 +60,17 @@ func (r *Resolver) attach(l *lane, v *view, now time.Time) {
 	}
 }
 
-// end asks an upstream no more.
+// detach asks an upstream about nothing of a view any more.
+func (r *Resolver) detach(l *lane, v *view) {
+	v.lanes = slices.DeleteFunc(v.lanes, func(o *lane) bool { return o == l })
+	for s := range v.subjects {
+		r.dropQueries(s, func(q *query) bool { return q.lane == l })
+	}
+}
+
+// end ends the lane of an upstream that is asked nothing any more.
 func (r *Resolver) end(l *lane) {
 	l.cancel()
-	for _, q := range l.queries {
-		r.due.drop(q)
-	}
-	r.queries -= len(l.queries)
-	r.noteUnlocked(l, -l.unlocked)
 	r.noteDown(l, -boolToInt(l.health.down))
 	l.server.lanes--
 	delete(r.lanes, l.key)

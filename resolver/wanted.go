@@ -16,6 +16,7 @@ type subject struct {
 	addressbook.Subject
 	view    *view
 	tenants []string // who want it, sorted; at least one
+	queries []*query // about it, one for each lane of the view and family
 }
 
 // followWanted takes over what changed in what is wanted, and the families that are asked. New questions are due at once; those
@@ -62,11 +63,9 @@ func (r *Resolver) follow(s *subject, c addressbook.WantedChange, now time.Time)
 		r.add(s, r.families, now)
 		return
 	}
-	for _, l := range s.view.lanes {
-		for _, family := range r.families {
-			if q := l.queries[question{s, family}]; q != nil && q.waits {
-				l.push(q)
-			}
+	for _, q := range s.queries {
+		if q.waits {
+			q.lane.push(q)
 		}
 	}
 }
@@ -122,7 +121,7 @@ func (r *Resolver) add(s *subject, families []addressbook.Family, now time.Time)
 func (r *Resolver) addTo(l *lane, s *subject, families []addressbook.Family, now time.Time) {
 	for _, family := range families {
 		q := &query{question: question{s, family}, lane: l, due: now, index: -1}
-		l.queries[q.question] = q
+		s.queries = append(s.queries, q)
 		r.due.add(q)
 		r.queries++
 	}
@@ -130,22 +129,20 @@ func (r *Resolver) addTo(l *lane, s *subject, families []addressbook.Family, now
 
 // drop asks about a subject no more in some families.
 func (r *Resolver) drop(s *subject, families []addressbook.Family) {
-	for _, l := range s.view.lanes {
-		for _, family := range families {
-			if q := l.queries[question{s, family}]; q != nil {
-				r.dropQuery(q)
-			}
-		}
-	}
+	r.dropQueries(s, func(q *query) bool { return slices.Contains(families, q.family) })
 }
 
-// dropQuery takes a query out wherever it is. An answer that is on its way is dropped.
-func (r *Resolver) dropQuery(q *query) {
-	l := q.lane
-	r.due.drop(q)
-	l.remove(q)
-	r.noteUnlocked(l, -boolToInt(q.phase.unlocked()))
-	l.good -= boolToInt(q.good)
-	delete(l.queries, q.question)
-	r.queries--
+// dropQueries asks some questions about a subject no more, wherever they are. Answers that are on their way are dropped.
+func (r *Resolver) dropQueries(s *subject, drops func(*query) bool) {
+	s.queries = slices.DeleteFunc(s.queries, func(q *query) bool {
+		if !drops(q) {
+			return false
+		}
+		r.due.drop(q)
+		q.lane.remove(q)
+		r.noteUnlocked(q.lane, -boolToInt(q.phase.unlocked()))
+		q.lane.good -= boolToInt(q.good)
+		r.queries--
+		return true
+	})
 }
