@@ -4,7 +4,6 @@
 package resolver
 
 import (
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -68,17 +67,8 @@ func records(t testing.TB, text string) []dns.RR {
 	return rrs
 }
 
-func addrs(as ...string) []netip.Addr {
-	var out []netip.Addr
-	for _, a := range as {
-		out = append(out, netip.MustParseAddr(a))
-	}
-	return out
-}
-
 func rcode(code int) func(*dns.Msg) { return func(m *dns.Msg) { m.Rcode = code } }
 func authoritative(m *dns.Msg)      { m.Authoritative, m.RecursionAvailable = true, false }
-func notRecursive(m *dns.Msg)       { m.RecursionAvailable = false }
 
 func mustUpstream(t testing.TB, s string) dnsclient.Upstream {
 	t.Helper()

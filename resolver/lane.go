@@ -109,6 +109,7 @@ func (q *query) rank() int {
 		return boolToInt(!q.phase.rotates())
 	case retry:
 		return bits.Len(uint(q.failures())) - 1
+	case fresh:
 	}
 	return 0
 }

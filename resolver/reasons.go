@@ -21,8 +21,7 @@ const (
 
 // statusOf is a failure as a status tells it, with what to do about it where that is known.
 func statusOf(err error) string {
-	var e *dnsmsg.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*dnsmsg.Error](err); ok {
 		return e.Status()
 	}
 	return dnsclient.ReasonOf(err)

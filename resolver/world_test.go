@@ -109,8 +109,8 @@ func oneProcessor(t *testing.T) {
 
 // newBook has room for any number of names.
 func newBook() *addressbook.Book {
-	const any = 1 << 30
-	return addressbook.New(addressbook.Options{MaxNamesPerTenant: any, MaxNames: any})
+	const room = 1 << 30
+	return addressbook.New(addressbook.Options{MaxNamesPerTenant: room, MaxNames: room})
 }
 
 func newWorld(t testing.TB, respond func(asked) reply, upstreams ...string) *world {

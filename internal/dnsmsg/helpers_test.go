@@ -91,8 +91,7 @@ func readAnswer(q Question, m *dns.Msg) (Answer, error) {
 
 // reasonOf is the reason of an error of this package.
 func reasonOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""
