@@ -109,9 +109,12 @@ func (n *name) heldBeside(q *question, f Family) map[ip]bool {
 // room is how many new addresses the name may take by the limits of the tenants and the process, and which one is the
 // closest. A tenant that has none is no obstacle as long as another one that lists the name has.
 func (n *name) room() (room int, limit Limit) {
-	o, most := &n.book.options, 0
+	o, most, untold := &n.book.options, 0, 0
+	for _, r := range n.late {
+		untold += r.by
+	}
 	for _, s := range n.shares {
-		if most = max(most, o.MaxAddressesPerTenant-int(s.tenant.addresses.Load())); most >= o.MaxAddressesPerName {
+		if most = max(most, o.MaxAddressesPerTenant-untold-int(s.tenant.addresses.Load())); most >= o.MaxAddressesPerName {
 			break
 		}
 	}
