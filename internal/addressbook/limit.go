@@ -30,7 +30,7 @@ func (n *name) fit(q *question, addrs []ip, known unions, at, expires instant) [
 		fitting = min(newcomers, limit-n.mustStay(q, addrs, known, at))
 		n.leaveOut(AddressesPerName, newcomers-fitting, expires)
 	}
-	room, limit := n.room()
+	room, limit := n.room(fitting)
 	if room < fitting {
 		n.leaveOut(limit, fitting-room, expires)
 		fitting = room
@@ -106,15 +106,15 @@ func (n *name) heldBeside(q *question, f Family) map[ip]bool {
 	return held
 }
 
-// room is how many new addresses the name may take by the limits of the tenants and the process, and which one is the
+// room is how many of so many new addresses the name may take by the limits of the tenants and the process, and which one is the
 // closest. A tenant that has none is no obstacle as long as another one that lists the name has.
-func (n *name) room() (room int, limit Limit) {
+func (n *name) room(newcomers int) (room int, limit Limit) {
 	o, most, untold := &n.book.options, 0, 0
 	for _, r := range n.late {
 		untold += r.by
 	}
 	for _, s := range n.shares {
-		if most = max(most, o.MaxAddressesPerTenant-untold-int(s.tenant.addresses.Load())); most >= o.MaxAddressesPerName {
+		if most = max(most, o.MaxAddressesPerTenant-untold-int(s.tenant.addresses.Load())); most >= newcomers {
 			break
 		}
 	}

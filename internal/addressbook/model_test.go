@@ -21,11 +21,23 @@ type model struct {
 	owners  map[Owner]*modelOwner
 	history map[Subject][]event // of the names that somebody wants, since then
 	limited map[Subject][]modelMark
-	evicted uint64
-	served  map[View]int
-	heard   map[View]bool
-	asked   [2]bool
-	unrest  map[Subject]*modelUnrest
+	waiting []modelWait // for room, in the order in which they came
+	// admitted are the owners of which the last step let a pattern in that waited.
+	admitted map[Owner]int
+	lacks    map[modelWait]bool // an owner has not applied what a pattern of it gained
+	sick     map[Owner]bool     // it is not healthy
+	named    map[modelWait]bool // a ticket named what it lacks
+	evicted  uint64
+	served   map[View]int
+	heard    map[View]bool
+	asked    [2]bool
+	unrest   map[Subject]*modelUnrest
+}
+
+// modelWait is a pattern of an owner.
+type modelWait struct {
+	owner   Owner
+	pattern fqdn.Pattern
 }
 
 // modelMark is one time that a limit bit.
@@ -41,11 +53,12 @@ type modelOwner struct {
 	view      View
 	since     map[fqdn.Pattern]time.Time
 	retention time.Duration
+	waits     map[fqdn.Pattern]bool
 }
 
 // event is something that happened to a name.
 type event struct {
-	what    string // good, fail, retire (by source), drop (one address of a question), forget (a question), narrow and join (by family)
+	what    string // good, fail, retire (by source), drop (one address of a question), forget (a question), narrow and join (by family), told
 	key     Key
 	at      time.Time
 	outcome Outcome      // good
@@ -63,6 +76,7 @@ type fact struct {
 	stays   bool
 	from    time.Time // if not current
 	bound   time.Time // if current and not stays
+	told    bool      // it was overheard, until bound
 }
 
 func later(ts ...time.Time) time.Time { return slices.MaxFunc(ts, time.Time.Compare) }
@@ -71,6 +85,8 @@ func (f fact) end(retention time.Duration) (end time.Time, finite bool) {
 	switch {
 	case f.stays:
 		return time.Time{}, false
+	case f.told:
+		return f.bound.Add(retention), true
 	case f.current:
 		return f.bound, true
 	}
@@ -130,6 +146,32 @@ func (m *model) facts(n Subject) []fact {
 			}
 		}
 	}
+	return append(all, m.toldOf(n)...)
+}
+
+// toldOf lists what was overheard of a pattern, by its whole history.
+func (m *model) toldOf(n Subject) []fact {
+	byKey := map[Key]map[netip.Addr]fact{}
+	for _, e := range m.history[n] {
+		for _, a := range e.addrs {
+			if e.key.Source != Overheard {
+				continue
+			}
+			if byKey[e.key] == nil {
+				byKey[e.key] = map[netip.Addr]fact{}
+			}
+			f := byKey[e.key][a]
+			if e.what == "drop" {
+				delete(byKey[e.key], a)
+				continue
+			}
+			byKey[e.key][a] = fact{key: e.key, addr: a, told: true, seen: e.at, bound: later(f.bound, e.expires)}
+		}
+	}
+	var all []fact
+	for _, facts := range byKey {
+		all = slices.AppendSeq(all, maps.Values(facts))
+	}
 	return all
 }
 
@@ -159,6 +201,14 @@ func (m *model) lastHeld(k Key, a netip.Addr) (held event, since []event) {
 		}
 	}
 	return held, since
+}
+
+// pool is the subject under which the model keeps what it knows of a pattern: that of a wildcard is one that no name has.
+func (m *model) pool(v View, p fqdn.Pattern) Subject {
+	if n, exact := p.Exact(); exact {
+		return Subject{v, n}
+	}
+	return Subject{View: View(p.String())}
 }
 
 // startOfRetention is when an address starts to age that an answer held and none since: another answer of its source,

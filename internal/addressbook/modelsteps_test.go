@@ -18,14 +18,23 @@ func (m *model) append(n Subject, e event) { m.history[n] = append(m.history[n],
 // longest is the longest retention among those who want n.
 func (m *model) longest(n Subject) time.Duration {
 	var longest time.Duration
-	for _, o := range m.owners {
-		for _, p := range o.patterns {
-			if exact, ok := p.Exact(); ok && (Subject{o.view, exact}) == n {
-				longest = max(longest, o.retention)
+	for o := range m.wanters(n) {
+		longest = max(longest, m.owners[o].retention)
+	}
+	return longest
+}
+
+// wanters are the owners that want n and do not wait for room.
+func (m *model) wanters(n Subject) map[Owner]fqdn.Pattern {
+	all := map[Owner]fqdn.Pattern{}
+	for o, w := range m.owners {
+		for _, p := range w.patterns {
+			if !w.waits[p] && m.pool(w.view, p) == n {
+				all[o] = p
 			}
 		}
 	}
-	return longest
+	return all
 }
 
 // prune makes it part of history that addresses went by the present retentions.
@@ -62,46 +71,120 @@ func (m *model) wanted(n Subject) bool {
 }
 
 func (m *model) want(o Owner, wants Wants, now time.Time) {
-	if w := m.owners[o]; w != nil {
-		m.pruneAll(w.view, w.patterns, now)
+	clear(m.admitted)
+	old := m.owners[o]
+	if old == nil {
+		old = &modelOwner{view: wants.View}
 	}
-	m.pruneAll(wants.View, wants.Patterns, now)
-	next := &modelOwner{since: map[fqdn.Pattern]time.Time{}, view: wants.View, retention: m.options.Retention}
+	next, fresh := m.listOf(old, wants, now)
+	same := slices.Equal(old.patterns, next.patterns) && old.view == next.view && old.retention == next.retention
+	if same && m.owners[o] != nil {
+		return
+	}
+	joined := slices.DeleteFunc(slices.Clone(old.patterns), func(p fqdn.Pattern) bool { return old.waits[p] })
+	m.pruneAll(old.view, joined, now)
+	m.pruneAll(next.view, next.patterns, now)
+	m.owners[o] = next
+	m.waiting = slices.DeleteFunc(m.waiting, func(x modelWait) bool { return x.owner == o && (fresh[x.pattern] || !next.waits[x.pattern]) })
+	m.dropUnwanted()
+	for _, p := range next.patterns {
+		switch joined := fresh[p] && m.tryJoin(o, p); {
+		case fresh[p] && !joined:
+			m.waiting = append(m.waiting, modelWait{o, p})
+		case joined || old.retention != next.retention && !next.waits[p]:
+			m.gains(modelWait{o, p}, len(m.distinct(m.pool(next.view, p))) > 0)
+		}
+	}
+	m.dropServices()
+	m.admit(o.Tenant())
+}
+
+// listOf is what an owner wants next: all that is fresh waits at first.
+func (m *model) listOf(old *modelOwner, wants Wants, now time.Time) (next *modelOwner, fresh map[fqdn.Pattern]bool) {
+	next = &modelOwner{since: map[fqdn.Pattern]time.Time{}, waits: map[fqdn.Pattern]bool{}, view: wants.View, retention: m.options.Retention}
 	if wants.Retention != nil {
 		next.retention = *wants.Retention
 	}
+	fresh = map[fqdn.Pattern]bool{}
 	for _, p := range wants.Patterns {
 		if _, again := next.since[p]; again {
 			continue
 		}
 		next.patterns = append(next.patterns, p)
-		next.since[p] = now
-		if w := m.owners[o]; w != nil && !w.since[p].IsZero() {
-			next.since[p] = w.since[p]
+		since, listed := old.since[p]
+		if !listed {
+			since = now
+		}
+		next.since[p] = since
+		fresh[p] = !listed || m.pool(old.view, p) != m.pool(next.view, p)
+		next.waits[p] = fresh[p] || old.waits[p]
+	}
+	return next, fresh
+}
+
+// tryJoin lets an owner want a pattern unless its tenant has too many.
+func (m *model) tryJoin(o Owner, p fqdn.Pattern) bool {
+	w := m.owners[o]
+	n := m.pool(w.view, p)
+	listed := m.listedBy(o.Tenant())
+	if !listed[n] && len(listed) >= m.options.MaxNamesPerTenant {
+		return false
+	}
+	w.waits[p] = false
+	if !m.wanted(n) {
+		m.history[n] = []event{}
+	}
+	return true
+}
+
+// listedBy is what the owners of a tenant want.
+func (m *model) listedBy(t Tenant) map[Subject]bool {
+	listed := map[Subject]bool{}
+	for n := range m.history {
+		for o := range m.wanters(n) {
+			if o.Tenant() == t {
+				listed[n] = true
+			}
 		}
 	}
-	m.owners[o] = next
-	m.dropUnwanted()
-	m.dropServices()
-	for _, p := range next.patterns {
-		if name, exact := p.Exact(); exact && !m.wanted(Subject{next.view, name}) {
-			m.history[Subject{next.view, name}] = []event{}
+	return listed
+}
+
+// admit lets in who waits: what the tenant lists anyway, and then one after the other.
+func (m *model) admit(t Tenant) {
+	let := func(x modelWait) bool {
+		if x.owner.Tenant() != t || !m.tryJoin(x.owner, x.pattern) {
+			return false
 		}
+		m.admitted[x.owner] = 1
+		m.gains(x, len(m.distinct(m.pool(m.owners[x.owner].view, x.pattern))) > 0)
+		return true
 	}
+	m.waiting = slices.DeleteFunc(m.waiting, func(x modelWait) bool {
+		return m.wanted(m.pool(m.owners[x.owner].view, x.pattern)) && let(x)
+	})
+	m.waiting = slices.DeleteFunc(m.waiting, let)
 }
 
 func (m *model) pruneAll(v View, ps []fqdn.Pattern, now time.Time) {
 	for _, p := range ps {
-		if name, exact := p.Exact(); exact && m.wanted(Subject{v, name}) {
-			m.prune(Subject{v, name}, now)
+		if n := m.pool(v, p); m.wanted(n) {
+			m.prune(n, now)
 		}
 	}
 }
 
 func (m *model) forget(o Owner) {
+	clear(m.admitted)
+	if m.owners[o] == nil {
+		return
+	}
 	delete(m.owners, o)
+	delete(m.sick, o)
+	m.waiting = slices.DeleteFunc(m.waiting, func(x modelWait) bool { return x.owner == o })
 	m.dropUnwanted()
 	m.dropServices()
+	m.admit(o.Tenant())
 }
 
 func (m *model) setFamilies(asked [2]bool, now time.Time) {
@@ -141,13 +224,13 @@ func (m *model) dropServices() {
 
 func (m *model) dropUnwanted() {
 	somebody := map[Subject]bool{}
-	for _, o := range m.owners {
-		for _, p := range o.patterns {
-			if n, exact := p.Exact(); exact {
-				somebody[Subject{o.view, n}] = true
-			}
-		}
+	for n := range m.history {
+		somebody[n] = len(m.wanters(n)) > 0
 	}
+	maps.DeleteFunc(m.lacks, func(x modelWait, _ bool) bool {
+		w := m.owners[x.owner]
+		return w == nil || !slices.Contains(w.patterns, x.pattern)
+	})
 	maps.DeleteFunc(m.history, func(n Subject, _ []event) bool { return !somebody[n] })
 	maps.DeleteFunc(m.unrest, func(n Subject, _ *modelUnrest) bool { return !somebody[n] })
 	maps.DeleteFunc(m.limited, func(n Subject, _ []modelMark) bool { return !somebody[n] })
@@ -188,6 +271,7 @@ func (m *model) record(k Key, a Answer, now time.Time) {
 	m.prune(k.Subject(), now)
 	expires := now.Add(min(max(a.TTL, 0), m.options.MaxStale))
 	addrs := m.cut(k, a.Addrs, modelMark{limit: AddressesPerName, at: now, expires: expires})
+	addrs = m.withinTenants(k.Subject(), addrs, modelMark{limit: AddressesPerTenant, at: now, expires: expires})
 	outcome := a.Outcome
 	if outcome == Good && len(a.Addrs) == 0 {
 		outcome = NoData
@@ -207,7 +291,7 @@ func (m *model) cut(k Key, addrs []netip.Addr, mark modelMark) []netip.Addr {
 	known, taken := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, f := range m.facts(k.Subject()) {
 		known[f.addr] = true
-		if slices.Contains(addrs, f.addr) || f.stays && f.key != k {
+		if slices.Contains(addrs, f.addr) || f.stays && f.key != k || f.told && f.bound.After(mark.at) {
 			taken[f.addr] = true
 		}
 	}
@@ -233,7 +317,7 @@ func (m *model) evict(n Subject, mark modelMark) {
 		seen, stays := map[netip.Addr]time.Time{}, map[netip.Addr]bool{}
 		for _, f := range m.facts(n) {
 			seen[f.addr] = later(seen[f.addr], f.seen)
-			stays[f.addr] = stays[f.addr] || f.stays
+			stays[f.addr] = stays[f.addr] || f.stays || f.told && f.bound.After(mark.at)
 		}
 		if len(seen) <= m.options.MaxAddressesPerName {
 			return
@@ -253,15 +337,125 @@ func (m *model) evict(n Subject, mark modelMark) {
 	}
 }
 
-// wildcards counts the distinct ones that somebody wants.
-func (m *model) wildcards() int {
-	distinct := map[fqdn.Pattern]bool{}
-	for _, o := range m.owners {
-		for _, p := range o.patterns {
-			if _, exact := p.Exact(); !exact {
-				distinct[p] = true
+// gains takes note of whether an owner has yet to apply what a pattern has; no ticket has named it for that.
+func (m *model) gains(x modelWait, something bool) {
+	m.lacks[x] = something
+	delete(m.named, x)
+}
+
+// distinct are the addresses that are known of a pattern.
+func (m *model) distinct(n Subject) map[netip.Addr]bool {
+	distinct := map[netip.Addr]bool{}
+	for _, f := range m.facts(n) {
+		distinct[f.addr] = true
+	}
+	return distinct
+}
+
+// withinTenants leaves out the highest of the new addresses for which no tenant that lists the pattern has room.
+func (m *model) withinTenants(n Subject, addrs []netip.Addr, mark modelMark) []netip.Addr {
+	room := 0
+	for o := range m.wanters(n) {
+		has := 0
+		for listed := range m.listedBy(o.Tenant()) {
+			has += len(m.distinct(listed))
+		}
+		room = max(room, m.options.MaxAddressesPerTenant-has)
+	}
+	known := m.distinct(n)
+	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool {
+		if known[a] {
+			return false
+		}
+		if room--; room < 0 {
+			m.mark(n, mark)
+		}
+		return room < 0
+	})
+}
+
+// observe is what a pod was told. It returns the owners that have yet to apply some of what the patterns gained, when gained
+// was called.
+func (m *model) observe(n fqdn.Name, f Family, addrs []netip.Addr, ttl time.Duration, now time.Time) {
+	if !m.asked[f] || len(addrs) == 0 {
+		return
+	}
+	expires := now.Add(min(max(ttl, 0), m.options.MaxStale))
+	for _, about := range m.matching(n) {
+		m.prune(about, now)
+		k := Key{View: about.View, Name: about.Name, Family: f, Source: Overheard}
+		as := slices.Compact(slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare))
+		as = m.withinTenants(about, as, modelMark{limit: AddressesPerTenant, at: now, expires: expires})
+		as = m.makeRoom(about, as, modelMark{limit: AddressesPerName, at: now, expires: expires})
+		m.append(about, event{what: "told", key: k, at: now, addrs: as, expires: expires})
+		m.forgetRetired(about)
+	}
+}
+
+// matching are the patterns that an answer for a name is for, wildcards first.
+func (m *model) matching(n fqdn.Name) []Subject {
+	var all []Subject
+	for about := range m.history {
+		if p, err := fqdn.ParsePattern(string(about.View)); about.Name == (fqdn.Name{}) && err == nil && p.Matches(n) {
+			all = append(all, about)
+		}
+	}
+	if m.wanted(Subject{Name: n}) {
+		all = append(all, Subject{Name: n})
+	}
+	return all
+}
+
+// makeRoom lets go what is past its time for what comes, the least recently told first, and leaves out the highest of what
+// there is no room for.
+func (m *model) makeRoom(n Subject, addrs []netip.Addr, mark modelMark) []netip.Addr {
+	for {
+		known := m.distinct(n)
+		comes := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return known[a] })
+		if len(known)+len(comes) <= m.options.MaxAddressesPerName {
+			return addrs
+		}
+		if !m.letGo(n, addrs, mark) {
+			highest := comes[len(comes)-1]
+			addrs = slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return a == highest })
+			m.mark(n, mark)
+		}
+	}
+}
+
+// letGo drops one address that is past its time and not among addrs, if there is one.
+func (m *model) letGo(n Subject, addrs []netip.Addr, mark modelMark) bool {
+	seen, current := map[netip.Addr]time.Time{}, map[netip.Addr]bool{}
+	for _, f := range m.facts(n) {
+		seen[f.addr] = later(seen[f.addr], f.seen)
+		current[f.addr] = current[f.addr] || f.stays || f.bound.After(mark.at)
+	}
+	maps.DeleteFunc(seen, func(a netip.Addr, _ time.Time) bool { return current[a] || slices.Contains(addrs, a) })
+	if len(seen) == 0 {
+		return false
+	}
+	victim := slices.MinFunc(slices.Collect(maps.Keys(seen)), func(a, b netip.Addr) int {
+		return cmp.Or(seen[a].Compare(seen[b]), b.Compare(a))
+	})
+	for _, f := range m.facts(n) {
+		if f.addr == victim {
+			mark.gone = append(mark.gone, f)
+			m.append(n, event{what: "drop", key: f.key, addrs: []netip.Addr{victim}})
+		}
+	}
+	m.mark(n, mark)
+	return true
+}
+
+// owed are what healthy owners have yet to apply of what the patterns for a name gained.
+func (m *model) owed(n fqdn.Name) []modelWait {
+	var owed []modelWait
+	for _, about := range m.matching(n) {
+		for o, p := range m.wanters(about) {
+			if x := (modelWait{o, p}); m.lacks[x] && !m.sick[o] {
+				owed = append(owed, x)
 			}
 		}
 	}
-	return len(distinct)
+	return owed
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // entries is the Snapshot of the model, but for Next.
@@ -20,8 +22,10 @@ func (m *model) entries(o Owner, now time.Time) []Entry {
 	var all []Entry
 	for _, p := range w.patterns {
 		e := Entry{Pattern: p, Wanted: w.since[p], Retention: w.retention, State: Pending, Message: unobserved}
-		if n, exact := p.Exact(); exact {
-			m.fill(&e, Subject{w.view, n}, now)
+		if w.waits[p] {
+			e.Limit, e.Message = NamesPerTenant, m.options.waitingMessage(NamesPerTenant, o.Tenant())
+		} else {
+			m.fill(&e, m.pool(w.view, p), now)
 		}
 		all = append(all, e)
 	}
@@ -29,15 +33,19 @@ func (m *model) entries(o Owner, now time.Time) []Entry {
 }
 
 func (m *model) fill(e *Entry, n Subject, now time.Time) {
-	e.Addresses = m.addresses(n, e.Retention, now)
-	e.Answered = m.answered(n)
-	e.Tried = m.tried(n)
+	e.Addresses = m.addresses(m.facts(n), e.Retention, now)
 	for _, mark := range m.limited[n] {
 		if mark.tells(e.Retention, now) && (e.Limit == NoLimit || mark.limit < e.Limit) {
 			e.Limit = mark.limit
 		}
 	}
-	e.State, e.Message = m.state(n, e.Retention, now)
+	if n.Name != (fqdn.Name{}) {
+		e.Answered = m.answered(n)
+		e.Tried = m.tried(n)
+		e.State, e.Message = m.state(n, e.Retention, now)
+	} else if slices.ContainsFunc(e.Addresses, func(a Address) bool { return a.Until.After(now) }) {
+		e.State, e.Message = Resolved, ""
+	}
 }
 
 // tells: the answer that brought too many has not expired for longer than the retention, and who keeps addresses for that long
@@ -51,10 +59,10 @@ func (mark modelMark) tells(retention time.Duration, now time.Time) bool {
 	return lost && now.Before(mark.expires.Add(max(retention, ListedAfterUntil)))
 }
 
-func (m *model) addresses(n Subject, retention time.Duration, now time.Time) []Address {
+func (m *model) addresses(facts []fact, retention time.Duration, now time.Time) []Address {
 	byAddr := map[netip.Addr]*Address{}
 	unlimited := map[netip.Addr]bool{}
-	for _, f := range m.facts(n) {
+	for _, f := range facts {
 		a := byAddr[f.addr]
 		if a == nil {
 			a = &Address{Addr: f.addr}
@@ -63,7 +71,7 @@ func (m *model) addresses(n Subject, retention time.Duration, now time.Time) []A
 		end, finite := f.end(retention)
 		a.Until = later(a.Until, end)
 		unlimited[f.addr] = unlimited[f.addr] || !finite
-		a.Current = a.Current || f.current && (!finite || end.After(now))
+		a.Current = a.Current || f.current && (!finite || end.After(now)) || f.told && f.bound.After(now)
 	}
 	var all []Address
 	for addr, a := range byAddr {
@@ -134,7 +142,8 @@ func (m *model) families(n Subject, retention time.Duration, now time.Time) [2]m
 	if !fs[IPv4].spoken && !fs[IPv6].spoken {
 		fs[IPv4].awaited, fs[IPv6].awaited = m.asked[IPv4], m.asked[IPv6]
 	}
-	for _, a := range m.addresses(n, retention, now) {
+	asked := slices.DeleteFunc(m.facts(n), func(f fact) bool { return f.told })
+	for _, a := range m.addresses(asked, retention, now) {
 		f := &fs[IPv6]
 		if a.Addr.Is4() {
 			f = &fs[IPv4]

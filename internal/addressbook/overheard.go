@@ -52,8 +52,10 @@ func (b *Book) Observe(n fqdn.Name, f Family, addrs []netip.Addr, ttl time.Durat
 	var matching []*name
 	for _, p := range patterns {
 		if n := b.find(Subject{}.View, p); n != nil {
-			told.add(n.overhear(f, a, at))
-			matching = append(matching, n)
+			if heard, taken := n.overhear(f, a, at); taken {
+				told.add(heard)
+				matching = append(matching, n)
+			}
 		}
 	}
 	told.awaited = true
@@ -66,19 +68,19 @@ func (b *Book) Observe(n fqdn.Name, f Family, addrs []netip.Addr, ttl time.Durat
 // It takes no lock.
 func (b *Book) Listens(n fqdn.Name) bool { return b.index.Matches(n) }
 
-// overhear enters an answer that was overheard.
-func (n *name) overhear(f Family, a answer, at instant) news {
+// overhear enters an answer that was overheard, if it is for somebody.
+func (n *name) overhear(f Family, a answer, at instant) (told news, taken bool) {
 	n.lock()
 	defer n.unlock()
-	if n.gone || !n.asked[f] {
-		return news{}
+	if !n.takes(f) {
+		return news{}, false
 	}
 	n.prune(at)
 	before := n.facets(at)
 	n.hear(f, a, before.union, at)
 	after := n.facets(at)
 	defer n.recycle(before.union)
-	return n.ownersWhoSee(before, after, at)
+	return n.ownersWhoSee(before, after, at), true
 }
 
 // hear adds what was overheard to what is known.
@@ -105,7 +107,7 @@ func (n *name) hear(f Family, a answer, known unions, at instant) {
 func (n *name) fitOverheard(f Family, addrs []ip, known unions, at, expires instant) []ip {
 	newcomers := countNewcomers(addrs, known[f])
 	fitting := newcomers
-	if room, limit := n.room(); room < fitting {
+	if room, limit := n.room(fitting); room < fitting {
 		n.leaveOut(limit, fitting-room, expires)
 		fitting = room
 	}
@@ -115,6 +117,7 @@ func (n *name) fitOverheard(f Family, addrs []ip, known unions, at, expires inst
 			return !(again && g == f) && !u.current(at)
 		})
 		leftOut := excess - n.drop(known, gone, at, expires)
+		n.dropRetired()
 		n.leaveOut(AddressesPerName, leftOut, expires)
 		fitting -= leftOut
 	}

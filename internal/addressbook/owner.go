@@ -57,6 +57,7 @@ func (t term) compare(u term) int {
 type want struct {
 	owner   *owner
 	pattern fqdn.Pattern
+	view    View // of the owner
 	since   instant
 	name    *name  // nil: it waits for room
 	group   *group // of name

@@ -4,6 +4,7 @@
 package addressbook
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -21,35 +22,45 @@ var (
 	someNames = []string{"a.example.com", "b.example.net"}
 	sources   = []Source{"10.0.0.1:53", "10.0.0.2:53", "10.0.0.3:53"}
 	someViews = []View{"", "", "10.0.0.1:53"}
-	someOwner = []Owner{{"K", "ns1", "p"}, {"K", "ns2", "p"}, {"K", "", "p"}}
+	someOwner = []Owner{{"K", "ns1", "p"}, {"K", "ns2", "p"}, {"K", "", "p"}, {"K", "ns1", "q"}}
 )
 
 // machine drives a Book and the model through the same steps.
 type machine struct {
-	book     *Book
-	follower *follower
-	model    *model
-	now      time.Time
-	changed  map[Owner]int
+	book       *Book
+	follower   *follower
+	model      *model
+	now        time.Time
+	changed    map[Owner]int
+	ticket     Ticket         // the last one
+	owed       map[Owner]bool // who has not applied it
+	firstNamed map[Owner]bool // whom it names for what came before
+	revisions  map[Owner]Revision
+	news       map[Owner]bool // who was told of something by the last step
 }
 
-func newMachine(limit int) *machine {
+func newMachine(perName, names, addresses int) *machine {
 	// The model knows nothing of rotations, see TestRotation: no retention adapts here.
-	o := Options{Retention: 5 * time.Minute, MaxRetention: 5 * time.Minute, MaxStale: time.Hour, MaxAddressesPerName: limit}
+	o := Options{Retention: 5 * time.Minute, MaxRetention: 5 * time.Minute, MaxStale: time.Hour, MaxAddressesPerName: perName,
+		MaxNamesPerTenant: names, MaxAddressesPerTenant: addresses}
 	m := &machine{
 		book: New(o),
 		model: &model{
-			options: o,
-			owners:  map[Owner]*modelOwner{},
-			history: map[Subject][]event{},
-			limited: map[Subject][]modelMark{},
-			served:  map[View]int{},
-			heard:   map[View]bool{},
-			asked:   [2]bool{true, true},
-			unrest:  map[Subject]*modelUnrest{},
+			options:  o,
+			owners:   map[Owner]*modelOwner{},
+			history:  map[Subject][]event{},
+			limited:  map[Subject][]modelMark{},
+			served:   map[View]int{},
+			heard:    map[View]bool{},
+			asked:    [2]bool{true, true},
+			unrest:   map[Subject]*modelUnrest{},
+			admitted: map[Owner]int{}, lacks: map[modelWait]bool{}, sick: map[Owner]bool{}, named: map[modelWait]bool{},
 		},
-		now:     start,
-		changed: map[Owner]int{},
+		now:        start,
+		changed:    map[Owner]int{},
+		revisions:  map[Owner]Revision{},
+		news:       map[Owner]bool{},
+		firstNamed: map[Owner]bool{},
 	}
 	m.follower = m.book.newFollower()
 	m.book.OnChange(func(o Owner, _ Urgency) { m.changed[o]++ })
@@ -57,10 +68,10 @@ func newMachine(limit int) *machine {
 }
 
 func TestBookAgainstModel(t *testing.T) {
-	for _, limit := range []int{1000, 4, 1} {
-		t.Run(fmt.Sprintf("limit %d", limit), func(t *testing.T) {
+	for _, limit := range [][3]int{{1000, 100, 1000}, {4, 2, 1000}, {1, 100, 3}, {1000, 1, 5}} {
+		t.Run(fmt.Sprintf("%d addresses a name, %d names and %d addresses a tenant", limit[0], limit[1], limit[2]), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				m := newMachine(limit)
+				m := newMachine(limit[0], limit[1], limit[2])
 				m.wantAll()
 				t.Repeat(map[string]func(*rapid.T){
 					"want":       m.want,
@@ -71,6 +82,9 @@ func TestBookAgainstModel(t *testing.T) {
 					"again soon": m.again,
 					"fail":       m.fail,
 					"retire":     m.retire,
+					"observe":    m.observe,
+					"apply":      m.apply,
+					"health":     m.health,
 					"serve":      m.serve,
 					"families":   m.families,
 					"step":       m.step,
@@ -105,7 +119,7 @@ func (m *machine) want(t *rapid.T) {
 		nil, new(time.Duration(0)), new(30 * time.Second), new(2 * time.Hour),
 	}).Draw(t, "retention")
 	wants := Wants{Patterns: ps, View: rapid.SampledFrom(someViews).Draw(t, "view"), Retention: retention}
-	m.silently(t, func() {
+	m.quietly(t, func() {
 		m.book.Want(o, wants, m.now)
 		m.model.want(o, wants, m.now)
 	})
@@ -113,10 +127,12 @@ func (m *machine) want(t *rapid.T) {
 
 func (m *machine) forget(t *rapid.T) {
 	o := rapid.SampledFrom(someOwner).Draw(t, "owner")
-	m.silently(t, func() {
+	m.quietly(t, func() {
 		m.book.Forget(o)
 		m.model.forget(o)
 	})
+	delete(m.revisions, o)
+	delete(m.owed, o)
 }
 
 func (m *machine) record(t *rapid.T) {
@@ -126,15 +142,20 @@ func (m *machine) record(t *rapid.T) {
 		TTL:     rapid.SampledFrom([]time.Duration{-time.Second, 0, 5 * time.Second, time.Minute, time.Hour, 3 * time.Hour}).Draw(t, "ttl"),
 	}
 	if a.Outcome == Good {
-		form := "192.0.2.%d"
-		if k.Family == IPv6 {
-			form = "2001:db8::%d"
-		}
-		for _, i := range rapid.SliceOfN(rapid.IntRange(1, 6), 0, 6).Draw(t, "addrs") {
-			a.Addrs = append(a.Addrs, netip.MustParseAddr(fmt.Sprintf(form, i)))
-		}
+		a.Addrs = drawAddrs(t, k.Family)
 	}
 	m.recordAnswer(t, k, a)
+}
+
+func drawAddrs(t *rapid.T, f Family) (addrs []netip.Addr) {
+	form := "192.0.2.%d"
+	if f == IPv6 {
+		form = "2001:db8::%d"
+	}
+	for _, i := range rapid.SliceOfN(rapid.IntRange(1, 6), 0, 6).Draw(t, "addrs") {
+		addrs = append(addrs, netip.MustParseAddr(fmt.Sprintf(form, i)))
+	}
+	return addrs
 }
 
 // again repeats the last good answer of a question, from any source.
@@ -208,12 +229,75 @@ func (m *machine) step(t *rapid.T) {
 	}).Draw(t, "step"))
 }
 
-// silently does an operation that notifies nobody.
-func (m *machine) silently(t *rapid.T, do func()) {
+// quietly does an operation that notifies nobody but those for whom a pattern is let in that waited.
+func (m *machine) quietly(t *rapid.T, do func()) {
 	clear(m.changed)
 	do()
-	if len(m.changed) > 0 {
-		t.Fatalf("notified %v", m.changed)
+	if d := cmp.Diff(m.model.admitted, m.changed); d != "" {
+		t.Fatalf("notified (-want +got):\n%s", d)
+	}
+}
+
+// observe is an answer that a pod was told.
+func (m *machine) observe(t *rapid.T) {
+	n := host(rapid.SampledFrom([]string{someNames[0], someNames[0], someNames[1], "b.example.com"}).Draw(t, "name"))
+	f := rapid.SampledFrom([]Family{IPv4, IPv6}).Draw(t, "family")
+	addrs := drawAddrs(t, f)
+	ttl := rapid.SampledFrom([]time.Duration{-time.Second, 0, time.Minute, time.Hour, 3 * time.Hour}).Draw(t, "ttl")
+	counts := m.model.asked[f] && len(addrs) > 0
+	for _, x := range m.model.owed(n) {
+		m.firstNamed[x.owner] = m.firstNamed[x.owner] || counts && !m.model.named[x]
+	}
+	var ticket Ticket
+	m.loudly(t, func() {
+		ticket = m.book.Observe(n, f, addrs, ttl, m.now)
+		m.model.observe(n, f, addrs, ttl, m.now)
+	})
+	clear(m.firstNamed)
+	want, got := map[Owner]bool{}, map[Owner]bool{}
+	for _, x := range m.model.owed(n) {
+		if counts {
+			want[x.owner], m.model.named[x] = true, true
+		}
+	}
+	for _, d := range ticket.lacking {
+		got[d.owner.Owner] = true
+	}
+	if d := cmp.Diff(want, got); d != "" || ticket.Owners() != len(got) {
+		t.Fatalf("the ticket of %d owners (-want +got):\n%s", ticket.Owners(), d)
+	}
+	if m.book.Listens(n) != (len(m.model.matching(n)) > 0) {
+		t.Fatalf("listens for %s: %t", n, m.book.Listens(n))
+	}
+	m.ticket, m.owed = ticket, want
+}
+
+// apply lets an owner apply what it sees; the last ticket is over when all in it have, or cannot.
+func (m *machine) apply(t *rapid.T) {
+	o := rapid.SampledFrom(someOwner).Draw(t, "owner")
+	m.book.Applied(o, m.book.Snapshot(o, m.now).Revision)
+	maps.DeleteFunc(m.model.lacks, func(x modelWait, _ bool) bool { return x.owner == o })
+	delete(m.owed, o)
+}
+
+func (m *machine) health(t *rapid.T) {
+	o, healthy := rapid.SampledFrom(someOwner).Draw(t, "owner"), rapid.Bool().Draw(t, "healthy")
+	m.book.SetHealthy(o, healthy)
+	if m.model.owners[o] != nil {
+		m.model.sick[o] = !healthy
+	}
+}
+
+// checkTicket checks that the last ticket is held as long as a healthy owner in it has not applied it.
+func (m *machine) checkTicket(t *rapid.T) {
+	held := false
+	for o := range m.owed {
+		held = held || !m.model.sick[o]
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if got := m.book.Await(ctx, m.ticket) != nil; got != held {
+		t.Fatalf("the last ticket is held %t, want %t", got, held)
 	}
 }
 
@@ -227,12 +311,25 @@ func (m *machine) loudly(t *rapid.T, do func()) {
 	do()
 	want := map[Owner]int{}
 	for _, o := range someOwner {
-		if after := m.seen(o); after.differs(before[o]) {
+		after := m.seen(o)
+		if m.news[o] = after.differs(before[o]); m.news[o] || m.firstNamed[o] {
 			want[o] = 1
 		}
+		m.noteGains(o, before[o], after)
 	}
 	if d := cmp.Diff(want, m.changed); d != "" {
 		t.Fatalf("notified (-want +got):\n%s", d)
+	}
+}
+
+// noteGains takes note in the model of which patterns gained addresses.
+func (m *machine) noteGains(o Owner, before, after seen) {
+	for i, e := range after.entries {
+		for _, a := range e.Addresses {
+			if !slices.Contains(before.entries[i].Addresses, a) {
+				m.model.gains(modelWait{o, e.Pattern}, true)
+			}
+		}
 	}
 }
 
@@ -282,7 +379,7 @@ func (m *machine) servedAndHeard(o Owner) [2]bool {
 }
 
 func (m *machine) check(t *rapid.T) {
-	stats := Stats{Owners: len(m.model.owners), Names: len(m.model.history), Wildcards: m.model.wildcards(), Evicted: m.model.evicted}
+	stats := Stats{Owners: len(m.model.owners), Evicted: m.model.evicted}
 	for _, o := range someOwner {
 		got := m.book.Snapshot(o, m.now)
 		if want := m.model.entries(o, m.now); !sameEntries(want, got.Entries) {
@@ -292,22 +389,41 @@ func (m *machine) check(t *rapid.T) {
 			t.Fatalf("of %v is served and heard %v, want %v", o, service, m.servedAndHeard(o))
 		}
 		m.checkNext(t, o, got)
+		if grew := got.Revision > m.revisions[o]; !grew && m.news[o] || got.Revision < m.revisions[o] {
+			t.Fatalf("the revision of %v went from %d to %d", o, m.revisions[o], got.Revision)
+		}
+		m.revisions[o] = got.Revision
 		stats.Patterns += len(got.Entries)
 	}
-	subjects := slices.SortedFunc(maps.Keys(m.model.history), Subject.Compare)
-	for _, n := range subjects {
-		distinct := map[netip.Addr]bool{}
-		for _, f := range m.model.facts(n) {
-			distinct[f.addr] = true
+	clear(m.news)
+	m.checkTicket(t)
+	for _, share := range m.book.tenants {
+		listed, addresses := m.model.listedBy(share.Tenant), 0
+		for n := range listed {
+			addresses += len(m.model.distinct(n))
 		}
-		if len(distinct) > m.model.options.MaxAddressesPerName {
-			t.Fatalf("%d addresses", len(distinct))
+		if got := [2]int64{share.names.Load(), share.addresses.Load()}; got != [2]int64{int64(len(listed)), int64(addresses)} {
+			t.Fatalf("tenant %q has %v names and addresses, want %d, %d", share.Tenant, got, len(listed), addresses)
 		}
-		stats.Addresses += len(distinct)
-		stats.Questions += len(m.model.keys(n))
 	}
+	var subjects []Subject
+	for n := range m.model.history {
+		distinct := len(m.model.distinct(n))
+		if distinct > m.model.options.MaxAddressesPerName {
+			t.Fatalf("%d addresses", distinct)
+		}
+		stats.Addresses += distinct
+		stats.Questions += len(m.model.keys(n))
+		if n.Name == (fqdn.Name{}) {
+			stats.Wildcards++
+		} else {
+			stats.Names++
+			subjects = append(subjects, n)
+		}
+	}
+	slices.SortFunc(subjects, Subject.Compare)
 	got := m.book.Stats()
-	got.Captures = 0
+	got.Captures, got.Limited = 0, [limits]int{}
 	if d := cmp.Diff(stats, got); d != "" {
 		t.Fatalf("stats (-want +got):\n%s", d)
 	}
@@ -324,12 +440,22 @@ func (m *machine) checkNext(t *rapid.T, o Owner, s Snapshot) {
 	justBefore := s.Next.Add(-1)
 	if s.Next.IsZero() {
 		justBefore = m.now.Add(1000 * time.Hour)
-	} else if !s.Next.After(m.now) || same(present, at(s.Next)) {
+	} else if !s.Next.After(m.now) || same(present, at(s.Next)) && !m.toldAnything() {
 		t.Fatalf("nothing changes at Next, %v; now %v", s.Next, m.now)
 	}
 	if then := at(justBefore); !same(present, then) {
 		t.Fatalf("before Next, %v (-now +then):\n%s", s.Next, cmp.Diff(present, then, byValue))
 	}
+}
+
+// toldAnything tells whether something was overheard: then an address may go on for another reason, and nothing changes at Next.
+func (m *machine) toldAnything() bool {
+	for n := range m.model.history {
+		if len(m.model.toldOf(n)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func rotations(entries []Entry) []Rotation {

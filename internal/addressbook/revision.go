@@ -198,6 +198,7 @@ func (x *want) due() (r Revision, first, lacks bool) {
 // ticketFor gathers the owners that lack something of the names, and calls those whom no ticket named before.
 func (b *Book) ticketFor(names []*name, calls []call) (Ticket, []call) {
 	var t Ticket
+	var called map[*owner]int
 	for _, n := range names {
 		if n.lacking.Load() == 0 {
 			continue
@@ -210,7 +211,15 @@ func (b *Book) ticketFor(names []*name, calls []call) (Ticket, []call) {
 			}
 			t.lacking = append(t.lacking, due{owner: x.owner, revision: r})
 			if first {
-				calls = append(calls, call{owner: x.owner, revision: r, urgency: Awaited})
+				if called == nil {
+					called = placesOf(calls)
+				}
+				i, again := called[x.owner]
+				if !again {
+					i, called[x.owner] = len(calls), len(calls)
+					calls = append(calls, call{owner: x.owner, revision: r})
+				}
+				calls[i].urgency = Awaited
 			}
 		}
 		b.recycleWants(wants)
@@ -219,6 +228,14 @@ func (b *Book) ticketFor(names []*name, calls []call) (Ticket, []call) {
 		t.lacking = latestOf(t.lacking)
 	}
 	return t, calls
+}
+
+func placesOf(calls []call) map[*owner]int {
+	places := make(map[*owner]int, len(calls))
+	for i, c := range calls {
+		places[c.owner] = i
+	}
+	return places
 }
 
 // latestOf keeps of each owner, which may list several of the names, what it has to apply last.

@@ -41,13 +41,28 @@ func (b *Book) waitNoMore(x *want) {
 }
 
 // admit lets wants that wait join their names as far as there is room now, and wakes their owners.
-func (b *Book) admit(_ instant) {
-	for {
-		x := b.nextWaiting()
-		if x == nil || !b.admitOne(x) {
-			return
+func (b *Book) admit(t *tenant) {
+	var told news
+	b.admitKnown(t, &told)
+	for x := b.nextWaiting(); x != nil && b.admitOne(x, &told); x = b.nextWaiting() {
+		b.admitKnown(x.owner.tenant, &told)
+	}
+	b.tell(told)
+}
+
+// admitKnown admits the wants of a tenant whose names are known by now, and may be no further ones.
+func (b *Book) admitKnown(t *tenant, told *news) {
+	for _, x := range b.waitingOf(t) {
+		if b.find(viewFor(x.pattern, x.view), x.pattern) != nil {
+			b.admitOne(x, told)
 		}
 	}
+}
+
+func (b *Book) waitingOf(t *tenant) []*want {
+	b.rlock()
+	defer b.runlock()
+	return slices.Clone(t.waiting)
 }
 
 // nextWaiting returns the want whose turn it is; nil: there is none, or no room for any.
@@ -67,7 +82,7 @@ func (b *Book) nextWaiting() *want {
 }
 
 // admitOne lets a want join its name, unless its owner dropped it or there is no room after all.
-func (b *Book) admitOne(x *want) bool {
+func (b *Book) admitOne(x *want, told *news) bool {
 	w := x.owner
 	w.changing.Lock()
 	defer w.changing.Unlock()
@@ -79,7 +94,7 @@ func (b *Book) admitOne(x *want) bool {
 	if i < 0 {
 		return false
 	}
-	joined := &want{owner: w, pattern: x.pattern, since: x.since}
+	joined := &want{owner: w, pattern: x.pattern, view: x.view, since: x.since}
 	if b.tryJoin(joined, l) != NoLimit {
 		return false
 	}
@@ -92,6 +107,6 @@ func (b *Book) admitOne(x *want) bool {
 	if joined.name.hasAddresses() {
 		urgency = Added
 	}
-	b.tell(news{wakes: []wake{{wants: []*want{joined}, urgency: urgency}}})
+	told.add(news{wakes: []wake{{wants: []*want{joined}, urgency: urgency}}})
 	return true
 }

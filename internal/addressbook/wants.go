@@ -38,7 +38,7 @@ func (b *Book) want(w *owner, t term, next Wants, at instant) bool {
 	}
 	b.replace(w, old, t, next, at)
 	w.changing.Unlock()
-	b.admit(at)
+	b.admit(w.tenant)
 	return true
 }
 
@@ -47,7 +47,7 @@ func (b *Book) want(w *owner, t term, next Wants, at instant) bool {
 //	wanted so far   wanted now        left  joined   joined by another term
 //	a b, 5m         b c, 5m           a     c        -
 //	a b, 5m         a b, 1h           -     -        a b, before they are left: nothing is forgotten
-//	a b             a b, other view   a b   a b      -
+//	a b             a b, other view   a b   a b      -                            (but not wildcards)
 func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
 	from := old.view
 	l := &list{term: t, view: b.move(w, from, next.View)}
@@ -63,13 +63,13 @@ func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
 	before := make(map[fqdn.Pattern]*want, len(old.wants))
 	for _, x := range old.wants {
 		before[x.pattern] = x
-		if l.view != from || !wanted[x.pattern] {
+		if !wanted[x.pattern] || moves(x, l.view) {
 			b.leave(x)
 		}
 	}
 	l.wants = make([]*want, len(ps))
 	for i, p := range ps {
-		l.wants[i] = b.rejoin(w, l, before[p], from, p, at)
+		l.wants[i] = b.rejoin(w, l, before[p], p, at)
 	}
 	b.counts.patterns.Add(int64(len(ps) - len(old.wants)))
 	w.list.Store(l)
@@ -80,19 +80,22 @@ func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
 }
 
 // rejoin returns the want of a pattern that the list l wants; before is the one so far, if any.
-func (b *Book) rejoin(w *owner, l *list, before *want, from *view, p fqdn.Pattern, at instant) *want {
+func (b *Book) rejoin(w *owner, l *list, before *want, p fqdn.Pattern, at instant) *want {
 	switch {
 	case before == nil:
-		return b.join(&want{owner: w, pattern: p, since: at}, l)
-	case from != l.view:
-		return b.join(&want{owner: w, pattern: p, since: before.since}, l)
+		return b.join(&want{owner: w, pattern: p, view: l.view.View, since: at}, l)
+	case moves(before, l.view):
+		return b.join(&want{owner: w, pattern: p, view: l.view.View, since: before.since}, l)
 	case before.name == nil || before.group.term == l.term:
 		return before
 	}
-	x := b.join(&want{owner: w, pattern: p, since: before.since}, l)
+	x := b.join(&want{owner: w, pattern: p, view: l.view.View, since: before.since}, l)
 	b.leave(before)
 	return x
 }
+
+// moves tells whether a want is known elsewhere in another view.
+func moves(x *want, to *view) bool { return viewFor(x.pattern, x.view) != viewFor(x.pattern, to.View) }
 
 // gainAll gives w a new revision, with which it has what the names that it joined knew already.
 func (b *Book) gainAll(w *owner, before map[fqdn.Pattern]*want, l *list) {
@@ -313,7 +316,7 @@ func (b *Book) Forget(o Owner) {
 	w.changing.Lock()
 	b.forget(w)
 	w.changing.Unlock()
-	b.admit(never)
+	b.admit(w.tenant)
 }
 
 func (b *Book) forget(w *owner) {
