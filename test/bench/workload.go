@@ -106,16 +106,6 @@ func (w workload) distinct() int {
 	return n
 }
 
-// due is how many questions come between two times if each name is asked for both families when its TTL is over, from 0 on.
-func (w workload) due(from, to time.Duration) float64 {
-	n := 0
-	for k := range w.names {
-		ttl := time.Duration(w.ttlOf(k))
-		n += 2 * int(to/ttl-from/ttl)
-	}
-	return float64(n)
-}
-
 // load tells the DNS server all names.
 func (w workload) load(dns *dnstest.Server) {
 	for k := range w.names {
