@@ -4,8 +4,22 @@
 // Package addressbook is the one place where DNS and policies meet: it knows who wants which names, what each
 // upstream said about them, and how long each address is kept.
 //
-// Producers (the resolver; later an observer and a forwarder) read Wanted and call Record, Fail and Retire. The
-// controllers call Want, Forget and Snapshot. Neither knows the other.
+// Producers of two kinds tell it what DNS says. One asks (the resolver): it Subscribes to what is wanted and calls Record,
+// Fail and Retire; its last good answer is what is true. One overhears (later an observer and a forwarder): it calls Observe and
+// Await. The controllers call Want, Forget, Snapshot and Applied. Neither knows the other.
+//
+// # Where things are
+//
+//	wants.go join.go waiting.go     who wants what, and who waits for room
+//	book.go name.go                 the calls, and what one does to a name: prune, facets before, learn, facets after, owners who see
+//	question.go union.go prune.go   what each source holds, all of them together, and what goes
+//	facet.go state.go message.go    what the owners of one retention see
+//	overheard.go                    answers that were not asked for
+//	limit.go marks.go tenant.go     what is left out, and who is told
+//	rotation.go captures.go adapt.go  how long a pool needs its addresses kept
+//	unrest.go                       what goes back and forth is told once
+//	news.go revision.go acks.go     whom to wake, and who has it in force
+//	subscription.go                 what is wanted, for producers
 //
 // # How an address ages
 //
@@ -19,7 +33,9 @@
 //
 // A TTL counts for at most MaxStale.
 //
-// The addresses of a name are the union over its questions; the last holder of an address decides when it goes.
+// An address that was overheard is current until the end of its TTL, and retained after it.
+//
+// The addresses of a name are the union of all that; the last holder of an address decides when it goes.
 package addressbook
 
 import (
@@ -32,8 +48,8 @@ import (
 // Owner is who wants names: one policy. An empty Namespace is a cluster-wide policy.
 type Owner struct{ Kind, Namespace, Name string }
 
-// Source is one producer of answers: one upstream ("10.96.0.10:53", "tls://192.0.2.1:853#dns.example.net"), later
-// "observer", "forwarder". It stands in messages for people as it is.
+// Source is who said something: one upstream ("10.96.0.10:53", "tls://192.0.2.1:853#dns.example.net"), or Overheard. It stands
+// in messages for people as it is.
 type Source string
 
 // Family is an address family, and with that the type of a question: A or AAAA.

@@ -65,6 +65,20 @@ func BenchmarkRecord(b *testing.B) {
 	})
 }
 
+// BenchmarkRecordTerms is of a name that 5,000 policies list, each with a retention of its own.
+func BenchmarkRecordTerms(b *testing.B) {
+	book, k := benchBook(1, 4)
+	for i := range 5000 {
+		retention := time.Hour + time.Duration(i)*time.Second
+		book.Want(Owner{"K", fmt.Sprint("ns", i), "p"}, Wants{Patterns: []fqdn.Pattern{pattern("www.example.com")}, Retention: &retention}, start)
+	}
+	answers := [2]Answer{{Addrs: v4(0, 4), TTL: time.Minute}, {Addrs: v4(2, 4), TTL: time.Minute}}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		book.Record(k, answers[i%2], start)
+	}
+}
+
 func BenchmarkSnapshot(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -75,6 +75,7 @@ func (c *captures) see(addrs []ip, known []union, at instant) sighting {
 		s.returns = s.returns || u == nil || !u.current(at)
 	}
 	s.discovers = missing > 0
+	c.oldest = min(c.oldest, at)
 	c.all.Add(int64(missing))
 	c.list = insertMissing(c.list, func(x *capture) ip { return x.ip }, addrs, missing,
 		func(a ip) capture { return capture{ip: a, last: at, times: 1} })

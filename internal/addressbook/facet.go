@@ -13,7 +13,7 @@ import (
 type group struct {
 	term  term
 	wants []*want
-	facet *facet // the last one; nil: something changed since
+	facet *facet // the last one; nil: it was not kept, or something changed since
 	// listing is the last one that a Snapshot made, so that the next one takes no lock; nil: something changed since.
 	listing atomic.Pointer[listing]
 }
@@ -63,10 +63,14 @@ func (n *name) facets(at instant) facets {
 }
 
 func (n *name) facetOf(g *group, us unions, at instant) *facet {
-	if !g.facet.valid(at) {
-		g.facet = n.look(g.term, us, at)
+	if g.facet.valid(at) {
+		return g.facet
 	}
-	return g.facet
+	f := n.look(g.term, us, at)
+	if len(g.wants) > 1 || us.size() >= cachedUnion {
+		g.facet = f // else it takes more to keep, 112 bytes, than to look again, a microsecond
+	}
+	return f
 }
 
 // look computes what a term sees.
@@ -106,11 +110,15 @@ func (n *name) list(g *group, at instant) *listing {
 	l := &listing{facet: n.facetOf(g, us, at), from: at}
 	l.addresses, l.end = n.addresses(us, l.retention, at)
 	l.revision = n.book.revisionOf(l.addresses)
-	if len(g.wants) > 1 || len(l.addresses) > keptListing {
+	if len(n.groups) <= keptTerms && (len(g.wants) > 1 || len(l.addresses) > keptListing) {
 		g.listing.Store(l)
 	}
 	return l
 }
+
+// keptTerms is for how many terms of a name listings are kept. Most names have one, that of policies without retentionSeconds.
+// 500 policies with a retention each would else keep a name of 1,000 addresses 500 times, 56 bytes an address.
+const keptTerms = 2
 
 // keptListing is from how many addresses on what one owner alone sees is kept between its Snapshots: 16 of 56 bytes are
 // 900, which is as much as the rest of a name takes, and are made in 300 ns.

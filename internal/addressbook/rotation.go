@@ -63,7 +63,7 @@ type rotation struct {
 
 // newRotation begins with addresses that were captured once. all counts the captures of the process.
 func newRotation(known []union, all *atomic.Int64, at instant) *rotation {
-	r := &rotation{captures: captures{all: all}}
+	r := &rotation{captures: captures{oldest: at, all: all}}
 	first := make([]capture, len(known))
 	for i := range known {
 		first[i] = capture{ip: known[i].ip, times: 1, last: at}

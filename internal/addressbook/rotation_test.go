@@ -353,3 +353,25 @@ func TestRotation_Uncovered(t *testing.T) {
 		t.Errorf("kept for less than a gap: %+v, retention %v", e.Rotation, e.Retention)
 	}
 }
+
+// TestRotation_MemoryOfTheProcess: all rotations together remember no more than MaxAddresses, however many there are.
+func TestRotation_MemoryOfTheProcess(t *testing.T) {
+	const all = 300
+	b := New(Options{MaxAddresses: all, MaxAddressesPerName: 100})
+	now := start
+	ps, names := manyNames(20)
+	b.Want(angler, Wants{Patterns: ps}, now)
+	for round := range 50 {
+		for i, n := range names {
+			b.Record(Key{Name: n, Source: upstream}, Answer{Addrs: v4(100*i+round, 10), TTL: time.Second}, now)
+		}
+		now = now.Add(5 * time.Second)
+		if got := b.Stats(); got.Captures > all || got.Addresses > all {
+			t.Fatalf("round %d: %d captures, %d addresses", round, got.Captures, got.Addresses)
+		}
+	}
+	b.Forget(angler)
+	if got := b.Stats(); got.Captures != 0 {
+		t.Errorf("%d captures are left", got.Captures)
+	}
+}

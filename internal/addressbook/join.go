@@ -1,0 +1,160 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package addressbook
+
+import (
+	"slices"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+// join makes x one of those that want its name if there is room; else x waits.
+func (b *Book) join(x *want, l *list) *want {
+	if x.limit = b.tryJoin(x, l); x.limit != NoLimit {
+		b.wait(x)
+	}
+	return x
+}
+
+// tryJoin returns what keeps x from joining its name; NoLimit: it joined.
+func (b *Book) tryJoin(x *want, l *list) Limit {
+	n, limit := b.reserve(x.pattern, l.view.View, x.owner.tenant)
+	if limit != NoLimit {
+		return limit
+	}
+	told, ok := n.join(x, l.term)
+	if !ok {
+		b.release(n)
+		return NamesPerTenant
+	}
+	if told && n.exact() {
+		b.subscribers.note(n.subject(), false)
+	}
+	return NoLimit
+}
+
+// reserve returns the name of a pattern, which it makes if there is room, and sees to it that it stays.
+func (b *Book) reserve(p fqdn.Pattern, v View, t *tenant) (*name, Limit) {
+	b.lock()
+	defer b.unlock()
+	in := b.viewOf(viewFor(p, v))
+	n := in.names[p]
+	if n == nil {
+		switch o := &b.options; {
+		case t.names.Load() >= int64(o.MaxNamesPerTenant):
+			return nil, NamesPerTenant
+		case b.counts.names.Load()+b.counts.wildcards.Load() >= int64(o.MaxNames):
+			return nil, NamesOfProcess
+		}
+		n = b.newName(p, in)
+		in.add(n)
+		b.count(n, 1)
+		if in.View == "" {
+			b.index.Add(p)
+		}
+	}
+	n.refs++
+	return n, NoLimit
+}
+
+// count counts a name more, or less.
+func (b *Book) count(n *name, by int64) {
+	if n.exact() {
+		b.counts.names.Add(by)
+	} else {
+		b.counts.wildcards.Add(by)
+	}
+}
+
+// release undoes a reserve. The name goes with the last, and all that is known of it.
+func (b *Book) release(n *name) {
+	if !b.unref(n) {
+		return
+	}
+	n.bury()
+	if n.exact() {
+		b.subscribers.note(n.subject(), true)
+	}
+}
+
+func (b *Book) unref(n *name) (last bool) {
+	b.lock()
+	defer b.unlock()
+	if n.refs--; n.refs > 0 {
+		return false
+	}
+	n.view.remove(n)
+	b.count(n, -1)
+	if n.view.View == "" {
+		b.index.Remove(n.pattern)
+	}
+	return true
+}
+
+// bury forgets all that is known of a name.
+func (n *name) bury() {
+	n.lock()
+	defer n.unlock()
+	n.gone = true
+	n.book.counts.questions.Add(-int64(len(n.questions)))
+	n.forgetRotations()
+	n.questions, n.overheard = nil, [families][]overheard{}
+	n.changes(IPv4)
+	n.changes(IPv6)
+	n.resize(0)
+}
+
+// join makes x one of those that want n. told: subscribers are to be told; false: its tenant has too many names.
+func (n *name) join(x *want, t term) (told, ok bool) {
+	n.lock()
+	defer n.unlock()
+	if told, ok = n.joinTenant(x.owner.tenant); !ok {
+		return false, false
+	}
+	i, known := slices.BinarySearchFunc(n.groups, t, func(g *group, t term) int { return g.term.compare(t) })
+	if !known {
+		n.groups = slices.Insert(n.groups, i, &group{term: t})
+	}
+	x.name, x.group = n, n.groups[i]
+	x.place = len(x.group.wants)
+	x.group.wants = append(x.group.wants, x)
+	if longer := n.retentionFor(t); longer > n.retention {
+		n.retention = longer
+		n.prunesFrom(never)
+	}
+	return told, true
+}
+
+// leave takes x out of those that want its name, or wait for room.
+func (b *Book) leave(x *want) {
+	n := x.name
+	if n == nil {
+		b.waitNoMore(x)
+		return
+	}
+	x.leaves()
+	if n.leave(x) && n.exact() {
+		b.subscribers.note(n.subject(), false)
+	}
+	b.release(n)
+}
+
+// leave takes x out. told: subscribers are to be told.
+func (n *name) leave(x *want) (told bool) {
+	n.lock()
+	defer n.unlock()
+	g := x.group
+	last := g.wants[len(g.wants)-1]
+	g.wants[x.place], last.place = last, x.place
+	g.wants[len(g.wants)-1] = nil
+	g.wants = g.wants[:len(g.wants)-1]
+	if len(g.wants) == 0 {
+		n.groups = slices.DeleteFunc(n.groups, func(h *group) bool { return h == g })
+	}
+	if n.retentionFor(g.term) == n.retention {
+		n.retention = n.longestRetention()
+		n.prunesFrom(never)
+	}
+	return n.leaveTenant(x.owner.tenant)
+}
