@@ -1,0 +1,153 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package target
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+)
+
+// What the status cannot list is counted all the same, after a restart too.
+func TestResult_CountsAllThatIsCarried(t *testing.T) {
+	carried := networkPolicy("198.51.100.0/32")
+	carried.Namespace, carried.Labels = testNamespace, map[string]string{netpol.LabelPolicy: testPolicy}
+	carried.Spec.Egress[0].To = nil
+	for i := range 200 {
+		carried.Spec.Egress[0].To = append(carried.Spec.Egress[0].To,
+			networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: fmt.Sprintf("198.51.100.%d/32", i)}})
+	}
+	w := newWorld(t, interceptor.Funcs{}, &carried)
+	policy := w.policy()
+	policy.Status.FQDNs = []v1alpha1.FQDNStatus{{FQDN: "www.example.com", Addresses: []string{"198.51.100.7"}}}
+	if err := w.api.Status().Update(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	w.reconcile()
+	result := w.result()
+	if result.AddressCount != 201 {
+		t.Errorf("%d addresses, want those that were carried and the one of the answer", result.AddressCount)
+	}
+	name := result.Names[0]
+	if !name.Holds || !name.Carried || len(name.Addresses) != name.AddressCount {
+		t.Errorf("%+v", name)
+	}
+}
+
+func TestResult_ListsTheFirstAddressesOnly(t *testing.T) {
+	w := newWorld(t, interceptor.Funcs{})
+	var many []string
+	for i := range 200 {
+		many = append(many, fmt.Sprintf("198.51.100.%d", i))
+	}
+	w.answer(many...)
+	w.reconcile()
+	name := w.result().Of(pattern(t, "www.example.com"))
+	if name.AddressCount != 201 || len(name.Addresses) != MaxListed || cap(name.Addresses) > 2*MaxListed {
+		t.Errorf("%d addresses, %d listed in a slice of %d", name.AddressCount, len(name.Addresses), cap(name.Addresses))
+	}
+	if got := w.result().Of(pattern(t, "other.example.com")); got.AddressCount != 0 || got.Holds {
+		t.Errorf("of a name that is not listed: %+v", got)
+	}
+}
+
+func TestResult_AuditSaysWhatWouldBeAllowed(t *testing.T) {
+	w := newWorld(t, interceptor.Funcs{})
+	w.edit(func(s *v1alpha1.FQDNEgressPolicySpec) { s.Mode = v1alpha1.ModeAudit })
+	w.reconcile()
+	result := w.result()
+	if result.AddressCount != 1 || len(result.Objects) != 0 || len(result.Names[0].Addresses) != 1 || w.object() != nil {
+		t.Errorf("%+v", result)
+	}
+}
+
+// The guard's refusals of what DNS has now, and of what it had before.
+func TestRefusals(t *testing.T) {
+	current := func(ss ...string) (as []addressbook.Address) {
+		for _, a := range addrs(ss...) {
+			as = append(as, addressbook.Address{Addr: a, Current: true})
+		}
+		return as
+	}
+	retained := addressbook.Address{Addr: addrs("192.0.2.1")[0], Until: testNow.Add(time.Minute)}
+	for name, tc := range map[string]struct {
+		addresses []addressbook.Address
+		refused   []string
+		all       bool
+	}{
+		"all of them":                        {current("10.0.0.2"), []string{"10.0.0.2"}, true},
+		"some of them":                       {current("10.0.0.2", "192.0.2.1"), []string{"10.0.0.2"}, false},
+		"public yesterday and private today": {append(current("10.0.0.2"), retained), []string{"10.0.0.2"}, true},
+		"private yesterday and public today": {append(current("192.0.2.7"), addressbook.Address{Addr: addrs("10.0.0.2")[0]}), []string{"10.0.0.2"}, false},
+		"only earlier ones are left":         {[]addressbook.Address{{Addr: addrs("10.0.0.2")[0]}}, []string{"10.0.0.2"}, false},
+		"none":                               {current("192.0.2.1"), nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var refused []netpol.Refusal
+			for _, a := range addrs(tc.refused...) {
+				refused = append(refused, netpol.Refusal{Addr: a, Reason: "private"})
+			}
+			rs := refusalsOf(&addressbook.Entry{Addresses: tc.addresses}, refused)
+			if (rs == nil) != (len(refused) == 0) {
+				t.Fatalf("got %+v", rs)
+			}
+			if rs != nil && (rs.All != tc.all || len(rs.First) != len(refused) || (rs.CurrentCount > 0) != tc.all) {
+				t.Errorf("got %+v, want all %t", rs, tc.all)
+			}
+		})
+	}
+}
+
+func TestCauses(t *testing.T) {
+	exact := addressbook.Entry{Pattern: pattern(t, "www.example.com"), Revision: 1}
+	wildcard := addressbook.Entry{Pattern: pattern(t, "*.example.com"), Revision: 1}
+	big := addressbook.Entry{Pattern: pattern(t, "big.example.com"), Revision: 1, Addresses: make([]addressbook.Address, poolSize)}
+	sent := networkPolicy("192.0.2.1/32")
+	for name, tc := range map[string]struct {
+		generation int64
+		before     []addressbook.Revision // of exact, wildcard, big
+		live       networkingv1.NetworkPolicy
+		contested  bool
+		moved      bool // the cluster's DNS did
+		want       cause
+	}{
+		"an edit":                              {1, []addressbook.Revision{0, 0, 0}, sent, false, false, causeEdit},
+		"a repair":                             {2, []addressbook.Revision{1, 1, 1}, networkPolicy("0.0.0.0/0"), false, false, causeRepair},
+		"a repair, and answers":                {2, []addressbook.Revision{0, 1, 1}, networkPolicy("0.0.0.0/0"), false, false, causeRepair},
+		"answers, and the object is contested": {2, []addressbook.Revision{0, 1, 1}, networkPolicy("0.0.0.0/0"), true, false, causeAnswers},
+		"a name":                               {2, []addressbook.Revision{0, 1, 1}, sent, false, false, causeAnswers},
+		"a wildcard":                           {2, []addressbook.Revision{1, 0, 1}, sent, false, false, causePools},
+		"a big name":                           {2, []addressbook.Revision{1, 1, 0}, sent, false, false, causePools},
+		"a name and pools":                     {2, []addressbook.Revision{0, 0, 0}, sent, false, false, causeAnswers},
+		"nothing but time":                     {2, []addressbook.Revision{1, 1, 1}, sent, false, false, causeAnswers},
+		"the cluster's DNS":                    {2, []addressbook.Revision{1, 1, 1}, sent, false, true, causeEdit},
+		"nothing was looked at yet":            {2, nil, sent, false, false, causeAnswers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &situation{
+				policy: &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Generation: 2}},
+				memory: &memory{}, live: []networkingv1.NetworkPolicy{tc.live},
+			}
+			s.snapshot.Entries = []addressbook.Entry{exact, wildcard, big}
+			s.memory.written.generation, s.memory.looked.entries = tc.generation, tc.before
+			s.memory.looked.basis = s.basis()
+			if tc.moved {
+				s.dns.ClusterIPs = addrs("10.96.0.11")
+			}
+			s.memory.written.sent(&sent, &sent)
+			s.memory.contest.undone = tc.contested
+			if got := causeOf(s); got != tc.want {
+				t.Errorf("got %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
