@@ -84,6 +84,7 @@ func heldBack(limit metrics.Limit) string {
 	case metrics.BytesOfProcess:
 		return "What is written waits for its turn: the controller writes as much as it may in all, and this namespace has used much of its share. " +
 			"List fewer names whose addresses never rest, or use an ipBlock for them"
+	default:
+		return "What is written waits for its turn"
 	}
-	return "What is written waits for its turn"
 }

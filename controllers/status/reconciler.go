@@ -81,31 +81,42 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 	if !ok || result.Vanishes {
 		return reconcile.Result{}, nil // a look at the target will wake it; or the status goes with the policy
 	}
-	tenant := string(o.Tenant())
-	pace := r.paces.of(o, policy, now)
-	if at := pace.foldAt(policy, result.Snapshot); at.After(now) {
+	return r.tell(ctx, o, findings{
+		policy: policy, result: result, dnsRemark: clusterdns.StatusNotice(r.dns.Facts(), r.dnsService),
+	}, now)
+}
+
+// tell writes the status, when its time has come.
+//
+//	it was looked at a moment ago             later, see foldAt
+//	it differs, but rules wait                first these, see rulesFirst
+//	it does not differ                        nothing
+//	it differs, and was written a moment ago  later, see writeAt
+//	it differs, and its tenant wrote much     when its turn comes, see share
+func (r *Reconciler) tell(ctx context.Context, o addressbook.Owner, f findings, now time.Time) (reconcile.Result, error) {
+	tenant, pace := string(o.Tenant()), r.paces.of(o, f.policy, now)
+	if at := pace.foldAt(f.policy, f.result.Snapshot); at.After(now) {
 		return when.Again(now, at), nil
 	}
-	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(tenant) {
+	if at := pace.rulesFirst(f.policy); at.After(now) && r.rules.Waiting(tenant) {
 		return r.waitForRules(o, at, now), nil
 	}
-	f := findings{policy: policy, result: result, dnsRemark: clusterdns.StatusNotice(r.dns.Facts(), r.dnsService)}
 	status := statusFor(f, now)
 	next := f.next(status, now)
 	r.metrics.Observe(nameOf(o), figuresOf(status, f))
-	same := equality.Semantic.DeepEqual(policy.Status, status)
+	same := equality.Semantic.DeepEqual(f.policy.Status, status)
 	pace.folded(same, now)
 	if same {
 		r.share.settle(pace, tenant, false, now)
 		return when.Again(now, next), nil
 	}
-	if at := pace.writeAt(policy); at.After(now) {
+	if at := pace.writeAt(f.policy); at.After(now) {
 		return when.Again(now, at, next), nil
 	}
-	if at := r.share.reserve(pace, tenant, urgent(policy), sizeOf(&status), now); at.After(now) {
+	if at := r.share.reserve(pace, tenant, urgent(f.policy), sizeOf(&status), now); at.After(now) {
 		return when.Again(now, at), nil
 	}
-	if at := pace.rulesFirst(policy); at.After(now) && r.rules.Waiting(tenant) {
+	if at := pace.rulesFirst(f.policy); at.After(now) && r.rules.Waiting(tenant) {
 		return r.waitForRules(o, at, now), nil
 	}
 	return r.write(ctx, f, status, pace, next)

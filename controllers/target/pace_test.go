@@ -34,6 +34,15 @@ func (w *pacing) write(of *targetPace, tenant string, c cause, bytes int) (waite
 	return in
 }
 
+// writeAll writes until it has to wait.
+func (w *pacing) writeAll(of *targetPace, tenant string, c cause, bytes int) (written int) {
+	w.t.Helper()
+	for w.write(of, tenant, c, bytes) == 0 {
+		written += bytes
+	}
+	return written
+}
+
 func TestInvariant10_AddressWritesPassATokenBucket(t *testing.T) {
 	w := &pacing{t: t, now: testNow}
 	var of targetPace
@@ -68,10 +77,8 @@ func TestInvariant10_WhatIsNotWrittenIsGivenBack(t *testing.T) {
 func TestSpecEditsAndRepairsPassAnEmptyBucket(t *testing.T) {
 	w := &pacing{t: t, now: testNow}
 	var of, other targetPace
-	for w.write(&of, "shop", causeAnswers, 40<<10) == 0 {
-	}
-	for w.write(&other, "shop", causeAnswers, 2<<20) == 0 { // the tenant has nothing left
-	}
+	w.writeAll(&of, "shop", causeAnswers, 40<<10)
+	w.writeAll(&other, "shop", causeAnswers, 2<<20) // the tenant has nothing left
 	for _, c := range []cause{causeEdit, causeRepair} {
 		if in := w.write(&of, "shop", c, 40<<10); in != 0 {
 			t.Errorf("cause %d waits for %s", c, in)
@@ -85,10 +92,7 @@ func TestSpecEditsAndRepairsPassAnEmptyBucket(t *testing.T) {
 func TestInvariant10_EditingIsNoWayAroundThePace(t *testing.T) {
 	w := &pacing{t: t, now: testNow}
 	var of targetPace
-	written := 0
-	for w.write(&of, "shop", causeEdit, 45<<10) == 0 {
-		written += 45 << 10
-	}
+	written := w.writeAll(&of, "shop", causeEdit, 45<<10)
 	if written < 20<<20 || written > 26<<20 {
 		t.Errorf("%d bytes of edits at once", written)
 	}

@@ -133,8 +133,9 @@ func (r *Reconciler) send(ctx context.Context, s *situation, step netpol.Step) (
 			return r.api.Client.Create(ctx, np, client.FieldOwner(FieldManager))
 		case netpol.Update:
 			return r.api.Client.Update(ctx, np, client.FieldOwner(FieldManager))
+		default:
+			return r.api.Client.Delete(ctx, np, client.Preconditions{UID: &np.UID, ResourceVersion: &np.ResourceVersion})
 		}
-		return r.api.Client.Delete(ctx, np, client.Preconditions{UID: &np.UID, ResourceVersion: &np.ResourceVersion})
 	})
 	r.metrics.Wrote(step.Verb, err)
 	switch {

@@ -31,16 +31,16 @@ type written struct {
 }
 
 type writtenObject struct {
-	name  string
-	print fingerprint
+	name string
+	sum  fingerprint
 	// version is the resourceVersion under which the API server has just that; "" if it stores something else.
 	version string
 }
 
 // sent takes note of an object that was sent, and of the API server's answer.
 func (w *written) sent(object, answer *networkingv1.NetworkPolicy) {
-	o := writtenObject{name: object.Name, print: fingerprintOf(object)}
-	if fingerprintOf(answer) == o.print {
+	o := writtenObject{name: object.Name, sum: fingerprintOf(object)}
+	if fingerprintOf(answer) == o.sum {
 		o.version = answer.ResourceVersion
 	}
 	w.deleted(o.name)
@@ -73,7 +73,7 @@ func (w *written) drifted(live []networkingv1.NetworkPolicy, name string) bool {
 	}
 	for i := range live {
 		if live[i].Name == name {
-			return (o.version == "" || live[i].ResourceVersion != o.version) && fingerprintOf(&live[i]) != o.print
+			return (o.version == "" || live[i].ResourceVersion != o.version) && fingerprintOf(&live[i]) != o.sum
 		}
 	}
 	return true
@@ -90,7 +90,7 @@ func (w *written) repairsOnly(live []networkingv1.NetworkPolicy, steps []netpol.
 	for _, s := range steps {
 		o := w.find(s.Object.Name)
 		drifted = drifted || w.drifted(live, s.Object.Name)
-		changed = changed || s.Verb == netpol.Delete || o == nil || o.print != fingerprintOf(s.Object)
+		changed = changed || s.Verb == netpol.Delete || o == nil || o.sum != fingerprintOf(s.Object)
 	}
 	return drifted && !changed
 }
