@@ -15,9 +15,9 @@ import (
 // absence is an answer without addresses that its message does not prove: an alias alone, or nothing at all. Many servers
 // mean NODATA by it. CoreDNS answers so for AAAA of an ExternalName with IPv4 addresses alone (plugin kubernetes), of an alias
 // in a zone file, of a host in its plugin hosts, and from a template without an authority section. But a server that lost its zone,
-// its forwarders or recursion says the same of every name, and then what was known must stay.
+// its forwarders or recursion says the same of every name, and then all that was known must stay.
 //
-// What tells the two apart is the other family of the name at the same upstream: a server that has lost the name has no
+// The two are told apart by the other family of the name at the same upstream: a server that has lost the name has no
 // addresses in either family.
 type absence struct {
 	dnsmsg.Reading
@@ -29,7 +29,7 @@ type absence struct {
 	told bool
 }
 
-// verdict is what an absence means.
+// verdict is the meaning of an absence.
 type verdict uint8
 
 const (
@@ -38,7 +38,7 @@ const (
 	refuted                // a failure
 )
 
-// weigh decides what q's absence means, by the other family's query at the same upstream; nil: the family is not asked.
+// weigh decides the meaning of q's absence by the other family's query at the same upstream; nil: the family is not asked.
 //
 //	the other family's last word           q's last good answer        verdict
 //	none yet, or asked again after another -                           open
@@ -57,9 +57,9 @@ func (q *query) weigh(other *query) verdict {
 		return refuted
 	case !other.good && other.index < 0: // it waits to be asked, or has been
 		return open
-	case !other.good || len(other.phase.addrs) == 0 || !other.passed(q.absence().end()):
+	case !other.good || other.phase.addrs.count == 0 || !other.passed(q.absence().end()):
 		return refuted
-	case len(q.phase.addrs) == 0:
+	case q.phase.addrs.count == 0:
 		return proven
 	case q.family == addressbook.IPv4:
 		return refuted

@@ -102,7 +102,7 @@ func (b *budget) spend(c class, now time.Time) {
 
 func (b *budget) isFull(now time.Time) bool { return b.all.TokensAt(now) >= float64(b.all.Burst()) }
 
-// missing is how long it takes until there is one token more than what must be left.
+// missing is how long it takes until there is one token more than must be left.
 func missing(tokens *rate.Limiter, left float64, now time.Time) time.Duration {
 	lack := 1 + left - tokens.TokensAt(now)
 	if lack <= 0 {

@@ -24,7 +24,7 @@ import (
 //	fresh         2 of 5                          2.5 (k+1) / Q                       5 ms
 //	retry         1 of 10                         10 (k+1) / Q                       20 ms
 //
-// beside what its own tenant has before it, which goes in the order of rank. Workers: see share.
+// and longer for each query that its own tenant has before it (rank gives the order). Workers: see greed.
 type lane struct {
 	key      laneKey
 	upstream dnsclient.Upstream
@@ -59,7 +59,7 @@ type laneKey struct {
 	upstream dnsclient.Upstream
 }
 
-// share is what one class of queries has of a lane.
+// share is the part of a lane that one class of queries has: its queue and its workers.
 type share struct {
 	waiting turns.Queue[*query]
 	flying  int            // in flight
@@ -142,7 +142,7 @@ func (l *lane) take(now time.Time) (q *query, as turn, wait time.Duration) {
 	return nil, turn{}, wait
 }
 
-// turn is what a query in flight took.
+// turn is the turn that a query in flight took: a worker of a class, for a tenant.
 type turn struct {
 	class  class
 	tenant string

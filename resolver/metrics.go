@@ -60,7 +60,7 @@ func newMetrics() *metrics {
 		questions:   gauge("resolver_questions", "Questions that are kept fresh: names times families times upstreams."),
 		upstreams:   gauge("resolver_upstreams", "DNS servers that are asked. 0: nothing can be resolved."),
 		down:        gauge("resolver_upstreams_down", "Those of them that give no good answer to anything."),
-		unasked:     gauge("resolver_cluster_endpoints_unasked", "Endpoints of the cluster's DNS that are not asked, because there are more than 64."),
+		unasked:     gauge("resolver_cluster_endpoints_unasked", "Endpoints of the cluster's DNS that are not asked, because there are more than 64, or too many for the names there are."),
 		named:       gauge("resolver_policy_upstreams", "DNS servers that are asked beside these, because policies name them."),
 		unlocked:    gauge("resolver_questions_unlocked", "Questions whose answers rotate while their upstream does not count TTLs down, so that what pods are told next may be seen late."),
 		crowded:     gauge("resolver_cluster_cache_crowded", "1 while more names are asked through the cluster's DNS than its cache has room for beside the pods'."),

@@ -149,7 +149,6 @@ func TestCrowdedClusterCache(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.subscription = r.book.Subscribe()
-		r.followUpstreams(t.Context())
 		r.followWanted(t.Context())
 		if got := testutil.ToFloat64(r.metrics.crowded); got != tc.want {
 			t.Errorf("%s: gauge is %v", name, got)

@@ -19,7 +19,7 @@ import (
 // Options sets up a Resolver. A zero field takes its default.
 type Options struct {
 	// MinTTL (1s) and MaxTTL (5m) clamp how long after an answer a question is asked again, but for the confirmation of an
-	// entry that rotates. What is recorded keeps its real TTL.
+	// entry that rotates. The book gets the real TTL.
 	MinTTL, MaxTTL time.Duration
 	// MaxQPS (1000) bounds the questions a second to each server, by whichever transport, port and view, with bursts of five
 	// seconds' worth; those of views have a tenth of it together. A retry and what follows from truncation belong to the same
@@ -44,6 +44,8 @@ type Options struct {
 	Log logr.Logger
 	// Rand returns numbers in [0,1) for the jitter of backoffs; math/rand/v2 by default. One goroutine calls it.
 	Rand func() float64
+
+	clusterQuestions int // maxClusterQuestions; fewer in tests
 }
 
 const (
@@ -58,6 +60,7 @@ func (o Options) withDefaults() Options {
 	o.MaxTTL = orDefault(o.MaxTTL, defaultMaxTTL)
 	o.MaxQPS = orDefault(o.MaxQPS, defaultMaxQPS)
 	o.Workers = orDefault(o.Workers, defaultWorkers)
+	o.clusterQuestions = orDefault(o.clusterQuestions, maxClusterQuestions)
 	if o.NeverAsk == nil {
 		o.NeverAsk = neverAsk
 	}

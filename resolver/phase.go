@@ -5,14 +5,13 @@ package resolver
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 // phase estimates when the entry ends that a cache has for a question. The question can be asked again right then (see poll): the
-// answer is what pods are told next, and they are told it from that moment on.
+// answer is the one that pods are told next, and they are told it from that moment on.
 //
 // Caches hand out whole seconds, rounded up, so one answer tells the end to a second. Each further one that is asked at another
 // fraction of a second tells it more closely:
@@ -25,18 +24,18 @@ import (
 //
 // An answer is of one of five kinds, by the entry of the answer before it:
 //
-//	asked             its TTL                   so it is              what becomes of the estimate
-//	-                 any, the first answer     a beginning           what the TTL says
-//	before the end    fits                      again that entry      what both answers allow
-//	before the end    excludes that end         a misfit              what the TTL says; three in a row: unlocked, if it rotates
-//	after the end     1 or 0, it began higher   overdue               what the TTL says; at most nine in a row
-//	after the end     any other                 the next entry        not sooner than the old end and the TTL
+//	asked             its TTL                   so it is              the end is then
+//	-                 any, the first answer     a beginning           where the TTL puts it
+//	before the end    fits                      again that entry      where both answers allow it
+//	before the end    excludes that end         a misfit              where the TTL puts it; three in a row: unlocked, if it rotates
+//	after the end     1 or 0, it began higher   overdue               where the TTL puts it; at most nine in a row
+//	after the end     any other                 the next entry        no sooner than the old end and the TTL
 //
 // Addresses that differ from the last answer's mean that the question rotates; sixteen entries that do not that it is steady.
 type phase struct {
 	end   interval      // of the entry of the last answer; zero: there was none
 	ttl   time.Duration // of the first answer from that entry
-	addrs []netip.Addr  // of the last answer, sorted; shared: do not change it
+	addrs digest        // of the last answer
 	// toZero: the upstream hands an entry out with no second left too, for one more second, as CoreDNS with serve_stale does.
 	toZero bool
 	// blind: it hands out the full TTL again and again, so that nothing tells of the end.
@@ -68,7 +67,7 @@ const (
 	// one address. One comes with each flush of a cache, and with each miss that two clients share.
 	maxMisfits = 3
 	// maxOverdue answers may be overdue. The pauses between them (4, 8 ... 512 ms) add up to 1.02 s, more than a ttlStep.
-	// What comes after that is a new, short entry.
+	// The answer after that is from a new, short entry.
 	maxOverdue = 9
 )
 
@@ -135,7 +134,7 @@ func (p *phase) again(a addressbook.Answer, said interval) {
 
 // misfit takes an answer that cannot be from the entry of the last one, which should not have ended.
 func (p *phase) misfit(a addressbook.Answer, said interval) {
-	p.blind = p.blind || a.TTL == p.ttl && slices.Equal(p.addrs, a.Addrs)
+	p.blind = p.blind || a.TTL == p.ttl && p.addrs == digestOf(a.Addrs)
 	p.end, p.inferred = said, false
 	p.misfits = min(p.misfits+1, maxMisfits)
 }
@@ -154,9 +153,10 @@ func (p *phase) entry(ttl time.Duration, sent, answered time.Time) {
 
 // compare notes whether addresses changed. They do within an entry too, if two clients missed the one before together: the
 // cache keeps what came last.
-func (p *phase) compare(addrs []netip.Addr, renewed bool) {
+func (p *phase) compare(list []netip.Addr, renewed bool) {
+	addrs := digestOf(list)
 	switch {
-	case p.addrs != nil && !slices.Equal(p.addrs, addrs):
+	case p.addrs.count > 0 && p.addrs != addrs:
 		p.changed, p.steady = true, 0
 	case renewed:
 		p.steady = min(p.steady+1, steadyEntries)

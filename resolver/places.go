@@ -11,7 +11,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
-// The servers that policies name are not ours, and whoever names them may name many: what they take of the process is
+// The servers that policies name are not ours, and whoever names them may name many: their part of the process is
 // bounded, and never from the upstreams of the process.
 const (
 	maxViewUpstreams = 128 // over all views

@@ -7,14 +7,14 @@ import "time"
 
 // poll decides when a question is asked again after a good answer.
 type poll struct {
-	phase    *phase        // what is known of the entry
+	phase    *phase        // of the entry
 	answered time.Time     // when the answer came
 	way      time.Duration // how long it was on its way
 	pause    time.Duration // the least time between two questions; only a confirmation and what is overdue come sooner
 }
 
 const (
-	// endPrecision is the width of an end that is not narrowed further, beside what the way to the upstream takes: that
+	// endPrecision is the width of an end that is not narrowed further, beside the way to the upstream: that
 	// would cost questions for less than the timers of a busy process are late.
 	endPrecision = 4 * time.Millisecond
 	// confirmAfter is when a second answer from an entry confirms the first: those who missed together have been answered by

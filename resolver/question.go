@@ -8,7 +8,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
-// question is what is asked: the addresses of one family of a subject's name.
+// question asks for the addresses of one family of a subject's name.
 type question struct {
 	about  *subject
 	family addressbook.Family

@@ -10,8 +10,8 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
-// The reasons of upstreams that a policy names and that are not asked, beside those of questions that failed (dnsmsg, dnsclient);
-// what is no address of a server says itself what to write.
+// The reasons of upstreams that a policy names and that are not asked. Those of questions that failed are in dnsmsg and dnsclient; a text
+// that is no address of a server has a reason of its own, which says how to write one.
 const (
 	ReasonNeverAsked       = "not asked for any policy (this machine, link-local or the cluster's own; without upstreams the cluster's DNS is asked)"
 	ReasonNotAllowed       = "not allowed by --policy-upstreams (ask whoever runs the controller, or leave upstreams out)"
@@ -30,7 +30,7 @@ func statusOf(err error) string {
 // maxExplanation is how many bytes of an explanation are logged: a certificate may list any number of names.
 const maxExplanation = 300
 
-// explain is the reason with what a person must know to mend it: what is wrong with a certificate or with TLS. The cause of
+// explain is the reason with the details that a person needs to mend a certificate or TLS. The cause of
 // other failures may hold names that were asked for, and these are not logged.
 func explain(err error) string {
 	reason := dnsclient.ReasonOf(err)

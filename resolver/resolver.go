@@ -41,7 +41,7 @@ type Resolver struct {
 	workers sync.WaitGroup
 	results chan result
 
-	// What follows belongs to the loop.
+	// The fields below belong to the loop.
 	subscription *addressbook.Subscription
 	subjects     map[addressbook.Subject]*subject // wanted
 	families     []addressbook.Family             // asked about each, sorted
@@ -51,15 +51,18 @@ type Resolver struct {
 	servers      map[netip.Addr]*server
 	lanes        map[laneKey]*lane
 	inTurn       []*lane // all of them, the next one first
-	due          dueHeap
-	queries      int // in all lanes
-	noted        noted
+	endpoints    int     // of the cluster's DNS that are asked at most; zero: the upstreams were not looked at yet
+
+	upstreamsChanged <-chan struct{}
+	due              dueHeap
+	queries          int // in all lanes
+	noted            noted
 }
 
-// noted is what has been logged and would be logged again on each round otherwise.
+// noted says which messages have been logged, which would be logged again on each round otherwise.
 type noted struct{ noUpstream, crowded, unasked bool }
 
-// result is what a worker brings back.
+// result is brought back by a worker.
 type result struct {
 	query    *query
 	turn     turn // that it took
@@ -120,13 +123,12 @@ func (r *Resolver) Start(ctx context.Context) error {
 	return nil
 }
 
-// loop owns all state: what wakes it either changes what is to be asked, brings an answer, or is the time to ask.
+// loop owns all state. A wake-up changes the questions, brings an answer, or is the time to ask.
 func (r *Resolver) loop(ctx context.Context) {
 	defer r.workers.Wait()
 	r.subscription = r.book.Subscribe()
 	defer r.subscription.Close()
-	upstreamsChanged := r.followUpstreams(ctx)
-	r.followWanted(ctx)
+	r.followWanted(ctx) // and the upstreams
 	timer := r.options.Clock.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -136,8 +138,8 @@ func (r *Resolver) loop(ctx context.Context) {
 			return
 		case <-r.subscription.Changed():
 			r.followWanted(ctx)
-		case <-upstreamsChanged:
-			upstreamsChanged = r.followUpstreams(ctx)
+		case <-r.upstreamsChanged:
+			r.followUpstreams(ctx)
 		case res := <-r.results:
 			r.settle(res)
 		case <-timer.C():
@@ -164,7 +166,7 @@ func (r *Resolver) askWhatIsDue() time.Duration {
 	return sleep
 }
 
-// drain sends what may be sent, one query of each lane in turn, as lanes may share the budget of a server. It returns how long the
+// drain sends all queries that may be sent, one of each lane in turn, as lanes may share the budget of a server. It returns how long the
 // budgets make the rest wait; zero: none does.
 func (r *Resolver) drain(now time.Time) (wait time.Duration) {
 	for sent := true; sent; {

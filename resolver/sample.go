@@ -16,10 +16,32 @@ import (
 // endpoint costs 67 questions a second.
 const maxClusterUpstreams = 64
 
-// sample leaves out endpoints of the cluster's DNS beyond maxClusterUpstreams, and returns how many it left out. Those with the lowest hash
+const (
+	// maxClusterQuestions bounds the questions to all of them together, which are kept for as long as their names are wanted:
+	// 400,000 take 100 MB. It leaves two endpoints at least.
+	//
+	//	names    questions of an endpoint   endpoints that are asked
+	//	3,000    6,000                      64
+	//	10,000   20,000                     20
+	//	50,000   100,000                    4
+	maxClusterQuestions = 400_000
+	minClusterUpstreams = 2
+)
+
+// clusterUpstreams is how many endpoints of the cluster's DNS are asked at most, with so many questions of each. It grows from what it was
+// only to the double, so that names that come and go do not make endpoints come and go.
+func clusterUpstreams(questions, limit, was int) int {
+	fit := min(max(limit/max(questions, 1), minClusterUpstreams), maxClusterUpstreams)
+	if fit > was && fit < maxClusterUpstreams && fit < 2*was {
+		return was
+	}
+	return fit
+}
+
+// sample leaves out endpoints of the cluster's DNS beyond most, and returns how many it left out. Those with the lowest hash
 // stay, so an endpoint that comes or goes changes at most one other (rendezvous hashing), and a new leader asks the same
 // ones. Servers that are named on their own all stay.
-func sample(us []Listed) (asked []Listed, left int) {
+func sample(us []Listed, most int) (asked []Listed, left int) {
 	type ranked struct {
 		hash uint64
 		at   int
@@ -30,12 +52,12 @@ func sample(us []Listed) (asked []Listed, left int) {
 			endpoints = append(endpoints, ranked{hashOf(u.Upstream), i})
 		}
 	}
-	if len(endpoints) <= maxClusterUpstreams {
+	if len(endpoints) <= most {
 		return us, 0
 	}
 	slices.SortFunc(endpoints, func(a, b ranked) int { return cmp.Compare(a.hash, b.hash) })
-	out := make(map[int]bool, len(endpoints)-maxClusterUpstreams)
-	for _, e := range endpoints[maxClusterUpstreams:] {
+	out := make(map[int]bool, len(endpoints)-most)
+	for _, e := range endpoints[most:] {
 		out[e.at] = true
 	}
 	for i, u := range us {
@@ -64,7 +86,7 @@ func (r *Resolver) noteUnasked(left int) {
 		r.noted.unasked = some
 		if some {
 			r.options.Log.Info("The cluster's DNS has so many endpoints that only some are asked, always the same; names whose"+
-				" addresses rotate may be told otherwise by the others", "asked", maxClusterUpstreams, "notAsked", left)
+				" addresses rotate may be told otherwise by the others", "asked", r.endpoints, "notAsked", left)
 		} else {
 			r.options.Log.Info("All endpoints of the cluster's DNS are asked again")
 		}

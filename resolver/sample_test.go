@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,14 +27,14 @@ func endpoints(n int) []Listed {
 
 func TestSample_AsksAllOfFew(t *testing.T) {
 	us := endpoints(maxClusterUpstreams)
-	if asked, left := sample(us); len(asked) != len(us) || left != 0 {
+	if asked, left := sample(us, maxClusterUpstreams); len(asked) != len(us) || left != 0 {
 		t.Errorf("%d asked and %d left out of %d", len(asked), left, len(us))
 	}
 }
 
 func TestInvariant12_SampleOfManyEndpoints(t *testing.T) {
 	us := endpoints(400)
-	asked, left := sample(us)
+	asked, left := sample(us, maxClusterUpstreams)
 	if len(asked) != maxClusterUpstreams+1 || left != 400-maxClusterUpstreams {
 		t.Fatalf("%d asked, %d left out", len(asked), left)
 	}
@@ -42,13 +43,13 @@ func TestInvariant12_SampleOfManyEndpoints(t *testing.T) {
 	}
 	reversed := slices.Clone(us)
 	slices.Reverse(reversed)
-	again, _ := sample(reversed)
+	again, _ := sample(reversed, maxClusterUpstreams)
 	slices.Reverse(again)
 	if !slices.Equal(asked, again) {
 		t.Error("the sample depends on the order")
 	}
 	for i := range us { // each endpoint leaves in turn
-		rest, _ := sample(slices.Delete(slices.Clone(us), i, i+1))
+		rest, _ := sample(slices.Delete(slices.Clone(us), i, i+1), maxClusterUpstreams)
 		changed := 0
 		for _, u := range asked {
 			changed += boolToInt(!slices.Contains(rest, u))
@@ -61,7 +62,7 @@ func TestInvariant12_SampleOfManyEndpoints(t *testing.T) {
 
 // The sample must not be a stretch of neighbours, which may be nodes of one zone or one pool.
 func TestSample_SpreadsOverNeighbours(t *testing.T) {
-	asked, _ := sample(endpoints(400))
+	asked, _ := sample(endpoints(400), maxClusterUpstreams)
 	low := 0
 	for _, u := range asked[1:] {
 		low += boolToInt(u.Server().Addr().Compare(netip.MustParseAddr("10.0.0.201")) < 0)
@@ -80,6 +81,52 @@ func TestResolver_AsksASampleOfManyEndpoints(t *testing.T) {
 		w.at(time.Minute)
 		if got := w.told("record www.example.com"); len(got) != maxClusterUpstreams {
 			t.Errorf("%d endpoints were asked, want %d", len(got), maxClusterUpstreams)
+		}
+	})
+}
+
+func TestClusterUpstreams(t *testing.T) {
+	for _, tc := range []struct{ questions, was, want int }{
+		{0, 0, 64}, {6000, 64, 64}, {20_000, 64, 20}, {100_000, 20, 4}, {10_000_000, 4, 2},
+		{60_000, 4, 4}, {50_000, 4, 8}, {4000, 40, 64},
+	} {
+		if got := clusterUpstreams(tc.questions, maxClusterQuestions, tc.was); got != tc.want {
+			t.Errorf("%d questions, %d endpoints before: %d, want %d", tc.questions, tc.was, got, tc.want)
+		}
+	}
+}
+
+// TestInvariant12_ManyNamesAtManyEndpoints: the product of both is bounded, and an endpoint that is left out is retired.
+func TestInvariant12_ManyNamesAtManyEndpoints(t *testing.T) {
+	ups := make([]string, 100)
+	for i := range ups {
+		ups[i] = fmt.Sprintf("cluster 10.0.0.%d:53", i+1)
+	}
+	few, many := []string{"few.example.com"}, numbered("n%d.example.com", 200)
+	respond := func(a asked) reply {
+		if strings.HasPrefix(a.Question, "n") { // the others say nothing to the test
+			return blackHole
+		}
+		return reply{ttl: 3600}
+	}
+	o := onlyIPv4
+	o.clusterQuestions = 4000
+	bubble(t, o, few, ups, respond, func(w *world) {
+		if got := w.told("record few."); len(got) != maxClusterUpstreams {
+			t.Errorf("%d endpoints asked about few names", len(got))
+		}
+		w.want(append(many, "more.example.com of other")...)
+		if got := w.told("record more."); len(got) != 19 {
+			t.Errorf("%d endpoints asked about a new name, want 4,000/201", len(got))
+		}
+		if got := w.told("retire"); len(got) != maxClusterUpstreams-19 {
+			t.Errorf("%d endpoints retired, want %d", len(got), maxClusterUpstreams-19)
+		}
+		w.want(few...)
+		w.at(5 * time.Second) // workers are free again
+		w.want(append(few, "fresh.example.com of third")...)
+		if got := w.told("record fresh."); len(got) != maxClusterUpstreams {
+			t.Errorf("%d endpoints asked when there are few names again", len(got))
 		}
 	})
 }

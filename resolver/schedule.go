@@ -31,15 +31,15 @@ type query struct {
 	refresh time.Time
 	// path is the chain of the last good answer, if it has a link.
 	path []string
-	// trouble is what is kept of a query that fails; nil: its last answer was good, or it had none.
+	// trouble is kept while a query fails; nil: its last answer was good, or it had none.
 	trouble *trouble
 }
 
-// trouble is what became of a query since its last good answer.
+// trouble counts the failures of a query since its last good answer.
 type trouble struct {
 	failures int
 	since    time.Time // when the first of them was
-	// reported is what the book was told of them.
+	// reported is the reason that the book has of them.
 	reported string
 	// absence: the last answer is one, and is not settled.
 	absence *absence
@@ -61,7 +61,7 @@ func (q *query) absence() *absence {
 	return q.trouble.absence
 }
 
-// class is what a query competes with for workers and budget.
+// class is the kind of queries that a query competes with for workers and budget.
 type class uint8
 
 // classes is how many there are.

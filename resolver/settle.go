@@ -12,7 +12,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
-// settle takes what a worker brought, unless it is wanted no more, and puts the query back into the heap.
+// settle takes a result, unless its question is wanted no more, and puts the query back into the heap.
 func (r *Resolver) settle(res result) {
 	q := res.query
 	q.lane.free(res.turn)
@@ -20,7 +20,7 @@ func (r *Resolver) settle(res result) {
 		return
 	}
 	other := q.otherFamily()
-	r.take(q, res, other)
+	r.learn(q, res, other)
 	r.due.add(q)
 	if other != nil && other.absence() != nil && other.index >= 0 { // otherwise its own answer is about to come
 		r.due.remove(other)
@@ -39,8 +39,8 @@ func (q *query) otherFamily() *query {
 	return nil
 }
 
-// take tells the book what an answer means, and q when it is due again.
-func (r *Resolver) take(q *query, res result, other *query) {
+// learn tells the book the meaning of a result, and q when it is due again.
+func (r *Resolver) learn(q *query, res result, other *query) {
 	switch {
 	case res.err == nil && res.Unproven != nil:
 		a := q.doubt(res)
@@ -66,7 +66,7 @@ func (r *Resolver) fail(q *query) {
 	q.fail(r.options.Clock.Now(), r.options.Rand())
 }
 
-// settleAbsence says of q's absence what there is to say by now.
+// settleAbsence tells the book the meaning of q's absence, if that can be told by now.
 func (r *Resolver) settleAbsence(q, other *query) {
 	a := q.absence()
 	switch q.weigh(other) {
@@ -109,7 +109,7 @@ func (q *query) key() addressbook.Key {
 	return addressbook.Key{View: q.about.View, Name: q.about.Name, Family: q.family, Source: q.lane.source}
 }
 
-// explanation is what the book is told of a failure. While failures of one kind follow each other it is the first one's: the
+// explanation is the reason of a failure for the book. While failures of one kind follow each other it is the first one's: the
 // owner of an answer about another name may change each time, and a status must not.
 func (q *query) explanation(err error) string {
 	if !strings.HasPrefix(q.trouble.reported, dnsclient.ReasonOf(err)) {

@@ -21,7 +21,7 @@ type Listed struct {
 	Cluster bool
 }
 
-// maxSource and maxReason are how many bytes of an upstream, and of what is wrong with it, a message has at most: three of
+// maxSource and maxReason bound the bytes that a message has of an upstream and of the reason: three of
 // each and the words between fit into the status (1,024 bytes).
 const maxSource, maxReason = 96, 160
 

@@ -11,15 +11,16 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
-// followUpstreams takes over the set of upstreams of the process and returns the channel that says when it changes again. A new
-// upstream is asked everything at once; one that left is asked no more, what it still answers is dropped, and the book
+// followUpstreams takes over the set of upstreams of the process, and the channel that says when it changes again. A new
+// upstream is asked everything at once; one that left is asked no more, its late answers are dropped, and the book
 // is told once.
-func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
-	list, changed := r.source.Upstreams()
+func (r *Resolver) followUpstreams(ctx context.Context) {
+	var list []Listed
+	list, r.upstreamsChanged = r.source.Upstreams()
 	now := r.options.Clock.Now()
 	own := r.views[""]
 	kept := map[*lane]bool{}
-	asked, left := sample(distinct(slices.Clone(list)))
+	asked, left := sample(distinct(slices.Clone(list)), r.endpoints)
 	r.noteUnasked(left)
 	for _, u := range asked {
 		l := r.lanes[laneKey{upstream: u.Upstream}]
@@ -41,7 +42,14 @@ func (r *Resolver) followUpstreams(ctx context.Context) <-chan struct{} {
 	r.forgetServers(now)
 	r.shareWorkers()
 	r.report()
-	return changed
+}
+
+// fitEndpoints decides how many endpoints of the cluster's DNS are asked about so many names, and asks others if that changed.
+func (r *Resolver) fitEndpoints(ctx context.Context, names int) {
+	if fit := clusterUpstreams(names*len(r.families), r.options.clusterQuestions, r.endpoints); fit != r.endpoints {
+		r.endpoints = fit
+		r.followUpstreams(ctx)
+	}
 }
 
 // open makes the lane of an upstream, which is asked nothing yet.

@@ -95,8 +95,8 @@ func (r *Resolver) openView(ctx context.Context, name addressbook.View) *view {
 	return v
 }
 
-// closeViews ends the views that lost their last subject and got no other. What the book knew of their names it has forgotten
-// with these, so no source is left to retire.
+// closeViews ends the views that lost their last subject and got no other. The book forgot all about their names
+// when these went, so no source is left to retire.
 func (r *Resolver) closeViews(now time.Time) {
 	for _, v := range r.emptied {
 		if len(v.subjects) > 0 || r.views[v.name] != v {

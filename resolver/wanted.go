@@ -11,7 +11,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
-// subject is a name that is wanted in a view, with what the lanes of the view need to know of it.
+// subject is a name that is wanted in a view.
 type subject struct {
 	addressbook.Subject
 	view    *view
@@ -19,8 +19,8 @@ type subject struct {
 	queries []*query // about it, one for each lane of the view and family
 }
 
-// followWanted takes over what changed in what is wanted, and the families that are asked. New questions are due at once; those
-// that left are dropped. It costs what changed, not what is there.
+// followWanted takes over the changes of the wanted subjects, and the families that are asked. New questions are due at once; those
+// that left are dropped. Its cost grows with the changes, not with the subjects there are.
 func (r *Resolver) followWanted(ctx context.Context) {
 	changes := r.subscription.Take()
 	now := r.options.Clock.Now()
@@ -32,21 +32,30 @@ func (r *Resolver) followWanted(ctx context.Context) {
 	}
 	r.closeViews(now) // before others come: they may have the places
 	r.admitWaiting(ctx, now)
+	changes = slices.DeleteFunc(changes, func(c addressbook.WantedChange) bool { return len(c.Tenants) == 0 || r.subjects[c.Subject] != nil })
+	r.fitEndpoints(ctx, len(r.views[""].subjects)+inZeroView(changes))
 	for _, c := range changes {
-		if r.subjects[c.Subject] == nil && len(c.Tenants) > 0 {
-			r.enter(ctx, c, now)
-		}
+		r.enter(ctx, c, now)
 	}
 	r.admitWaiting(ctx, now)
 	r.shareWorkers()
 	r.report()
 }
 
-// follow takes over what changed of a subject that was wanted before.
+// inZeroView counts the changes of names that the upstreams of the process are asked.
+func inZeroView(changes []addressbook.WantedChange) int {
+	n := 0
+	for _, c := range changes {
+		n += boolToInt(c.Subject.View == "")
+	}
+	return n
+}
+
+// follow takes over a change of a subject that was wanted before.
 //
-//	tenants   anew   what is done
+//	tenants   anew   so
 //	none      -      nobody asks about it any more
-//	some      no     what waits for a turn waits for theirs
+//	some      no     queries that wait for a turn wait for theirs
 //	some      yes    the same, and it is asked at once, as the book knows nothing of it any more
 func (r *Resolver) follow(s *subject, c addressbook.WantedChange, now time.Time) {
 	if len(c.Tenants) == 0 {

@@ -19,7 +19,8 @@ func TestShareWorkers_OverTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		r.followUpstreams(ctx)
+		r.subscription = r.book.Subscribe()
+		r.followWanted(ctx)
 		cancel()
 		udp, dot := r.lanes[laneKey{upstream: mustUpstream(t, "192.0.2.1")}].workers, r.lanes[laneKey{upstream: mustUpstream(t, "tls://192.0.2.1")}].workers
 		if udp != tc.udp || dot != tc.dot {
