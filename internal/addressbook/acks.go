@@ -62,7 +62,7 @@ func (a *acks) applies(r Revision) {
 }
 
 // SetHealthy takes note of whether o's writer can write at all. Await does not wait for an owner that is not healthy. An
-// owner is healthy until the contrary is said.
+// owner is healthy until the contrary is said; it must be known, so say it after its Want.
 func (b *Book) SetHealthy(o Owner, healthy bool) {
 	if w := b.ownerNamed(o); w != nil {
 		w.acks.setHealthy(healthy)
@@ -128,10 +128,11 @@ func (x *want) gains(r Revision, named bool) (lacks bool) {
 		a.lacks(x, 1)
 	}
 	x.gained = max(x.gained, r)
-	if named {
+	lacks = !a.unhealthy && !a.forgotten
+	if named && lacks {
 		x.awaited = x.gained
 	}
-	return !a.unhealthy && !a.forgotten
+	return lacks
 }
 
 // leaves takes note that the owner does not list x any more.

@@ -55,6 +55,14 @@ func BenchmarkRecord(b *testing.B) {
 			}
 		})
 	}
+	b.Run("known/1000", func(b *testing.B) { // 500 of 1,000 that are all kept
+		book, k := benchBook(1, 1000)
+		answers := [2]Answer{{Addrs: v4(0, 500), TTL: time.Minute}, {Addrs: v4(500, 500), TTL: time.Minute}}
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			book.Record(k, answers[i%2], start)
+		}
+	})
 	b.Run("rotate/4/5000owners", func(b *testing.B) {
 		book, k := benchBook(5000, 4)
 		answers := [2]Answer{{Addrs: v4(0, 4), TTL: time.Minute}, {Addrs: v4(2, 4), TTL: time.Minute}}

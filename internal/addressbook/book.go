@@ -44,6 +44,7 @@ type Book struct {
 	mu      sync.RWMutex
 	asked   [families]bool
 	owners  map[Owner]*owner
+	floor   uint64 // no forgotten owner had a later revision: what is applied of it late counts for none that comes back
 	tenants map[Tenant]*tenant
 	views   map[View]*view // the zero View, and others that somebody names or serves
 	waiting []*tenant      // that have wants which wait for room, whose turn it is first

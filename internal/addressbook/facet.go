@@ -56,17 +56,36 @@ type facets struct {
 // facets returns what is seen of the name. Those that are still valid are taken as they are.
 func (n *name) facets(at instant) facets {
 	fs := facets{union: n.united(), each: make([]*facet, len(n.groups))}
+	var last verdict
 	for i, g := range n.groups {
-		fs.each[i] = n.facetOf(g, fs.union, at)
+		fs.each[i] = n.facetOf(g, fs.union, &last, at)
 	}
 	return fs
 }
 
-func (n *name) facetOf(g *group, us unions, at instant) *facet {
+// verdict is what was said about standings last. Groups are sorted by retention, so of 5,000 terms most stand as the one before.
+type verdict struct {
+	said      bool
+	standings [families]standing
+	state     State
+	message   string
+	tried     bool
+}
+
+// on returns what is said about standings of a name.
+func (v *verdict) on(n *name, ss [families]standing, at instant) *verdict {
+	if !v.said || v.standings != ss {
+		*v = verdict{said: true, standings: ss, tried: n.exact() && !anyFamily(ss, standing.untried)}
+		v.state, v.message = n.stateOf(ss, at)
+	}
+	return v
+}
+
+func (n *name) facetOf(g *group, us unions, last *verdict, at instant) *facet {
 	if g.facet.valid(at) {
 		return g.facet
 	}
-	f := n.look(g.term, us, at)
+	f := n.look(g.term, us, last, at)
 	if len(g.wants) > 1 || us.size() >= cachedUnion {
 		g.facet = f // else it takes more to keep, 112 bytes, than to look again, a microsecond
 	}
@@ -74,11 +93,11 @@ func (n *name) facetOf(g *group, us unions, at instant) *facet {
 }
 
 // look computes what a term sees.
-func (n *name) look(t term, us unions, at instant) *facet {
+func (n *name) look(t term, us unions, last *verdict, at instant) *facet {
 	f := &facet{at: at, retention: n.retentionAt(t, at), answered: n.answeredAt()}
 	ss, next := n.standings(us, f.retention, at)
-	f.tried = n.exact() && !anyFamily(ss, standing.untried)
-	f.state, f.message = n.stateOf(ss, at)
+	last = last.on(n, ss, at)
+	f.state, f.message, f.tried = last.state, last.message, last.tried
 	var ends [2]instant
 	f.rotation, ends[0] = n.rotation(f.retention, at)
 	f.limit, ends[1] = n.marks.told(f.retention, at)
@@ -107,7 +126,7 @@ func (n *name) list(g *group, at instant) *listing {
 	n.lock()
 	defer n.unlock()
 	us := n.united()
-	l := &listing{facet: n.facetOf(g, us, at), from: at}
+	l := &listing{facet: n.facetOf(g, us, &verdict{}, at), from: at}
 	l.addresses, l.end = n.addresses(us, l.retention, at)
 	l.revision = n.book.revisionOf(l.addresses)
 	if len(n.groups) <= keptTerms && (len(g.wants) > 1 || len(l.addresses) > keptListing) {

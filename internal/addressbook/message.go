@@ -12,21 +12,21 @@ import (
 // unobserved is the message of a wildcard that nothing was overheard for.
 const unobserved = "nothing observes names yet, so this pattern adds no address"
 
-// maxFacts is how many facts a message lists.
-const maxFacts = 3
+// maxClauses is how many clauses a message has.
+const maxClauses = 3
 
-// facts make up a message. They are sorted, so that the same facts give the same words.
-type facts []string
+// clauses make up a message. They are sorted, so that the same facts give the same words.
+type clauses []string
 
-func (fs facts) String() string {
-	if len(fs) > maxFacts {
-		return strings.Join(fs[:maxFacts], "; ") + "; and more"
+func (fs clauses) String() string {
+	if len(fs) > maxClauses {
+		return strings.Join(fs[:maxClauses], "; ") + "; and more"
 	}
 	return strings.Join(fs, "; ")
 }
 
 // keeping returns the message with the number of addresses that are kept.
-func (fs facts) keeping(addresses int) string {
+func (fs clauses) keeping(addresses int) string {
 	switch addresses {
 	case 0:
 		return fs.String()
@@ -66,7 +66,7 @@ func (n *name) findings(tell func(*question) (what, suffix string)) []finding {
 }
 
 // failures says which sources fail, in what, and whether others answer.
-func (n *name) failures(ss [families]standing, at instant) facts {
+func (n *name) failures(ss [families]standing, at instant) clauses {
 	if n.unrest == nil {
 		return nil // none of its sources ever failed
 	}
@@ -82,7 +82,7 @@ func (n *name) failures(ss [families]standing, at instant) facts {
 		}
 		return q.failure(), ""
 	})
-	var fs facts
+	var fs clauses
 	for _, f := range found {
 		if f.suffix == beside {
 			fs = append(fs, fmt.Sprintf("%s from %s%s", f.what, f.source, beside)) // whatever the types, so that it is said once
@@ -102,7 +102,7 @@ func (q *question) failure() string {
 	return q.reason
 }
 
-// The facts about a name that goes back and forth have the same words whoever says what at the moment.
+// The clauses about a name that goes back and forth have the same words whoever says what at the moment.
 const (
 	atOdds = "the answers disagree: some have addresses and some say that there are none; " +
 		"addresses are kept while an answer holds them, and for the retention after it"
@@ -110,8 +110,8 @@ const (
 )
 
 // unsteady says what goes back and forth, and which TTLs are not believed.
-func (n *name) unsteady(ss [families]standing, at instant) facts {
-	var fs facts
+func (n *name) unsteady(ss [families]standing, at instant) clauses {
+	var fs clauses
 	if n.disagrees(at) {
 		fs = append(fs, atOdds)
 	}
@@ -125,8 +125,8 @@ func (n *name) unsteady(ss [families]standing, at instant) facts {
 }
 
 // absences says which sources know of no addresses.
-func (n *name) absences(at instant) facts {
-	var fs facts
+func (n *name) absences(at instant) clauses {
+	var fs clauses
 	if n.disagrees(at) {
 		return nil
 	}
@@ -157,13 +157,13 @@ func (n *name) absences(at instant) facts {
 }
 
 // pendingMessage says what is still awaited, and then which sources fail.
-func pendingMessage(ss [families]standing, failures facts) string {
+func pendingMessage(ss [families]standing, failures clauses) string {
 	var awaited [families]bool
 	for f, s := range ss {
 		awaited[f] = s.pending()
 	}
 	first := "waiting for the first answer for " + typeNames(awaited, " and ")
-	return append(facts{first}, failures...).String()
+	return append(clauses{first}, failures...).String()
 }
 
 // typeNames lists the record types of families.

@@ -102,6 +102,8 @@ func (b *Book) ensureOwner(o Owner) *owner {
 	}
 	t.owners++
 	w := &owner{Owner: o, tenant: t}
+	w.revision.Store(b.floor)
+	w.acks.applied = Revision(b.floor)
 	b.owners[o] = w
 	return w
 }
@@ -111,6 +113,7 @@ func (b *Book) dropOwner(w *owner, v *view) {
 	b.lock()
 	defer b.unlock()
 	delete(b.owners, w.Owner)
+	b.floor = max(b.floor, w.revision.Load())
 	if v != nil {
 		v.leave(w)
 		b.dropView(v)

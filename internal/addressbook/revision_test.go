@@ -173,3 +173,23 @@ func TestSnapshot_HasWhatItsRevisionSays(t *testing.T) {
 	stop()
 	writer.Wait()
 }
+
+// What a writer applies late of an owner that is gone says nothing of the one that came back.
+func TestApplied_OfAnOwnerThatWentAndCameBack(t *testing.T) {
+	w := newWorld(t, Options{})
+	for i := range 20 {
+		w.overhears(time.Minute, fmt.Sprintf("192.0.2.%d", i))
+	}
+	late := w.Snapshot(web, w.now).Revision
+	w.Forget(web)
+	w.wants(web, nil, www)
+	ticket := w.overhears(time.Minute, "192.0.2.1")
+	w.Applied(web, late)
+	if ticket.Owners() != 1 || !w.held(ticket) {
+		t.Errorf("%d owners, held %t", ticket.Owners(), w.held(ticket))
+	}
+	w.applies(web)
+	if w.held(ticket) {
+		t.Error("it is held although it was applied")
+	}
+}
