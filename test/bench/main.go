@@ -94,8 +94,8 @@ func (b *bench) run(ctx context.Context, s scenario) error {
 	b.say("%s ...", s.name)
 	before := loadAverage()
 	figures, err := s.run(b, ctx)
-	if err != nil {
+	if err != nil && len(figures) == 0 {
 		return err
 	}
-	return b.report.print(s.name, figures, before, loadAverage())
+	return errors.Join(b.report.print(s.name, figures, before, loadAverage()), err)
 }

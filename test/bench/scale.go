@@ -53,7 +53,7 @@ func (b *bench) scale(ctx context.Context) ([]figure, error) {
 		b.say("%d policies", n)
 		g, err := b.grow(ctx, n)
 		if err != nil {
-			return nil, fmt.Errorf("%d policies: %w", n, err)
+			return figures, fmt.Errorf("%d policies: %w", n, err)
 		}
 		b.grown = append(b.grown, g)
 		figures = append(figures, g.figures(float64(b.deployment.MemoryLimit))...)
@@ -90,7 +90,8 @@ func (t *trial) growConverge(ctx context.Context, g *growth) error {
 		return err
 	}
 	name := fmt.Sprintf("scale-%d", g.policies)
-	stopProfile := t.startProfile(ctx, name, convergeProfile)
+	profiled := max(convergeProfile, time.Duration(g.policies)*time.Second/200) // what grows with the policies comes late
+	stopProfile := t.startProfile(ctx, name, profiled)
 	began := time.Now()
 	if err := t.createAll(ctx); err != nil {
 		return err

@@ -48,7 +48,7 @@ func (b *bench) tenants(ctx context.Context) ([]figure, error) {
 		b.say("%s: %s", noisy.Name, noisy.Says)
 		more, err := b.beside(ctx, noisy)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", noisy.Name, err)
+			return figures, fmt.Errorf("%s: %w", noisy.Name, err)
 		}
 		figures = append(figures, more...)
 	}
@@ -94,7 +94,10 @@ func (t *trial) makeNoise(ctx context.Context, noisy tenants.Noisy, neighbour *t
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, noise.Stop()) }()
+	defer func() {
+		t.controller.Kill() // or it may write for a policy that is being deleted, and nothing here collects what is left of one
+		err = errors.Join(err, noise.Stop())
+	}()
 	stopProfile := t.startProfile(ctx, "tenants-"+noisy.Name, convergeProfile)
 	if all.beside, all.besideHealed, err = t.look(ctx, neighbour); err != nil {
 		return err
