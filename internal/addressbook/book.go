@@ -27,16 +27,15 @@ import (
 // None is taken while another one is held, but for owner.changing, which is taken first. Snapshots read what
 // the last one computed without a lock.
 type Book struct {
-	options    Options
-	epoch      epoch
-	seed       maphash.Seed
-	index      *fqdn.Index // of the zero View's exact names, and of all wildcards
-	counts     counts
-	changed    atomic.Pointer[func(Owner, Urgency)]
-	scratch    chan *scratch
-	spares     chan []union
-	spareWants chan []*want
-	watch      *watch // of tests
+	options Options
+	epoch   epoch
+	seed    maphash.Seed
+	index   *fqdn.Index // of the zero View's exact names, and of all wildcards
+	counts  counts
+	changed atomic.Pointer[func(Owner, Urgency)]
+	scratch chan *scratch
+	spares  chan []union
+	watch   *watch // of tests
 
 	subscribers      subscribers
 	changingFamilies sync.Mutex
@@ -53,15 +52,14 @@ type Book struct {
 // New returns an empty Book.
 func New(o Options) *Book {
 	b := &Book{
-		options:    o.withDefaults(),
-		seed:       maphash.MakeSeed(),
-		index:      fqdn.NewIndex(),
-		scratch:    make(chan *scratch, spareScratch),
-		spares:     make(chan []union, spareUnions),
-		spareWants: make(chan []*want, spareUnions),
-		owners:     map[Owner]*owner{},
-		tenants:    map[Tenant]*tenant{},
-		views:      map[View]*view{},
+		options: o.withDefaults(),
+		seed:    maphash.MakeSeed(),
+		index:   fqdn.NewIndex(),
+		scratch: make(chan *scratch, spareScratch),
+		spares:  make(chan []union, spareUnions),
+		owners:  map[Owner]*owner{},
+		tenants: map[Tenant]*tenant{},
+		views:   map[View]*view{},
 	}
 	b.asked = asking(b.options.Families)
 	b.viewOf("")

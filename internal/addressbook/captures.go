@@ -59,7 +59,7 @@ type sighting struct {
 // see captures the addresses of an answer, which are sorted; known were those of the name before it.
 func (c *captures) see(addrs []ip, known []union, at instant) sighting {
 	var s sighting
-	missing, i, kept := 0, 0, cursor{known}
+	missing, i, kept := 0, 0, cursor{us: known}
 	for _, a := range addrs {
 		u := kept.at(a)
 		s.unkept = s.unkept || u == nil
@@ -119,7 +119,7 @@ func (c *captures) counts() (once, twice int) {
 // outside counts the captures that are neither among addrs nor among known, which are both sorted.
 func (c *captures) outside(addrs []ip, known []union) int {
 	outside := 0
-	kept := cursor{known}
+	kept := cursor{us: known}
 	for i := range c.list {
 		x := c.list[i].ip
 		for len(addrs) > 0 && addrs[0].less(x) {

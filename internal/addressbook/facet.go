@@ -5,6 +5,7 @@ package addressbook
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -13,9 +14,25 @@ import (
 type group struct {
 	term  term
 	wants []*want
-	facet *facet // the last one; nil: it was not kept, or something changed since
+	// shared is a copy of wants that is handed out; nil: they changed since, or are few.
+	shared []*want
+	facet  *facet // the last one; nil: it was not kept, or something changed since
 	// listing is the last one that a Snapshot made, so that the next one takes no lock; nil: something changed since.
 	listing atomic.Pointer[listing]
+}
+
+// manyWants is from how many on a copy of wants is kept. To copy 1,024 takes a microsecond, and 10,000 may list one name.
+const manyWants = 1024
+
+// all returns the wants, to be read without a lock.
+func (g *group) all() []*want {
+	if len(g.wants) < manyWants {
+		return slices.Clone(g.wants)
+	}
+	if g.shared == nil {
+		g.shared = slices.Clone(g.wants)
+	}
+	return g.shared
 }
 
 // facet is what a group sees of a name, but for the addresses. It is immutable.
@@ -205,9 +222,9 @@ func (n *name) ownersWhoSee(before, after facets, at instant) news {
 		came, went := differ(&before.union, &after.union, b.retention, a.retention, at)
 		switch {
 		case came:
-			told.wakes = append(told.wakes, wake{wants: n.book.copyWants(g.wants), urgency: Added})
+			told.wakes = append(told.wakes, wake{wants: g.all(), urgency: Added})
 		case went || a.differs(b):
-			told.wakes = append(told.wakes, wake{wants: n.book.copyWants(g.wants), urgency: Other})
+			told.wakes = append(told.wakes, wake{wants: g.all(), urgency: Other})
 		}
 	}
 	return told
@@ -233,25 +250,24 @@ func differ(before, after *unions, old, retention time.Duration, at instant) (ca
 }
 
 func differIn(before, after []union, old, retention time.Duration, at instant) (came, went bool) {
-	for {
-		before, after = skipUnkept(before, old, at), skipUnkept(after, retention, at)
-		if len(before) == 0 || len(after) == 0 {
-			return len(after) > 0, went || len(before) > 0
-		}
-		switch b, a := before[0].ip, after[0].ip; {
+	i, j := nextKept(before, 0, old, at), nextKept(after, 0, retention, at)
+	for i < len(before) && j < len(after) {
+		switch b, a := before[i].ip, after[j].ip; {
 		case b == a:
-			before, after = before[1:], after[1:]
+			i, j = nextKept(before, i+1, old, at), nextKept(after, j+1, retention, at)
 		case b.less(a):
-			went, before = true, before[1:]
+			went, i = true, nextKept(before, i+1, old, at)
 		default:
 			return true, went
 		}
 	}
+	return j < len(after), went || i < len(before)
 }
 
-func skipUnkept(us []union, retention time.Duration, at instant) []union {
-	for len(us) > 0 && !us[0].kept(retention, at) {
-		us = us[1:]
+// nextKept is the place of the first from i on that is kept.
+func nextKept(us []union, i int, retention time.Duration, at instant) int {
+	for i < len(us) && !us[i].kept(retention, at) {
+		i++
 	}
-	return us
+	return i
 }

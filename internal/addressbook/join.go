@@ -118,7 +118,7 @@ func (n *name) join(x *want, t term) (told, ok bool) {
 	}
 	x.name, x.group = n, n.groups[i]
 	x.place = len(x.group.wants)
-	x.group.wants = append(x.group.wants, x)
+	x.group.wants, x.group.shared = append(x.group.wants, x), nil
 	if longer := n.retentionFor(t); longer > n.retention {
 		n.retention = longer
 		n.prunesFrom(never)
@@ -148,7 +148,7 @@ func (n *name) leave(x *want) (told bool) {
 	last := g.wants[len(g.wants)-1]
 	g.wants[x.place], last.place = last, x.place
 	g.wants[len(g.wants)-1] = nil
-	g.wants = g.wants[:len(g.wants)-1]
+	g.wants, g.shared = g.wants[:len(g.wants)-1], nil
 	if len(g.wants) == 0 {
 		n.groups = slices.DeleteFunc(n.groups, func(h *group) bool { return h == g })
 	}

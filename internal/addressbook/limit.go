@@ -40,7 +40,7 @@ func (n *name) fit(q *question, addrs []ip, known unions, at, expires instant) [
 
 // countNewcomers counts the addresses that are not known. Both are sorted.
 func countNewcomers(addrs []ip, known []union) int {
-	newcomers, kept := 0, cursor{known}
+	newcomers, kept := 0, cursor{us: known}
 	for _, a := range addrs {
 		if kept.at(a) == nil {
 			newcomers++
@@ -55,7 +55,7 @@ func dropNewcomers(addrs []ip, known []union, excess int) []ip {
 		return addrs
 	}
 	stay := countNewcomers(addrs, known) - excess
-	kept := cursor{known}
+	kept := cursor{us: known}
 	return slices.DeleteFunc(addrs, func(a ip) bool {
 		if kept.at(a) != nil {
 			return false

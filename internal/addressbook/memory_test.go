@@ -85,8 +85,7 @@ func bytesOf(fill func() (*Book, *Book)) int {
 	empty := int(heap())
 	before, after := fill()
 	both := int(heap()) - empty
-	runtime.KeepAlive(after)
-	after = nil
+	runtime.KeepAlive(after) // not longer
 	less := int(heap()) - empty
 	runtime.KeepAlive(before)
 	return both - 2*less

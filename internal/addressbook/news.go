@@ -14,7 +14,7 @@ type news struct {
 
 // wake are wants of one name whose owners see something else of it.
 type wake struct {
-	wants   []*want // not shared with the name
+	wants   []*want // immutable
 	urgency Urgency
 }
 
@@ -40,44 +40,49 @@ func (b *Book) tell(ns news) { b.wake(b.revise(ns)) }
 // revision has it.
 func (b *Book) revise(ns news) []call {
 	count := len(ns.owners)
-	for _, w := range ns.wakes {
-		count += len(w.wants)
+	for _, k := range ns.wakes {
+		count += len(k.wants)
 	}
 	if count == 0 {
 		return nil
 	}
-	calls := make([]call, 0, count)
-	var known map[*owner]int // where an owner may come twice
-	if ns.names > 1 || len(ns.owners) > 0 {
-		known = make(map[*owner]int, count)
-	}
-	callOf := func(w *owner, u Urgency) int {
-		i, again := known[w]
-		if !again {
-			i = len(calls)
-			calls = append(calls, call{owner: w, revision: Revision(w.revision.Add(1))})
-			if known != nil {
-				known[w] = i
-			}
-		}
-		calls[i].urgency = max(calls[i].urgency, u)
-		return i
+	r := revising{calls: make([]call, 0, count)}
+	if ns.names > 1 || len(ns.owners) > 0 { // an owner may come twice
+		r.places = make(map[*owner]int, count)
 	}
 	for _, k := range ns.wakes {
 		for _, x := range k.wants {
-			i := callOf(x.owner, k.urgency)
-			if k.urgency >= Added && x.gains(calls[i].revision, ns.awaited) && ns.awaited {
-				calls[i].urgency = Awaited
+			c := r.call(x.owner, k.urgency)
+			if k.urgency >= Added && x.gains(c.revision, ns.awaited) && ns.awaited {
+				c.urgency = Awaited
 			}
 		}
 	}
 	for _, w := range ns.owners {
-		callOf(w, Other)
+		r.call(w, Other)
 	}
-	for _, k := range ns.wakes {
-		b.recycleWants(k.wants)
+	return r.calls
+}
+
+// revising is the calls that revise has gathered.
+type revising struct {
+	calls  []call
+	places map[*owner]int // nil: no owner comes twice
+}
+
+// call returns the call of an owner, which it adds with a new revision if need be.
+func (r *revising) call(w *owner, u Urgency) *call {
+	i, again := r.places[w]
+	if !again {
+		i = len(r.calls)
+		r.calls = append(r.calls, call{owner: w, revision: Revision(w.revision.Add(1))})
+		if r.places != nil {
+			r.places[w] = i
+		}
 	}
-	return calls
+	c := &r.calls[i]
+	c.urgency = max(c.urgency, u)
+	return c
 }
 
 // wake calls OnChange's function, if there is one.
@@ -88,33 +93,5 @@ func (b *Book) wake(calls []call) {
 	}
 	for _, c := range calls {
 		(*changed)(c.owner.Owner, c.urgency)
-	}
-}
-
-// manyWants is from how many on space for wants is used again: to clear 8 kB takes longer than to fill them.
-const manyWants = 1024
-
-// copyWants copies wants, of which a name may have 10,000, while its lock is held.
-func (b *Book) copyWants(wants []*want) []*want {
-	if len(wants) < manyWants {
-		return append([]*want(nil), wants...)
-	}
-	select {
-	case spare := <-b.spareWants:
-		return append(spare, wants...)
-	default:
-		return append([]*want(nil), wants...)
-	}
-}
-
-// recycleWants takes back space that nobody reads any more.
-func (b *Book) recycleWants(wants []*want) {
-	if cap(wants) < manyWants {
-		return
-	}
-	clear(wants) // so that it keeps nothing alive
-	select {
-	case b.spareWants <- wants[:0]:
-	default:
 	}
 }

@@ -59,7 +59,7 @@ func (b *Book) Observe(n fqdn.Name, f Family, addrs []netip.Addr, ttl time.Durat
 		}
 	}
 	told.awaited = true
-	t, calls := b.ticketFor(matching, b.revise(told))
+	t, calls := ticketFor(matching, b.revise(told))
 	b.wake(calls)
 	return t
 }
@@ -114,7 +114,7 @@ func (n *name) fitOverheard(f Family, addrs []ip, known unions, at, expires inst
 	if excess := known.size() + fitting - n.book.options.MaxAddressesPerName; excess > 0 {
 		gone := n.victims(known, excess, func(g Family, u *union) bool {
 			_, again := slices.BinarySearchFunc(addrs, u.ip, ip.compare) // what the answer names again is not past its time
-			return !(again && g == f) && !u.current(at)
+			return (!again || g != f) && !u.current(at)
 		})
 		leftOut := excess - n.drop(known, gone, at, expires)
 		n.dropRetired()

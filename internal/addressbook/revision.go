@@ -40,46 +40,52 @@ type due struct {
 func (t Ticket) Owners() int { return len(t.lacking) }
 
 // ticketFor gathers the owners that lack something of the names, and calls those whom no ticket named before.
-func (b *Book) ticketFor(names []*name, calls []call) (Ticket, []call) {
-	var t Ticket
-	var called map[*owner]int
+func ticketFor(names []*name, calls []call) (Ticket, []call) {
+	t := ticketing{calls: calls}
 	for _, n := range names {
 		if n.lacking.Load() == 0 {
 			continue
 		}
-		wants := b.wantsOf(n)
-		for _, x := range wants {
-			r, first, lacks := x.due()
-			if !lacks {
-				continue
-			}
-			t.lacking = append(t.lacking, due{owner: x.owner, revision: r})
-			if first {
-				if called == nil {
-					called = placesOf(calls)
-				}
-				i, again := called[x.owner]
-				if !again {
-					i, called[x.owner] = len(calls), len(calls)
-					calls = append(calls, call{owner: x.owner, revision: r})
-				}
-				calls[i].urgency = Awaited
+		for _, wants := range n.wants() {
+			for _, x := range wants {
+				t.add(x)
 			}
 		}
-		b.recycleWants(wants)
 	}
 	if len(names) > 1 {
 		t.lacking = latestOf(t.lacking)
 	}
-	return t, calls
+	return t.Ticket, t.calls
 }
 
-func placesOf(calls []call) map[*owner]int {
-	places := make(map[*owner]int, len(calls))
-	for i, c := range calls {
-		places[c.owner] = i
+// ticketing is a Ticket that is being written, and whom to call for it.
+type ticketing struct {
+	Ticket
+	calls  []call
+	places map[*owner]int // in calls; made when it is needed
+}
+
+// add takes in what x's owner lacks of its name.
+func (t *ticketing) add(x *want) {
+	r, first, lacks := x.due()
+	if lacks {
+		t.lacking = append(t.lacking, due{owner: x.owner, revision: r})
 	}
-	return places
+	if !first {
+		return
+	}
+	if t.places == nil {
+		t.places = make(map[*owner]int, len(t.calls))
+		for i, c := range t.calls {
+			t.places[c.owner] = i
+		}
+	}
+	i, again := t.places[x.owner]
+	if !again {
+		i, t.places[x.owner] = len(t.calls), len(t.calls)
+		t.calls = append(t.calls, call{owner: x.owner, revision: r})
+	}
+	t.calls[i].urgency = Awaited
 }
 
 // latestOf keeps of each owner, which may list several of the names, what it has to apply last.
@@ -98,17 +104,13 @@ func latestOf(lacking []due) []due {
 	return kept
 }
 
-// wantsOf returns those that want a name.
-func (b *Book) wantsOf(n *name) []*want {
+// wants returns those that want a name, by groups.
+func (n *name) wants() [][]*want {
 	n.lock()
 	defer n.unlock()
-	var all []*want
+	all := make([][]*want, len(n.groups))
 	for i, g := range n.groups {
-		if i == 0 {
-			all = b.copyWants(g.wants)
-			continue
-		}
-		all = append(all, g.wants...)
+		all[i] = g.all()
 	}
 	return all
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -61,7 +62,7 @@ func TestTicket_OfWhatAskedAnswersBrought(t *testing.T) {
 			t.Errorf("%d owners", got)
 		}
 	}
-	if fmt.Sprint(urgent) != fmt.Sprint([]Urgency{Awaited}) {
+	if !slices.Equal(urgent, []Urgency{Awaited}) {
 		t.Errorf("woken %v: once, when the first ticket named it", urgent)
 	}
 	w.applies(web)

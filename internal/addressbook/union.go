@@ -136,15 +136,18 @@ func (u union) with(v union) union {
 }
 
 // cursor walks a sorted list beside another one.
-type cursor struct{ us []union }
+type cursor struct {
+	us []union
+	i  int
+}
 
 // at returns the union of addr, or nil. Addresses must come in order.
 func (c *cursor) at(addr ip) *union {
-	for len(c.us) > 0 && c.us[0].ip.less(addr) {
-		c.us = c.us[1:]
+	for c.i < len(c.us) && c.us[c.i].ip.less(addr) {
+		c.i++
 	}
-	if len(c.us) > 0 && c.us[0].ip == addr {
-		return &c.us[0]
+	if c.i < len(c.us) && c.us[c.i].ip == addr {
+		return &c.us[c.i]
 	}
 	return nil
 }

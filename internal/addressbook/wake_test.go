@@ -6,6 +6,7 @@ package addressbook
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,7 +59,7 @@ func TestOnChange_SaysHowUrgentItIs(t *testing.T) {
 	w.OnChange(func(_ Owner, u Urgency) { got = append(got, u) })
 	expect := func(what string, want ...Urgency) {
 		t.Helper()
-		if fmt.Sprint(got) != fmt.Sprint(want) {
+		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", what, got, want)
 		}
 		got = nil

@@ -20,7 +20,8 @@ func (b *Book) Want(o Owner, next Wants, now time.Time) {
 	if next.Retention != nil {
 		t = term{retention: max(*next.Retention, 0)}
 	}
-	for !b.want(b.ensureOwner(o), t, next, at) {
+	for done := false; !done; {
+		done = b.want(b.ensureOwner(o), t, next, at)
 	}
 }
 
