@@ -42,17 +42,17 @@ const (
 	tooLong         = ": the text would exceed 64 KiB\n"
 )
 
-// addressOwner is one of those for whom a rule has an address. The zero value is not known.
-type addressOwner struct {
+// addressFor is one of those for whom a rule has an address. The zero value is not known.
+type addressFor struct {
 	pattern fqdn.Pattern
 	spec    bool // an ipBlock of the spec
 }
 
-func (o addressOwner) String() string {
+func (o addressFor) String() string {
 	switch {
 	case o.spec:
 		return ownerSpec
-	case o == addressOwner{}:
+	case o == addressFor{}:
 		return ownerUnknown
 	}
 	return o.pattern.String()
@@ -61,7 +61,7 @@ func (o addressOwner) String() string {
 // annotationOf returns the text for one object; "" if it has no address.
 func annotationOf(o *object) string {
 	w := annotationWriter{room: maxAnnotation - remarkRoom}
-	var owners []addressOwner
+	var owners []addressFor
 	for i := range o.rules[o.leads:] {
 		r := &o.rules[o.leads+i]
 		w.open(r.Ports.Key)
@@ -70,7 +70,7 @@ func annotationOf(o *object) string {
 			w.add(r.Names[j].Addr, owners...)
 		}
 		for _, a := range ownBlocks(r.Spec) {
-			w.add(a, addressOwner{spec: true})
+			w.add(a, addressFor{spec: true})
 		}
 		w.close()
 	}
@@ -78,9 +78,9 @@ func annotationOf(o *object) string {
 }
 
 // ownersOf lists for whom an address is there. It appends to owners.
-func ownersOf(owners []addressOwner, claims []Claim) []addressOwner {
+func ownersOf(owners []addressFor, claims []Claim) []addressFor {
 	for i := range claims {
-		if o := (addressOwner{pattern: claims[i].Pattern}); !slices.Contains(owners, o) {
+		if o := (addressFor{pattern: claims[i].Pattern}); !slices.Contains(owners, o) {
 			owners = append(owners, o)
 		}
 	}
@@ -123,7 +123,7 @@ func (w *annotationWriter) open(key RuleKey) {
 }
 
 // add lists an address below all of its owners, or below none if that does not fit.
-func (w *annotationWriter) add(a netip.Addr, owners ...addressOwner) {
+func (w *annotationWriter) add(a netip.Addr, owners ...addressFor) {
 	text, need := a.String(), 0
 	if len(w.owners) == 0 {
 		need = len(w.heading)
@@ -151,7 +151,7 @@ func (w *annotationWriter) add(a netip.Addr, owners ...addressOwner) {
 }
 
 // separator returns what precedes the next address; l is nil for an owner without a line.
-func (l *ownerLines) separator(o addressOwner, next string) string {
+func (l *ownerLines) separator(o addressFor, next string) string {
 	switch {
 	case l == nil:
 		return ownerIndent + o.String() + ": "

@@ -12,15 +12,15 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// addressOwners says for whom each rule of an object has its addresses. A nil one says nothing.
-type addressOwners map[RuleKey]map[netip.Addr][]addressOwner
+// addressesFor says for whom each rule of an object has its addresses. A nil one says nothing.
+type addressesFor map[RuleKey]map[netip.Addr][]addressFor
 
 // of returns the owners of an address; none: nothing is said of it.
-func (o addressOwners) of(key RuleKey, a netip.Addr) []addressOwner { return o[key][a] }
+func (o addressesFor) of(key RuleKey, a netip.Addr) []addressFor { return o[key][a] }
 
 // ownersFrom reads the annotation of an object. Anybody who may edit the object may write it, so a word on an
 // address that is no peer of the object must count for nothing; the caller sees to that.
-func ownersFrom(np *networkingv1.NetworkPolicy) addressOwners {
+func ownersFrom(np *networkingv1.NetworkPolicy) addressesFor {
 	owners, ok := parseAnnotation(np.Annotations[AnnotationAddresses])
 	if !ok {
 		return nil
@@ -30,11 +30,11 @@ func ownersFrom(np *networkingv1.NetworkPolicy) addressOwners {
 
 // parseAnnotation reads a text of annotationOf. One line that it cannot read makes the whole text unreadable: with an
 // owner missed, an address would be taken away with its other owner.
-func parseAnnotation(text string) (owners addressOwners, ok bool) {
+func parseAnnotation(text string) (owners addressesFor, ok bool) {
 	if text == "" || len(text) > maxAnnotation {
 		return nil, false
 	}
-	r := annotationReader{owners: addressOwners{}}
+	r := annotationReader{owners: addressesFor{}}
 	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
 		if !r.read(line) {
 			return nil, false
@@ -45,9 +45,9 @@ func parseAnnotation(text string) (owners addressOwners, ok bool) {
 
 // annotationReader holds the rule and the owner that the next line belongs to.
 type annotationReader struct {
-	owners  addressOwners
-	rule    map[netip.Addr][]addressOwner // nil: none yet
-	owner   addressOwner
+	owners  addressesFor
+	rule    map[netip.Addr][]addressFor // nil: none yet
+	owner   addressFor
 	isOwned bool // an owner was read in this rule
 }
 
@@ -77,7 +77,7 @@ func (r *annotationReader) open(ports string) (ok bool) {
 	}
 	r.isOwned = false
 	if r.rule = r.owners[key]; r.rule == nil {
-		r.rule = map[netip.Addr][]addressOwner{}
+		r.rule = map[netip.Addr][]addressFor{}
 		r.owners[key] = r.rule
 	}
 	return true
@@ -94,13 +94,13 @@ func (r *annotationReader) addresses(list string) (ok bool) {
 	return true
 }
 
-func ownerOf(word string) (o addressOwner, ok bool) {
+func ownerOf(word string) (o addressFor, ok bool) {
 	switch word {
 	case ownerUnknown:
-		return addressOwner{}, true
+		return addressFor{}, true
 	case ownerSpec:
-		return addressOwner{spec: true}, true
+		return addressFor{spec: true}, true
 	}
 	p, err := fqdn.ParsePattern(strings.Clone(word)) // a substring would keep the whole text in memory
-	return addressOwner{pattern: p}, err == nil
+	return addressFor{pattern: p}, err == nil
 }

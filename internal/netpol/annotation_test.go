@@ -130,14 +130,14 @@ func TestAnnotationStaysWithTheForeignOnes(t *testing.T) {
 }
 
 func TestAnnotationReadsBack(t *testing.T) {
-	a, wild := addressOwner{pattern: pattern(t, "a.example.com")}, addressOwner{pattern: pattern(t, "*.example.com")}
+	a, wild := addressFor{pattern: pattern(t, "a.example.com")}, addressFor{pattern: pattern(t, "*.example.com")}
 	tests := map[string]struct {
 		text string
-		want addressOwners // nil: unreadable
+		want addressesFor // nil: unreadable
 	}{
 		"all kinds": {
 			"TCP/443:\n  (ipBlock): 192.0.2.7\n  (unknown): 192.0.2.8\n  *.example.com: 192.0.2.1\n  a.example.com: 192.0.2.1\n    2001:db8::1\nall ports:\n  a.example.com: 192.0.2.9\n# 3 more\n",
-			addressOwners{
+			addressesFor{
 				https: {
 					addrs("192.0.2.7")[0]: {{spec: true}}, addrs("192.0.2.8")[0]: {{}}, addrs("192.0.2.1")[0]: {wild, a}, addrs("2001:db8::1")[0]: {a},
 				},
@@ -166,7 +166,7 @@ func TestAnnotationReadsBack(t *testing.T) {
 			if ok != (tt.want != nil) {
 				t.Fatalf("ok = %v: %v", ok, got)
 			}
-			if diff := cmp.Diff(tt.want, got, addrComparer(), cmp.AllowUnexported(addressOwner{}), cmp.Comparer(func(a, b fqdn.Pattern) bool { return a == b })); diff != "" {
+			if diff := cmp.Diff(tt.want, got, addrComparer(), cmp.AllowUnexported(addressFor{}), cmp.Comparer(func(a, b fqdn.Pattern) bool { return a == b })); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

@@ -55,7 +55,7 @@ func CarriedFrom(
 	policy Policy, reported map[fqdn.Pattern][]netip.Addr, live []networkingv1.NetworkPolicy, dns DNS, now time.Time,
 ) Carried {
 	c := Carried{Since: now, Rules: map[RuleKey]CarriedRule{}}
-	today, owned := dns.grants(), ownersIn(policy, reported)
+	today, owned := dns.rules(), ownersIn(policy, reported)
 	for i := range live {
 		index, ok := policy.indexOf(live[i].Name)
 		if !ok || OwnershipOf(&live[i], policy.Identity) == Foreign {
@@ -77,13 +77,13 @@ func CarriedFrom(
 }
 
 // ownersIn returns for whom each rule has addresses, as the status reports it.
-func ownersIn(policy Policy, reported map[fqdn.Pattern][]netip.Addr) addressOwners {
-	owners := addressOwners{}
+func ownersIn(policy Policy, reported map[fqdn.Pattern][]netip.Addr) addressesFor {
+	owners := addressesFor{}
 	for _, r := range mergeRules(policy.Rules) {
-		of := map[netip.Addr][]addressOwner{}
+		of := map[netip.Addr][]addressFor{}
 		for _, p := range r.patterns {
 			for _, a := range reported[p] {
-				of[a] = append(of[a], addressOwner{pattern: p})
+				of[a] = append(of[a], addressFor{pattern: p})
 			}
 		}
 		owners[r.ports.Key] = of
@@ -91,7 +91,7 @@ func ownersIn(policy Policy, reported map[fqdn.Pattern][]netip.Addr) addressOwne
 	return owners
 }
 
-func (c *Carried) take(key RuleKey, addrs []netip.Addr, owners, reported addressOwners) {
+func (c *Carried) take(key RuleKey, addrs []netip.Addr, owners, reported addressesFor) {
 	carried := c.Rules[key]
 	for _, a := range addrs {
 		if a.IsValid() {
@@ -106,14 +106,14 @@ func (c *Carried) take(key RuleKey, addrs []netip.Addr, owners, reported address
 	}
 }
 
-func (r *CarriedRule) add(a netip.Addr, owners []addressOwner) {
+func (r *CarriedRule) add(a netip.Addr, owners []addressFor) {
 	if len(owners) == 0 {
 		r.Unknown = append(r.Unknown, a)
 	}
 	for _, o := range owners {
 		switch {
 		case o.spec:
-		case o == addressOwner{}:
+		case o == addressFor{}:
 			r.Unknown = append(r.Unknown, a)
 		default:
 			if r.Of == nil {
@@ -183,23 +183,23 @@ func (c Carried) still(rules []RuleGrants, in *Input, now time.Time, nothingWrit
 // A wildcard has nothing to wait for but the observation of names: retention runs from Since; where no retention is known,
 // the safe side is maxStale.
 func (c Carried) untilFor(p fqdn.Pattern, names map[fqdn.Pattern]Name, maxStale time.Duration) time.Time {
-	limit, answered := c.Since.Add(maxStale), c.Since // asked now, it may have been asked by others before
+	latest, answered := c.Since.Add(maxStale), c.Since // asked now, it may have been asked by others before
 	n, known := names[p]
 	switch {
 	case !known, isExact(p) && n.Answered.IsZero(), !isExact(p) && n.Retention == 0:
-		return limit
+		return latest
 	case isExact(p) && n.Answered.After(answered):
 		answered = n.Answered
 	}
-	if until := answered.Add(n.Retention); until.Before(limit) {
+	if until := answered.Add(n.Retention); until.Before(latest) {
 		return until
 	}
-	return limit
+	return latest
 }
 
-// until returns when the addresses of a rule are due to go of which nothing says for which of its patterns they were carried:
-// once that of each is over, for they may be anyone's. A rule without a pattern carries nothing (ok is false): no answer can
-// have brought its addresses, so they belonged to names that were taken out (invariant 9).
+// until returns when the carried addresses of a rule go of which nothing says whose they are: when those of every pattern of
+// the rule would have gone, for they may be anyone's. A rule without patterns carries nothing (ok is false): its addresses
+// belonged to names that are no longer listed, so they go at once (invariant 9).
 func (c Carried) until(patterns []fqdn.Pattern, names map[fqdn.Pattern]Name, maxStale time.Duration) (until time.Time, ok bool) {
 	for _, p := range patterns {
 		if end := c.untilFor(p, names, maxStale); end.After(until) {

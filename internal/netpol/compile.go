@@ -4,7 +4,6 @@
 package netpol
 
 import (
-	"net/netip"
 	"time"
 )
 
@@ -25,7 +24,7 @@ import (
 // policy with several objects therefore leaves, between its steps, pods that only some of them select.
 func Compile(in Input, now time.Time) Plan {
 	in = in.withDefaults()
-	dns := in.DNS.grants()
+	dns := in.DNS.rules()
 	live := readLive(&in, dns)
 	grants := grantsOf(&in, dns, now)
 	if !in.Policy.Audit {
@@ -36,7 +35,7 @@ func Compile(in Input, now time.Time) Plan {
 		}
 		// Something is written anyway, or the room is needed: the lingering addresses go along.
 	}
-	w := wantedNow(grants, now, func(RuleKey, netip.Addr) bool { return false })
+	w := wantedNow(grants, now, nothingLingers)
 	return planFor(&in, &w, &live, now)
 }
 

@@ -35,16 +35,16 @@ type DNSPort struct {
 	Port     int32
 }
 
-// grants returns the DNS rules: the addresses at the Service's ports, then the pods at theirs; one rule when the ports are the
+// rules returns the DNS rules: the addresses at the Service's ports, then the pods at theirs; one rule when the ports are the
 // same. In that rule the pods come last, by which a later process can tell it from a rule of the spec (see dnsLeads).
-func (d DNS) grants() []RuleGrants {
+func (d DNS) rules() []RuleGrants {
 	if d.Namespace == "" {
 		d.Namespace, d.Selector = metav1.NamespaceSystem, map[string]string{"k8s-app": "kube-dns"}
 		d.ServicePorts, d.TargetPorts = nil, nil
 	}
 	addresses, pods := d.addresses(), d.pods()
 	servicePorts, targetPorts := dnsPorts(d.ServicePorts), dnsPorts(d.TargetPorts)
-	service, target := portsFrom(servicePorts), portsFrom(targetPorts)
+	service, ofPods := portsFrom(servicePorts), portsFrom(targetPorts)
 	rules := make([]RuleGrants, 0, 2)
 	add := func(ports Ports, spec []Grant) {
 		if len(spec) == 0 {
@@ -55,11 +55,11 @@ func (d DNS) grants() []RuleGrants {
 		}
 		rules = append(rules, RuleGrants{Ports: ports, Spec: spec})
 	}
-	if service.Key == target.Key {
+	if service.Key == ofPods.Key {
 		add(service, append(addresses, pods...))
 	} else {
 		add(service, addresses)
-		add(target, pods)
+		add(ofPods, pods)
 	}
 	return rules
 }

@@ -77,7 +77,7 @@ func (c *Claim) isUnknown() bool { return c.Pattern == fqdn.Pattern{} }
 //	a, .1/32               a: .1                              .1/32; .1 for a, listed
 func GrantsOf(in Input, now time.Time) Grants {
 	in = in.withDefaults()
-	return grantsOf(&in, in.DNS.grants(), now)
+	return grantsOf(&in, in.DNS.rules(), now)
 }
 
 // grantsOf is GrantsOf with the DNS rules as they should be.

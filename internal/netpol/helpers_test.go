@@ -207,7 +207,7 @@ func (c cluster) peersOf(key RuleKey, dns DNS) []string {
 	var out []string
 	for _, np := range c.list() {
 		_, i, _ := NamespacedKind().parse(np.Name)
-		object := readObject(&np, i, dns.grants())
+		object := readObject(&np, i, dns.rules())
 		for _, r := range object.specRules() {
 			if r.ports.Key != key {
 				continue

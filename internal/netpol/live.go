@@ -17,7 +17,7 @@ type live struct {
 	objects []liveObject                  // by number: Ours or Adoptable
 	foreign map[int]bool                  // by number: somebody else has the name
 	strays  []*networkingv1.NetworkPolicy // Ours, of a name that we do not use; sorted by name
-	stands  map[RuleKey][]standing        // by the ports of a rule, whether the spec has them or not; the DNS rules left out
+	holders map[RuleKey][]holder          // by the ports of a rule, whether the spec has them or not; the DNS rules left out
 }
 
 // liveObject is a NetworkPolicy as read; without one it is zero.
@@ -34,8 +34,8 @@ type liveRule struct {
 	addrs []netip.Addr // of each peer of rule; not valid: the peer is not one address
 }
 
-// standing says which object has an address: the first one, if several have it. Lists of them are sorted and distinct.
-type standing struct {
+// holder says which object has an address: the first one, if several have it. Lists of them are sorted and distinct.
+type holder struct {
 	addr   netip.Addr
 	object int
 }
@@ -62,7 +62,7 @@ func readLive(in *Input, today []RuleGrants) live {
 		}
 	}
 	slices.SortFunc(l.strays, func(a, b *networkingv1.NetworkPolicy) int { return strings.Compare(a.Name, b.Name) })
-	l.stands = standingsOf(l.objects)
+	l.holders = liveHolders(l.objects)
 	return l
 }
 
@@ -111,10 +111,10 @@ func singleAddress(p *networkingv1.NetworkPolicyPeer) (netip.Addr, bool) {
 //   - a later rule has the same ports, for rules of the spec with equal ports are one; or
 //   - it ends with a peer of the form that only the DNS rule ends with: in a rule of the spec the addresses come last.
 //
-// The three miss a rule of addresses only, to an old Service of which no pod was named at the same ports. Taking that
-// for a rule of the spec opens nothing: the spec must have a rule for those very ports, the addresses must pass the guard
-// (which refuses the Service range and link-local), and the pods could reach them a moment ago. Taking a rule of the spec
-// for the DNS rule would shrink the policy.
+// One case is missed: a rule of addresses alone, to an old DNS Service without pods at the same ports. It is then read as a
+// rule of the spec. That opens nothing: the spec must have a rule for those very ports, the addresses must pass the guard
+// (which refuses the Service range and link-local), and the pods could reach them a moment ago. The opposite mistake would
+// shrink the policy, so it is the one to avoid.
 func dnsLeads(rules []liveRule, today []RuleGrants) int {
 	n := 0
 	for n < 2 && n < len(rules) {
@@ -167,37 +167,37 @@ func (l *liveRule) is(want RuleGrants) bool {
 // specRules are those that are not the DNS rules.
 func (o *liveObject) specRules() []liveRule { return o.rules[o.leads:] }
 
-func standingsOf(objects []liveObject) map[RuleKey][]standing {
-	all := map[RuleKey][]standing{}
+func liveHolders(objects []liveObject) map[RuleKey][]holder {
+	all := map[RuleKey][]holder{}
 	for i := range objects {
 		for _, r := range objects[i].specRules() {
 			list := slices.Grow(all[r.ports.Key], len(r.addrs))
 			for _, a := range r.addrs {
 				if a.IsValid() {
-					list = append(list, standing{a, i})
+					list = append(list, holder{a, i})
 				}
 			}
 			all[r.ports.Key] = list
 		}
 	}
-	byAddr := func(a, b standing) int { return a.addr.Compare(b.addr) }
+	byAddr := func(a, b holder) int { return a.addr.Compare(b.addr) }
 	for key, list := range all {
 		if !slices.IsSortedFunc(list, byAddr) {
 			slices.SortStableFunc(list, byAddr)
 		}
-		all[key] = slices.CompactFunc(list, func(a, b standing) bool { return a.addr == b.addr })
+		all[key] = slices.CompactFunc(list, func(a, b holder) bool { return a.addr == b.addr })
 	}
 	return all
 }
 
 // has tells whether some object has a at those ports.
 func (l *live) has(ports RuleKey, a netip.Addr) bool {
-	_, ok := objectIn(l.stands[ports], a)
+	_, ok := objectIn(l.holders[ports], a)
 	return ok
 }
 
-func objectIn(list []standing, a netip.Addr) (object int, ok bool) {
-	i, ok := slices.BinarySearchFunc(list, a, func(s standing, a netip.Addr) int { return s.addr.Compare(a) })
+func objectIn(list []holder, a netip.Addr) (object int, ok bool) {
+	i, ok := slices.BinarySearchFunc(list, a, func(s holder, a netip.Addr) int { return s.addr.Compare(a) })
 	if !ok {
 		return 0, false
 	}

@@ -30,7 +30,7 @@ type Liveness struct {
 // as they are in the API now. in and plan are those of the Compile that decided on the steps.
 func Live(in Input, plan Plan, objects []networkingv1.NetworkPolicy) Liveness {
 	in = in.withDefaults()
-	l := liveness{plan: plan, id: in.Policy.Identity, today: in.DNS.grants(), rules: map[RuleKey]*rule{}}
+	l := liveness{plan: plan, id: in.Policy.Identity, today: in.DNS.rules(), rules: map[RuleKey]*rule{}}
 	l.For = map[fqdn.Pattern][]netip.Addr{}
 	rules := mergeRules(in.Policy.Rules)
 	for i := range rules {
@@ -66,7 +66,7 @@ func (l *liveness) read(np *networkingv1.NetworkPolicy) {
 		index = 0 // a copy of whichever object: it may have a DNS rule
 	}
 	object := readObject(np, index, l.today)
-	owners := sync.OnceValue(func() addressOwners { return ownersFrom(np) }) // rarely needed
+	owners := sync.OnceValue(func() addressesFor { return ownersFrom(np) }) // rarely needed
 	for _, r := range object.specRules() {
 		addrs := slices.DeleteFunc(r.addrs, func(a netip.Addr) bool { return !a.IsValid() })
 		l.rule(r.ports.Key, sortedAddrs(addrs), owners)
@@ -75,7 +75,7 @@ func (l *liveness) read(np *networkingv1.NetworkPolicy) {
 
 // rule takes the addresses of one live rule, sorted. The plan's word counts where it has one: the annotation was written
 // some time ago.
-func (l *liveness) rule(key RuleKey, addrs []netip.Addr, owners func() addressOwners) {
+func (l *liveness) rule(key RuleKey, addrs []netip.Addr, owners func() addressesFor) {
 	claimed := make([]bool, len(addrs))
 	r := l.rules[key]
 	if r == nil {
@@ -113,8 +113,8 @@ func (l *liveness) claim(p fqdn.Pattern, planned, addrs []netip.Addr, claimed []
 }
 
 // orphan takes an address that the plan has for no pattern: it is to go, it was carried, or somebody else added it.
-func (l *liveness) orphan(a netip.Addr, owners []addressOwner) {
-	if slices.Equal(owners, []addressOwner{{spec: true}}) {
+func (l *liveness) orphan(a netip.Addr, owners []addressFor) {
+	if slices.Equal(owners, []addressFor{{spec: true}}) {
 		return // an ipBlock of an older spec
 	}
 	l.Addresses = append(l.Addresses, a)

@@ -45,10 +45,13 @@ func nextChange(changes []change) int {
 	return -1
 }
 
-// owed returns the grants that other changes have yet to add and that may overlap a grant which only the i-th object has now
-// and is to lose. While there is one, the i-th change must wait: traffic that is allowed before and after the plan is allowed
-// after by the object itself, by another object that allows it already, or by a gain still to come, and only in the last case
-// can it be blocked in between.
+// owed returns the grants that other changes still have to add and that overlap a grant which only the i-th object has now and
+// will lose. Until they are added the i-th change must wait, or traffic that is allowed before and after the plan could be
+// blocked in between. Such traffic is allowed after the plan by one of three:
+//
+//	the i-th object itself                  it is never blocked
+//	another object that allows it already   it is never blocked
+//	another object that is yet to gain it   it is blocked from the i-th change until that gain
 func owed(changes []change, i int) []Grant {
 	var owed []Grant
 	for j := range changes {

@@ -74,7 +74,7 @@ func standsIn(rules []RuleGrants, l *live) []int {
 	}
 	objects := make([]int, 0, n)
 	for i := range rules {
-		have := l.stands[rules[i].Ports.Key]
+		have := l.holders[rules[i].Ports.Key]
 		for _, g := range rules[i].Names {
 			for len(have) > 0 && have[0].addr.Less(g.Addr) {
 				have = have[1:]
@@ -165,7 +165,7 @@ func (s *seating) stay(todo []int) (rest []int) {
 
 // joinAddress puts a grant where its address is at other ports, if there is room, and returns the others.
 func (s *seating) joinAddress(todo []int, rules []RuleGrants, l *live) (rest []int) {
-	if len(todo) == 0 || len(l.stands) == 0 {
+	if len(todo) == 0 || len(l.holders) == 0 {
 		return todo
 	}
 	n := 0 // of the first grant of the rule
@@ -187,7 +187,7 @@ func (s *seating) joinAddress(todo []int, rules []RuleGrants, l *live) (rest []i
 
 // anyObjectWith returns the first object that has a at whatever ports.
 func (l *live) anyObjectWith(a netip.Addr) (object int, ok bool) {
-	for _, list := range l.stands {
+	for _, list := range l.holders {
 		if i, found := objectIn(list, a); found && (!ok || i < object) {
 			object, ok = i, true
 		}
@@ -195,15 +195,16 @@ func (l *live) anyObjectWith(a netip.Addr) (object int, ok bool) {
 	return object, ok
 }
 
-// fill puts each grant into the first object with room, those that something leaves before the others. There is room, for
-// leaveOut took out the grants that exceed it: those that an object has too many do not make the room of the others less.
-// Where somebody else has the first name, the grants that would stand there wait for it (see roomsOf).
+// fill puts each remaining grant into the first object with room. Objects that lose something in this plan come first, as
+// they are written anyway. There is always room: leaveOut took out as many grants as the room of all objects lacks. Where
+// somebody else has the first name, objects are filled in plain order, so that the grants that belong there wait for it (see
+// roomsOf).
 func (s *seating) fill(todo []int, l *live) {
 	if len(todo) == 0 {
 		return
 	}
 	had := make([]int, len(s.room))
-	for _, list := range l.stands {
+	for _, list := range l.holders {
 		for _, at := range list {
 			had[at.object]++
 		}
@@ -255,8 +256,8 @@ func (s *seating) emptyLast(l *live) bool {
 	return true
 }
 
-// takes tells whether an object takes a grant of the last one. No object is created for a move, and none whose name somebody
-// else has takes part.
+// takes tells whether an object may take grants of the last one: it exists, it has room, and its name is ours. A move never
+// creates an object.
 func (s *seating) takes(object int, l *live) bool {
 	isThere := s.count[object] > 0
 	if object == 0 {

@@ -192,7 +192,7 @@ func naive(in Input, now time.Time, linger time.Duration) cluster {
 		return cluster{}
 	}
 	if in.Policy.ClusterDNS {
-		np.Spec.Egress = egressOf(in.DNS.grants())
+		np.Spec.Egress = egressOf(in.DNS.rules())
 	}
 	for _, r := range in.Policy.Rules {
 		peers := slices.Clone(r.Peers)

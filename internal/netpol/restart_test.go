@@ -235,7 +235,7 @@ func peersByRule(objects cluster, in Input) map[ruleAddr]bool {
 	out := map[ruleAddr]bool{}
 	for _, np := range objects {
 		_, i, _ := NamespacedKind().parse(np.Name)
-		object := readObject(&np, i, in.DNS.grants())
+		object := readObject(&np, i, in.DNS.rules())
 		for _, r := range object.specRules() {
 			for _, a := range r.addrs {
 				if a.IsValid() {

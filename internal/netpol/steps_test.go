@@ -142,7 +142,7 @@ func TestStepSize(t *testing.T) {
 }
 
 func TestBridgeSparesTheDNSRule(t *testing.T) {
-	dns := input(policy(), nil).DNS.grants()
+	dns := input(policy(), nil).DNS.rules()
 	o, ports := &object{rules: dns, leads: len(dns)}, portsFrom(dns[0].Ports.List)
 	for _, want := range []int{1, 2} {
 		o = o.with([]Grant{{Ports: &ports, Addr: addrs("8.8.8.8")[0]}})
