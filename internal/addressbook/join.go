@@ -117,7 +117,7 @@ func (n *name) join(x *want, t term) (told, ok bool) {
 		n.groups = slices.Insert(n.groups, i, &group{term: t})
 	}
 	x.name, x.group = n, n.groups[i]
-	x.place = len(x.group.wants)
+	x.place = int32(len(x.group.wants))
 	x.group.wants, x.group.shared = append(x.group.wants, x), nil
 	if longer := n.retentionFor(t); longer > n.retention {
 		n.retention = longer

@@ -23,5 +23,5 @@ const (
 	// BytesPerOwner is for a policy, without its patterns.
 	BytesPerOwner = 600
 	// BytesPerWant is for each pattern that a policy lists, also for those that wait for room.
-	BytesPerWant = 170
+	BytesPerWant = 150
 )

@@ -53,21 +53,22 @@ func (t term) compare(u term) int {
 	return -1
 }
 
-// want is one pattern that an owner lists.
+// want is one pattern that an owner lists. It takes 80 bytes.
 type want struct {
 	owner   *owner
 	pattern fqdn.Pattern
-	view    View // of the owner
+	view    *view // of the owner
 	since   instant
 	name    *name  // nil: it waits for room
 	group   *group // of name
-	limit   Limit  // why it waits
-	place   int    // in group.wants; guarded by the name's lock
+
+	place int32 // in group.wants; guarded by the name's lock
+	limit Limit // why it waits
 
 	// Guarded by owner.acks.
+	left    bool     // the owner does not list it any more
 	gained  Revision // with which the owner has all that name gained
 	awaited Revision // the gained that a Ticket named last
-	left    bool     // the owner does not list it any more
 }
 
 // lists tells whether an owner with that list wants just ps, in that order.

@@ -53,7 +53,7 @@ func (b *Book) admit(t *tenant) {
 // admitKnown admits the wants of a tenant whose names are known by now, and may be no further ones.
 func (b *Book) admitKnown(t *tenant, told *news) {
 	for _, x := range b.waitingOf(t) {
-		if b.find(viewFor(x.pattern, x.view), x.pattern) != nil {
+		if b.find(viewFor(x.pattern, x.view.View), x.pattern) != nil {
 			b.admitOne(x, told)
 		}
 	}

@@ -84,19 +84,21 @@ func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
 func (b *Book) rejoin(w *owner, l *list, before *want, p fqdn.Pattern, at instant) *want {
 	switch {
 	case before == nil:
-		return b.join(&want{owner: w, pattern: p, view: l.view.View, since: at}, l)
+		return b.join(&want{owner: w, pattern: p, view: l.view, since: at}, l)
 	case moves(before, l.view):
-		return b.join(&want{owner: w, pattern: p, view: l.view.View, since: before.since}, l)
+		return b.join(&want{owner: w, pattern: p, view: l.view, since: before.since}, l)
 	case before.name == nil || before.group.term == l.term:
 		return before
 	}
-	x := b.join(&want{owner: w, pattern: p, view: l.view.View, since: before.since}, l)
+	x := b.join(&want{owner: w, pattern: p, view: l.view, since: before.since}, l)
 	b.leave(before)
 	return x
 }
 
 // moves tells whether a want is known elsewhere in another view.
-func moves(x *want, to *view) bool { return viewFor(x.pattern, x.view) != viewFor(x.pattern, to.View) }
+func moves(x *want, to *view) bool {
+	return viewFor(x.pattern, x.view.View) != viewFor(x.pattern, to.View)
+}
 
 // gainAll gives w a new revision, with which it has what the names that it joined knew already.
 func (b *Book) gainAll(w *owner, before map[fqdn.Pattern]*want, l *list) {
