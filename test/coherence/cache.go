@@ -165,7 +165,7 @@ func (r *resolver) learning(from, to time.Time) learning {
 		switch {
 		case e.stored.Before(from) || !e.stored.Before(to):
 		case e.replaced:
-			l.Orphans += rank(!e.learnt.IsZero())
+			l.Orphans += boolToInt(!e.learnt.IsZero())
 		case e.learnt.IsZero():
 			l.Entries, l.Unseen = l.Entries+1, l.Unseen+1
 		default:

@@ -160,7 +160,7 @@ func TestSequence(t *testing.T) {
 
 // rankDelay keeps the questions after the first away from where a TTL falls.
 func rankDelay(i int) time.Duration {
-	return time.Duration(rank(i > 0)) * 250 * time.Millisecond
+	return time.Duration(boolToInt(i > 0)) * 250 * time.Millisecond
 }
 
 func TestEntryEndsExactly(t *testing.T) {
@@ -208,7 +208,7 @@ func TestMissesAreNotShared(t *testing.T) {
 		if !known {
 			t.Errorf("entry %d is not known", l.entry)
 		}
-		orphans += rank(orphan)
+		orphans += boolToInt(orphan)
 	}
 	if len(sets) != 10 || orphans != 9 || a.given() != 10 {
 		t.Errorf("%d sets, %d orphans, %d answers", len(sets), orphans, a.given())

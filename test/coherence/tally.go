@@ -52,12 +52,12 @@ func (c *counts) add(a attempt) {
 		c.Lookups++
 	}
 	for i := range connects {
-		missed[i] += rank(a.missed[i])
-		late[i] += rank(a.late[i])
+		missed[i] += boolToInt(a.missed[i])
+		late[i] += boolToInt(a.late[i])
 	}
 }
 
-func rank(b bool) int {
+func boolToInt(b bool) int {
 	if b {
 		return 1
 	}
