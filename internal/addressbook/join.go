@@ -44,7 +44,7 @@ func (b *Book) reserve(p fqdn.Pattern, v View, t *tenant) (*name, Limit) {
 		switch o := &b.options; {
 		case t.names.Load() >= int64(o.MaxNamesPerTenant):
 			return nil, NamesPerTenant
-		case b.counts.names.Load()+b.counts.wildcards.Load() >= int64(o.MaxNames):
+		case b.roomForNames(t) == 0:
 			return nil, NamesOfProcess
 		}
 		n = b.newName(p, in)

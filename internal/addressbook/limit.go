@@ -109,19 +109,25 @@ func (n *name) heldBeside(q *question, f Family) map[ip]bool {
 // room is how many of so many new addresses the name may take by the limits of the tenants and the process, and which one is the
 // closest. A tenant that has none is no obstacle as long as another one that lists the name has.
 func (n *name) room(newcomers int) (room int, limit Limit) {
-	o, most, untold := &n.book.options, 0, 0
+	o, all, untold := &n.book.options, n.book.counts.addresses.Load(), int64(0)
 	for _, r := range n.late {
-		untold += r.by
+		untold += int64(r.by)
 	}
+	limit = AddressesPerTenant
 	for _, s := range n.shares {
-		if most = max(most, o.MaxAddressesPerTenant-untold-int(s.tenant.addresses.Load())); most >= newcomers {
+		has := s.tenant.addresses.Load() + untold
+		own, process := o.MaxAddressesPerTenant-int(has), n.book.room(o.MaxAddresses, all, has)
+		if most := min(own, process); most > room {
+			room = most
+		}
+		if process < own {
+			limit = AddressesOfProcess
+		}
+		if room >= newcomers {
 			break
 		}
 	}
-	if all := max(o.MaxAddresses-int(n.book.counts.addresses.Load()), 0); all < most {
-		return all, AddressesOfProcess
-	}
-	return most, AddressesPerTenant
+	return room, limit
 }
 
 // evict brings a name back to MaxAddressesPerName: the least recently answered of what no live question holds goes, of equals

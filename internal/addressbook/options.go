@@ -16,7 +16,8 @@ type Options struct {
 	// Of a tenant: distinct names and wildcards that its owners list, 5000, and the addresses of these, 50,000. An address that
 	// two of its names have counts twice.
 	MaxNamesPerTenant, MaxAddressesPerTenant int
-	// Of the process: distinct names and wildcards, 60,000, and their addresses, 250,000. See memory_test.go for what that takes.
+	// Of the process: distinct names and wildcards, 75,000, and their addresses, 312,500. The last fifth is kept for tenants that have
+	// less than an equal part of it. See memory.go for what that takes.
 	MaxNames, MaxAddresses int
 }
 
@@ -28,8 +29,8 @@ const (
 	DefaultMaxAddressesPerName   = 1000
 	DefaultMaxNamesPerTenant     = 5000
 	DefaultMaxAddressesPerTenant = 50_000
-	DefaultMaxNames              = 60_000
-	DefaultMaxAddresses          = 250_000
+	DefaultMaxNames              = 75_000
+	DefaultMaxAddresses          = 312_500
 )
 
 func (o Options) withDefaults() Options {

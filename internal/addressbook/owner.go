@@ -100,6 +100,7 @@ func (b *Book) ensureOwner(o Owner) *owner {
 	if t == nil {
 		t = &tenant{Tenant: o.Tenant(), book: b}
 		b.tenants[o.Tenant()] = t
+		b.counts.tenants.Add(1)
 	}
 	t.owners++
 	w := &owner{Owner: o, tenant: t}
@@ -121,6 +122,7 @@ func (b *Book) dropOwner(w *owner, v *view) {
 	}
 	if w.tenant.owners--; w.tenant.owners == 0 {
 		delete(b.tenants, w.tenant.Tenant)
+		b.counts.tenants.Add(-1)
 	}
 }
 

@@ -29,6 +29,7 @@ type counts struct {
 	addresses atomic.Int64
 	captures  atomic.Int64
 	evicted   atomic.Uint64
+	tenants   atomic.Int64
 	full      atomic.Int64 // tenants with MaxAddressesPerTenant or more
 }
 
@@ -47,7 +48,7 @@ func (b *Book) Stats() Stats {
 	s.Captures = int(b.counts.captures.Load())
 	s.Evicted = b.counts.evicted.Load()
 	s.Limited[AddressesPerTenant] = int(b.counts.full.Load())
-	if s.Addresses >= b.options.MaxAddresses {
+	if limit := b.options.MaxAddresses; s.Addresses >= limit-limit/5 {
 		s.Limited[AddressesOfProcess] = 1
 	}
 	return s

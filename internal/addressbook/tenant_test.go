@@ -183,3 +183,30 @@ func TestTenant_LeavesNothingBehind(t *testing.T) {
 		t.Errorf("%d tenants, %d waiting, %d views are left", len(w.tenants), len(w.waiting), len(w.views))
 	}
 }
+
+// Tenants that have a lot do not keep a small one from its names and addresses: the last fifth is not theirs.
+func TestLimitsOfTheProcess_LeaveRoomForSmallTenants(t *testing.T) {
+	w := newWorld(t, Options{MaxNames: 50, MaxAddresses: 100, Families: []Family{IPv4}})
+	var names []string
+	for i := range 60 {
+		names = append(names, fmt.Sprintf("x%d.example.com", i))
+	}
+	big := in("big", "p")
+	w.wants(big, nil, names...)
+	waits := 0
+	for i, e := range w.Snapshot(big, w.now).Entries {
+		if e.Limit == NamesOfProcess {
+			waits++
+		}
+		w.Record(Key{Name: host(names[i]), Source: upstream}, Answer{Addrs: v4(10*i, 10), TTL: time.Minute}, w.now)
+	}
+	if got := w.Stats(); waits != 60-39 || got.Addresses != 80 { // and www, which web lists
+		t.Errorf("%d names wait, stats %+v", waits, got)
+	}
+	w.answer(upstream, time.Minute, "192.0.2.1", "192.0.2.2")
+	w.expect("192.0.2.1", "192.0.2.2")
+	w.wants(web, nil, www, "new.example.com")
+	w.expectLimits(web, NoLimit, NoLimit)
+	w.answer(upstream, time.Minute, "192.0.2.3")
+	w.expect("192.0.2.1 6m0s", "192.0.2.2 6m0s", "192.0.2.3")
+}

@@ -69,11 +69,8 @@ func (b *Book) waitingOf(t *tenant) []*want {
 func (b *Book) nextWaiting() *want {
 	b.lock()
 	defer b.unlock()
-	if len(b.waiting) == 0 || b.counts.names.Load()+b.counts.wildcards.Load() >= int64(b.options.MaxNames) {
-		return nil
-	}
 	for i, t := range b.waiting {
-		if t.names.Load() < int64(b.options.MaxNamesPerTenant) {
+		if t.names.Load() < int64(b.options.MaxNamesPerTenant) && b.roomForNames(t) > 0 {
 			b.waiting = append(slices.Delete(b.waiting, i, i+1), t) // its next turn comes after the others'
 			return t.waiting[0]
 		}

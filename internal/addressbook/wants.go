@@ -29,8 +29,8 @@ func (b *Book) Want(o Owner, next Wants, now time.Time) {
 func (b *Book) want(w *owner, t term, next Wants, at instant) bool {
 	w.changing.Lock()
 	old := w.list.Load()
-	unchanged := old != nil && old.term == t && old.view.View == next.View && old.lists(next.Patterns)
-	if w.gone || unchanged {
+	same := old != nil && old.term == t && old.view.View == next.View
+	if w.gone || same && (old.lists(next.Patterns) || w.repeats(old, next.Patterns)) {
 		w.changing.Unlock()
 		return !w.gone
 	}
@@ -40,6 +40,18 @@ func (b *Book) want(w *owner, t term, next Wants, at instant) bool {
 	b.replace(w, old, t, next, at)
 	w.changing.Unlock()
 	b.admit(w.tenant)
+	return true
+}
+
+// repeats tells whether ps are what w wants, but for repeats, and remembers how it was given them.
+func (w *owner) repeats(l *list, ps []fqdn.Pattern) bool {
+	given := *l
+	given.asGiven = nil
+	if !given.lists(distinct(ps)) {
+		return false
+	}
+	given.asGiven = slices.Clone(ps)
+	w.list.Store(&given)
 	return true
 }
 
