@@ -29,11 +29,11 @@ func conditionOf(status v1alpha1.FQDNEgressPolicyStatus, kind string) string {
 func TestConditionsOfEachState(t *testing.T) {
 	state := func(s addressbook.State, message string) func(*findings) {
 		return func(f *findings) {
-			f.result.Snapshot.Entries[0].State, f.result.Snapshot.Entries[0].Message = s, message
+			f.result.Names[0].State, f.result.Names[0].Message = s, message
 		}
 	}
 	refuse := func(f *findings) {
-		www := f.result.Snapshot.Entries[0].Pattern
+		www := f.result.Names[0].Pattern
 		allow(f, www)
 		keepOut(f, www, netpol.Refusal{Addr: addrs("192.0.2.1")[0], Reason: "private: list its block in allowedPrivateCIDRs"})
 	}
@@ -52,7 +52,7 @@ func TestConditionsOfEachState(t *testing.T) {
 			}
 		}
 	}
-	deaf := func(f *findings) { f.result.Snapshot.Heard, f.result.Snapshot.Served = false, 0 }
+	deaf := func(f *findings) { f.result.Heard, f.result.Served = false, 0 }
 	leftOut := func(f *findings) { f.result.LeftOut = 7 }
 
 	for name, tc := range map[string]struct {
@@ -69,29 +69,29 @@ func TestConditionsOfEachState(t *testing.T) {
 			"True/Ready", "False/ResolutionFailed", "True/Programmed", 1},
 		"nor one whose every address is refused": {refuse, "True/Ready", "False/AddressRefused", "True/Programmed", 1},
 		"nor a wildcard that nothing observes": {func(f *findings) {
-			f.result.Snapshot.Entries[0] = addressbook.Entry{Pattern: pattern(t, "*.example.com"), State: addressbook.Pending}
+			f.result.Names[0] = target.Name{Pattern: pattern(t, "*.example.com"), State: addressbook.Pending}
 		}, "True/Ready", "False/WildcardsUnobserved", "True/Programmed", 1},
-		"a name that may still get its first answer": {both(starting, func(f *findings) { f.result.Snapshot.Heard = true }),
+		"a name that may still get its first answer": {both(starting, func(f *findings) { f.result.Heard = true }),
 			"Unknown/Pending", "False/Pending", "True/Programmed", 1},
 		"a name that got none in two seconds, while others are answered": {both(starting, func(f *findings) {
-			f.result.Snapshot.Heard, f.result.Snapshot.Entries[0].Wanted = true, testNow.Add(-target.FirstWriteWait)
+			f.result.Heard, f.result.Names[0].Wanted = true, testNow.Add(-target.FirstWriteWait)
 		}), "True/Ready", "False/Pending", "True/Programmed", 1},
 		"a failure within the first two seconds may still be mended": {both(starting, state(addressbook.Failing, "SERVFAIL")),
 			"Unknown/Pending", "False/ResolutionFailed", "True/Programmed", 1},
-		"nobody to ask": {both(starting, deaf, func(f *findings) { f.result.Snapshot.Entries[0].Wanted = testNow.Add(-target.FirstWriteWait) }),
+		"nobody to ask": {both(starting, deaf, func(f *findings) { f.result.Names[0].Wanted = testNow.Add(-target.FirstWriteWait) }),
 			"Unknown/DNSUnavailable", "False/Pending", "True/Programmed", 1},
 		"all that were asked fail": {func(f *findings) {
-			f.result.Snapshot.Heard = false
+			f.result.Heard = false
 			state(addressbook.Failing, "timeout")(f)
 		}, "Unknown/DNSUnavailable", "False/ResolutionFailed", "True/Programmed", 1},
-		"nobody to ask, and no name to ask for": {both(deaf, func(f *findings) { f.result.Snapshot.Entries = nil }),
+		"nobody to ask, and no name to ask for": {both(deaf, func(f *findings) { f.result.Names = nil }),
 			"True/Ready", "True/NoNames", "True/Programmed", 0},
 		"the first write waits": {both(starting, func(f *findings) { f.result.Waits = true }),
 			"Unknown/Pending", "False/Pending", "Unknown/Pending", 1},
 		"the first write waits for a server": {both(starting, deaf, func(f *findings) {
-			f.result.Waits, f.result.Snapshot.Entries[0].Wanted = true, testNow.Add(-target.FirstWriteWait)
+			f.result.Waits, f.result.Names[0].Wanted = true, testNow.Add(-target.FirstWriteWait)
 		}), "Unknown/DNSUnavailable", "False/Pending", "Unknown/Pending", 1},
-		"no names": {func(f *findings) { f.result.Snapshot.Entries = nil }, "True/Ready", "True/NoNames", "True/Programmed", 0},
+		"no names": {func(f *findings) { f.result.Names = nil }, "True/Ready", "True/NoNames", "True/Programmed", 0},
 		"conflict": {func(f *findings) { f.result.Conflicts = []string{"web-fqdn"} },
 			"False/Conflict", "True/Resolved", "False/Conflict", 0},
 		"write failed": {func(f *findings) { f.result.Error = "quota exceeded" },
@@ -112,10 +112,10 @@ func TestConditionsOfEachState(t *testing.T) {
 		"peers left out for a minute": {both(since(time.Minute, "LimitReached"), leftOut),
 			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"addresses of a name left out for a minute": {both(since(time.Minute, "LimitReached"),
-			func(f *findings) { f.result.Snapshot.Entries[0].Limit = addressbook.AddressesPerName }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
-		"names of the namespace left out": {func(f *findings) { f.result.Snapshot.Entries[0].Limit = addressbook.NamesPerTenant },
+			func(f *findings) { f.result.Names[0].Limit = addressbook.AddressesPerName }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"names of the namespace left out": {func(f *findings) { f.result.Names[0].Limit = addressbook.NamesPerTenant },
 			"Unknown/LimitReached", "True/Resolved", "False/LimitReached", 0},
-		"addresses of the namespace left out": {func(f *findings) { f.result.Snapshot.Entries[0].Limit = addressbook.AddressesPerTenant },
+		"addresses of the namespace left out": {func(f *findings) { f.result.Names[0].Limit = addressbook.AddressesPerTenant },
 			"Unknown/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"writes wait for long": {both(since(time.Second, "LimitReached"), func(f *findings) { f.result.Limit = metrics.BytesPerNamespace }),
 			"True/Ready", "True/Resolved", "False/LimitReached", 0},
@@ -133,7 +133,7 @@ func TestConditionsOfEachState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := someFindings(t, tc.edit)
 			if strings.Contains(tc.resolved, "ResolutionFailed") {
-				allow(&f, f.result.Snapshot.Entries[0].Pattern) // failing without an address
+				allow(&f, f.result.Names[0].Pattern) // failing without an address
 			}
 			status := statusFor(f, testNow)
 			for condition, want := range map[string]string{
@@ -179,8 +179,8 @@ func TestConditionsHaveATimeAlthoughTheDefaultHasNone(t *testing.T) {
 func TestResolvedListsTheWorstNamesFirst(t *testing.T) {
 	f := someFindings(t, func(f *findings) {
 		for name, state := range map[string]addressbook.State{"gone": addressbook.NotFound, "failing": addressbook.Failing} {
-			f.result.Snapshot.Entries = append(f.result.Snapshot.Entries, addressbook.Entry{Pattern: pattern(t, name+".example.com"),
-				State: state, Message: name, Wanted: testNow.Add(-time.Hour), Answered: testNow.Add(-time.Hour)})
+			f.result.Names = append(f.result.Names, target.Name{Pattern: pattern(t, name+".example.com"),
+				State: state, Message: name, Wanted: testNow.Add(-time.Hour), Answered: true})
 		}
 	})
 	status := statusFor(f, testNow)

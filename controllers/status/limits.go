@@ -5,6 +5,7 @@ package status
 
 import (
 	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
@@ -39,17 +40,17 @@ type limited struct {
 }
 
 // limitsOf returns the limits that hold something back now, in the order of bookLimits.
-func limitsOf(s addressbook.Snapshot) []limited {
+func limitsOf(names []target.Name) []limited {
 	var all []limited
 	for _, l := range bookLimits() {
-		var names []string
-		for i := range s.Entries {
-			if s.Entries[i].Limit == l.limit {
-				names = append(names, s.Entries[i].Pattern.String())
+		var held []string
+		for i := range names {
+			if names[i].Limit == l.limit {
+				held = append(held, names[i].Pattern.String())
 			}
 		}
-		if len(names) > 0 {
-			all = append(all, limited{l, names})
+		if len(held) > 0 {
+			all = append(all, limited{l, held})
 		}
 	}
 	return all
@@ -64,7 +65,7 @@ func (f findings) limits() []metrics.Limit {
 	if f.result.LeftOut > 0 {
 		limits = append(limits, metrics.PeersPerPolicy)
 	}
-	for _, l := range limitsOf(f.result.Snapshot) {
+	for _, l := range limitsOf(f.result.Names) {
 		limits = append(limits, l.metric)
 	}
 	return limits

@@ -40,14 +40,28 @@ func isFirst(policy *v1alpha1.FQDNEgressPolicy) bool {
 //	the first of a generation    at once, unless a name is likely to be answered within a moment
 //	tools wait for it            at once
 //	else                         foldInterval after the last look
-func (p *pace) foldAt(policy *v1alpha1.FQDNEgressPolicy, s addressbook.Snapshot) time.Time {
+func (p *pace) foldAt(policy *v1alpha1.FQDNEgressPolicy, names []target.Name) time.Time {
 	switch {
 	case isFirst(policy):
-		return target.NamesDueAt(s, firstStatusWait)
+		return namesDueAt(names)
 	case urgent(policy):
 		return time.Time{}
 	}
 	return p.foldedAt.Add(foldInterval)
+}
+
+// namesDueAt returns when names that were not answered yet were wanted for firstStatusWait; zero: all are answered.
+func namesDueAt(names []target.Name) time.Time {
+	var at time.Time
+	for i := range names {
+		if _, exact := names[i].Pattern.Exact(); !exact || names[i].Answered {
+			continue
+		}
+		if end := names[i].Wanted.Add(firstStatusWait); end.After(at) {
+			at = end
+		}
+	}
+	return at
 }
 
 // writeAt returns when a status that differs is to be written, if no rules wait; zero: now.

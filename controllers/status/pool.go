@@ -9,21 +9,23 @@ import (
 	"strings"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 // poolFor says how much of the pool that a name rotates through is known; nil: it does not rotate. As long as what was
 // carried over a restart counts, the pool of before is known better than what was learned since.
-func poolFor(e addressbook.Entry, seen int, carried bool, before *v1alpha1.PoolStatus) *v1alpha1.PoolStatus {
+func poolFor(n target.Name, before *v1alpha1.PoolStatus) *v1alpha1.PoolStatus {
+	seen := n.AddressCount
 	switch {
-	case before != nil && carried:
+	case before != nil && n.Carried:
 		return &v1alpha1.PoolStatus{Seen: int32(seen), Estimated: max(before.Estimated, int32(seen))}
-	case !e.Rotation.Rotates:
+	case !n.Rotation.Rotates:
 		return nil
 	}
 	estimated := seen
-	if e.Rotation.Unseen > 0 {
-		estimated = max(seen, roundToTwoDigits(seen+e.Rotation.Unseen))
+	if n.Rotation.Unseen > 0 {
+		estimated = max(seen, roundToTwoDigits(seen+n.Rotation.Unseen))
 	}
 	return &v1alpha1.PoolStatus{Seen: int32(seen), Estimated: int32(estimated)}
 }
@@ -38,15 +40,15 @@ func roundToTwoDigits(n int) int {
 }
 
 // uncoveredMessage says what to do about a pool of which not all can be kept; "" if all can.
-func uncoveredMessage(e addressbook.Entry, fixedRetention *int32) string {
+func uncoveredMessage(n target.Name, fixedRetention *int32) string {
 	why, remedy := "", ""
 	switch {
-	case e.Rotation.Uncovered == addressbook.TooMany:
+	case n.Rotation.Uncovered == addressbook.TooMany:
 		why, remedy = "has more addresses than --max-addresses-per-name", "raise that"
-	case e.Rotation.Uncovered == addressbook.TooSlow && fixedRetention != nil:
+	case n.Rotation.Uncovered == addressbook.TooSlow && fixedRetention != nil:
 		why = fmt.Sprintf("has addresses that come back after more than retentionSeconds %d", *fixedRetention)
 		remedy = "leave that unset"
-	case e.Rotation.Uncovered == addressbook.TooSlow:
+	case n.Rotation.Uncovered == addressbook.TooSlow:
 		why, remedy = "has addresses that come back after more than --max-retention", "raise that"
 	default:
 		return ""
@@ -56,12 +58,12 @@ func uncoveredMessage(e addressbook.Entry, fixedRetention *int32) string {
 }
 
 // uncoveredNames lists the first names of whose pool not all can be kept.
-func uncoveredNames(s addressbook.Snapshot) string {
-	var names []string
-	for _, e := range s.Entries {
-		if e.Rotation.Uncovered != addressbook.Covered && len(names) < maxNamed {
-			names = append(names, e.Pattern.String())
+func uncoveredNames(names []target.Name) string {
+	var uncovered []string
+	for _, n := range names {
+		if n.Rotation.Uncovered != addressbook.Covered && len(uncovered) < maxNamed {
+			uncovered = append(uncovered, n.Pattern.String())
 		}
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(uncovered, ", ")
 }

@@ -68,7 +68,7 @@ func peersLeftOut(d draft) (verdict, bool) {
 }
 
 func limitedByBook(d draft) (verdict, bool) {
-	limits := limitsOf(d.result.Snapshot)
+	limits := limitsOf(d.result.Names)
 	if len(limits) == 0 {
 		return verdict{}, false
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 // readyChecks: whether the rules are true to what DNS says now. A name that does not resolve is told by Resolved alone: it
@@ -68,23 +67,23 @@ func ready(d draft) (verdict, bool) {
 
 // isDeaf tells whether no DNS server has answered anything although a name had its first chance.
 func (d draft) isDeaf() bool {
-	return slices.ContainsFunc(d.result.Snapshot.Entries, func(e addressbook.Entry) bool {
-		at := d.deafFrom(e)
+	return slices.ContainsFunc(d.result.Names, func(n target.Name) bool {
+		at := d.deafFrom(n)
 		return !at.IsZero() && !at.After(d.now)
 	})
 }
 
 // deafFrom returns from when a name that is asked of nobody, or of servers that never answer, tells so; zero: it does not.
-func (f findings) deafFrom(e addressbook.Entry) time.Time {
-	if _, exact := e.Pattern.Exact(); !exact || f.result.Snapshot.Heard && f.result.Snapshot.Served > 0 {
+func (f findings) deafFrom(n target.Name) time.Time {
+	if _, exact := n.Pattern.Exact(); !exact || f.result.Heard && f.result.Served > 0 {
 		return time.Time{}
 	}
-	return e.Wanted.Add(target.FirstWriteWait)
+	return n.Wanted.Add(target.FirstWriteWait)
 }
 
 func (d draft) deafMessage() string {
 	message := "No DNS server has answered anything since the controller started"
-	if d.result.Snapshot.Served == 0 {
+	if d.result.Served == 0 {
 		message = "There is no DNS server to ask"
 	}
 	if d.result.Waits {
@@ -103,9 +102,9 @@ func (d draft) wasReady() bool {
 // waiting lists the names that may still get their first answer.
 func (d draft) waiting() []string {
 	var names []string
-	for i, e := range d.result.Snapshot.Entries {
-		if !d.kept[i] && chanceUntil(e).After(d.now) {
-			names = append(names, e.Pattern.String())
+	for i, n := range d.result.Names {
+		if !d.kept[i] && chanceUntil(n).After(d.now) {
+			names = append(names, n.Pattern.String())
 		}
 	}
 	return names

@@ -95,7 +95,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 //	it differs, and its tenant wrote much     when its turn comes, see share
 func (r *Reconciler) tell(ctx context.Context, o addressbook.Owner, f findings, now time.Time) (reconcile.Result, error) {
 	tenant, pace := string(o.Tenant()), r.paces.of(o, f.policy, now)
-	if at := pace.foldAt(f.policy, f.result.Snapshot); at.After(now) {
+	if at := pace.foldAt(f.policy, f.result.Names); at.After(now) {
 		return when.Again(now, at), nil
 	}
 	if at := pace.rulesFirst(f.policy); at.After(now) && r.rules.Waiting(tenant) {

@@ -31,7 +31,7 @@ func resolvedChecks() []check {
 		if stale := filter(d.names, inState(v1alpha1.FQDNStale)); len(stale) > 0 {
 			message += "; stale: " + listNames(stale)
 		}
-		if uncovered := uncoveredNames(d.result.Snapshot); uncovered != "" {
+		if uncovered := uncoveredNames(d.result.Names); uncovered != "" {
 			message += "; too large a pool to keep all of it: " + uncovered
 		}
 		return isTrue(v1alpha1.ReasonResolved, message)

@@ -25,13 +25,13 @@ type findings struct {
 // which they came: a status that says nothing new is not written.
 func statusFor(f findings, now time.Time) v1alpha1.FQDNEgressPolicyStatus {
 	before := statusByName(f.policy.Status)
-	names, kept := make([]v1alpha1.FQDNStatus, len(f.result.Snapshot.Entries)), make([]bool, len(f.result.Snapshot.Entries))
-	for i, e := range f.result.Snapshot.Entries {
-		was := before[e.Pattern.String()]
-		if kept[i] = f.keepUntil(e, was).After(now); kept[i] {
+	names, kept := make([]v1alpha1.FQDNStatus, len(f.result.Names)), make([]bool, len(f.result.Names))
+	for i, n := range f.result.Names {
+		was := before[n.Pattern.String()]
+		if kept[i] = f.keepUntil(n, was).After(now); kept[i] {
 			names[i] = *was.DeepCopy() // it belongs to the cache
 		} else {
-			names[i] = f.fqdnStatus(e, was)
+			names[i] = f.fqdnStatus(n, was)
 		}
 	}
 	status := v1alpha1.FQDNEgressPolicyStatus{
@@ -68,26 +68,26 @@ func (f findings) isAudit() bool { return f.policy.Spec.Mode == v1alpha1.ModeAud
 //	after restartPatience    else: with very many names it takes a while until each had its turn
 //
 // and at once if what was said is not allowed any more. Zero: nothing is kept.
-func (f findings) keepUntil(e addressbook.Entry, before v1alpha1.FQDNStatus) time.Time {
-	_, exact := e.Pattern.Exact()
-	if !exact || e.State != addressbook.Pending || before.State == "" || before.State == v1alpha1.FQDNPending {
+func (f findings) keepUntil(n target.Name, before v1alpha1.FQDNStatus) time.Time {
+	_, exact := n.Pattern.Exact()
+	if !exact || n.State != addressbook.Pending || before.State == "" || before.State == v1alpha1.FQDNPending {
 		return time.Time{}
 	}
-	if name := f.result.Of(e.Pattern); !name.Holds {
+	if !n.Holds {
 		return time.Time{}
 	}
-	if f.result.Snapshot.Heard && !e.Tried {
-		return e.Wanted.Add(restartPatience)
+	if f.result.Heard && !n.Tried {
+		return n.Wanted.Add(restartPatience)
 	}
-	return e.Wanted.Add(target.FirstWriteWait)
+	return n.Wanted.Add(target.FirstWriteWait)
 }
 
 // next returns when the status changes although nothing happens; zero: never.
 func (f findings) next(status v1alpha1.FQDNEgressPolicyStatus, now time.Time) time.Time {
 	before := statusByName(f.policy.Status)
 	var next time.Time
-	for _, e := range f.result.Snapshot.Entries {
-		for _, at := range []time.Time{chanceUntil(e), f.keepUntil(e, before[e.Pattern.String()]), f.deafFrom(e)} {
+	for _, n := range f.result.Names {
+		for _, at := range []time.Time{chanceUntil(n), f.keepUntil(n, before[n.Pattern.String()]), f.deafFrom(n)} {
 			if at.After(now) {
 				next = when.Earliest(next, at)
 			}
@@ -97,36 +97,35 @@ func (f findings) next(status v1alpha1.FQDNEgressPolicyStatus, now time.Time) ti
 }
 
 // chanceUntil returns until when a name may still get its first answer before anything is said of it; zero: it has it.
-func chanceUntil(e addressbook.Entry) time.Time {
-	if _, exact := e.Pattern.Exact(); !exact || !e.Answered.IsZero() {
+func chanceUntil(n target.Name) time.Time {
+	if _, exact := n.Pattern.Exact(); !exact || n.Answered {
 		return time.Time{}
 	}
-	return e.Wanted.Add(target.FirstWriteWait)
+	return n.Wanted.Add(target.FirstWriteWait)
 }
 
 // fqdnStatus says what is known of one name.
-func (f findings) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1alpha1.FQDNStatus {
-	name := f.result.Of(e.Pattern)
+func (f findings) fqdnStatus(n target.Name, before v1alpha1.FQDNStatus) v1alpha1.FQDNStatus {
 	status := v1alpha1.FQDNStatus{
-		FQDN:         e.Pattern.String(),
-		State:        v1alpha1.FQDNState(e.State),
-		Message:      e.Message,
-		AddressCount: int32(name.AddressCount),
-		Refused:      refusedOf(name.Refusals),
-		Pool:         poolFor(e, name.AddressCount, name.Carried, before.Pool),
+		FQDN:         n.Pattern.String(),
+		State:        v1alpha1.FQDNState(n.State),
+		Message:      n.Message,
+		AddressCount: int32(n.AddressCount),
+		Refused:      refusedOf(n.Refusals),
+		Pool:         poolFor(n, before.Pool),
 	}
 	switch {
-	case isRefused(e, name.Refusals):
-		status.State, status.Message = v1alpha1.FQDNRefused, refusedMessage(name)
-	case e.State == addressbook.Failing && name.AddressCount > 0:
+	case isRefused(n):
+		status.State, status.Message = v1alpha1.FQDNRefused, refusedMessage(n)
+	case n.State == addressbook.Failing && n.AddressCount > 0:
 		// The book does not know of what was carried over a restart. In its words, since they may stand there already.
 		status.State = v1alpha1.FQDNStale
-		status.Message += ", keeping " + countOf(name.AddressCount, "address", "addresses")
+		status.Message += ", keeping " + countOf(n.AddressCount, "address", "addresses")
 	case status.Message == "":
-		status.Message = uncoveredMessage(e, f.policy.Spec.RetentionSeconds)
+		status.Message = uncoveredMessage(n, f.policy.Spec.RetentionSeconds)
 	}
-	listed := min(maxListed, max(maxListedSum/len(f.result.Snapshot.Entries), maxListedAtLeast))
-	for _, a := range name.Addresses[:min(len(name.Addresses), listed)] {
+	listed := min(maxListed, max(maxListedSum/len(f.result.Names), maxListedAtLeast))
+	for _, a := range n.Addresses[:min(len(n.Addresses), listed)] {
 		status.Addresses = append(status.Addresses, a.String())
 	}
 	return status
@@ -134,8 +133,8 @@ func (f findings) fqdnStatus(e addressbook.Entry, before v1alpha1.FQDNStatus) v1
 
 // isRefused tells whether the guard keeps out every address that DNS has for a name now: those of earlier answers that are
 // still allowed are of no use to a pod that asks today.
-func isRefused(e addressbook.Entry, rs *target.Refusals) bool {
-	return rs != nil && rs.All && (e.State == addressbook.Resolved || e.State == addressbook.Stale)
+func isRefused(n target.Name) bool {
+	return n.Refusals != nil && n.Refusals.All && (n.State == addressbook.Resolved || n.State == addressbook.Stale)
 }
 
 func refusedMessage(name target.Name) string {

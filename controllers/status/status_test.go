@@ -46,13 +46,10 @@ func someFindings(t *testing.T, edit func(*findings)) findings {
 		policy: &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web", Generation: 3}},
 		result: target.Result{
 			Objects: []string{"web-fqdn"}, Planned: []string{"web-fqdn"},
-			Snapshot: addressbook.Snapshot{
-				Entries: []addressbook.Entry{{
-					Pattern: www, State: addressbook.Resolved, Tried: true, Wanted: testNow.Add(-time.Hour), Answered: testNow.Add(-time.Hour),
-					Addresses: []addressbook.Address{{Addr: addrs("192.0.2.1")[0], Current: true}},
-				}},
-				Served: 1, Heard: true,
-			},
+			Served: 1, Heard: true,
+			Names: []target.Name{{
+				Pattern: www, State: addressbook.Resolved, Tried: true, Wanted: testNow.Add(-time.Hour), Answered: true,
+			}},
 		},
 	}
 	allow(&f, www, "192.0.2.1")
@@ -66,12 +63,12 @@ func someFindings(t *testing.T, edit func(*findings)) findings {
 func allow(f *findings, p fqdn.Pattern, ss ...string) { allowAll(f, p, addrs(ss...)) }
 
 func allowAll(f *findings, p fqdn.Pattern, live []netip.Addr) {
-	f.result.Names, f.result.AddressCount = []target.Name{nameWith(p, live)}, len(live)
-	f.result.Names[0].Holds = len(live) > 0
-}
-
-func nameWith(p fqdn.Pattern, live []netip.Addr) target.Name {
-	return target.Name{Pattern: p, Addresses: live[:min(len(live), target.MaxListed)], AddressCount: len(live), Holds: true}
+	f.result.AddressCount, f.result.Names = len(live), slices.Clone(f.result.Names)
+	for i := range f.result.Names {
+		if n := &f.result.Names[i]; n.Pattern == p {
+			n.Addresses, n.AddressCount, n.Holds = live[:min(len(live), target.MaxListed)], len(live), len(live) > 0
+		}
+	}
 }
 
 // keepOut makes these the addresses that the guard refuses. They are all that DNS has now, unless another one is Current.
@@ -86,9 +83,9 @@ func keepOut(f *findings, p fqdn.Pattern, refused ...netpol.Refusal) {
 
 // starting is the name of someFindings right after a start: wanted now, and nothing of it known.
 func starting(f *findings) {
-	e := &f.result.Snapshot.Entries[0]
-	e.State, e.Tried, e.Answered, e.Wanted, e.Addresses = addressbook.Pending, false, time.Time{}, testNow, nil
-	f.result.Snapshot.Heard = false
+	e := &f.result.Names[0]
+	e.State, e.Tried, e.Answered, e.Wanted = addressbook.Pending, false, false, testNow
+	f.result.Heard = false
 }
 
 func TestStatusOfAResolvedName(t *testing.T) {
@@ -127,7 +124,7 @@ func TestRefusedNames(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := someFindings(t, func(f *findings) {
-				f.result.Snapshot.Entries[0].State = tc.state
+				f.result.Names[0].State = tc.state
 				allow(f, www, tc.allowed...)
 				if tc.refused {
 					keepOut(f, www, refused)
@@ -148,7 +145,7 @@ func TestRefusedNames(t *testing.T) {
 func TestStatusSaysWhatIsLive(t *testing.T) {
 	f := someFindings(t, func(f *findings) {
 		f.result.Error, f.result.Objects = "exceeded quota", nil
-		allow(f, f.result.Snapshot.Entries[0].Pattern)
+		allow(f, f.result.Names[0].Pattern)
 	})
 	got := statusFor(f, testNow)
 	if got.AddressCount != 0 || len(got.NetworkPolicies) != 0 || got.FQDNs[0].AddressCount != 0 || len(got.FQDNs[0].Addresses) != 0 {
@@ -193,19 +190,19 @@ func TestInvariant4_StatusAfterAStart(t *testing.T) {
 	says(end, "Unknown/DNSUnavailable", v1alpha1.FQDNPending, "192.0.2.1")
 
 	// DNS answers others: with many names it takes a while until each had its turn.
-	f.result.Snapshot.Heard = true
+	f.result.Heard = true
 	same(testNow.Add(restartPatience - time.Second))
 	says(testNow.Add(restartPatience), "True/Ready", v1alpha1.FQDNPending, "192.0.2.1")
 
 	// --max-stale emptied the rules.
 	gone := f
-	allow(&gone, f.result.Snapshot.Entries[0].Pattern)
+	allow(&gone, f.result.Names[0].Pattern)
 	if status := statusFor(gone, testNow); status.FQDNs[0].State != v1alpha1.FQDNPending || status.AddressCount != 0 {
 		t.Errorf("nothing is allowed any more, yet: %+v", status)
 	}
 
 	// It fails, and something is still allowed: that is stale.
-	f.result.Snapshot.Entries[0].State, f.result.Snapshot.Entries[0].Message = addressbook.Failing, "SERVFAIL"
+	f.result.Names[0].State, f.result.Names[0].Message = addressbook.Failing, "SERVFAIL"
 	says(end, "True/Ready", v1alpha1.FQDNStale, "192.0.2.1")
 	if got, want := statusFor(f, end).FQDNs[0].Message, "SERVFAIL, keeping 1 address"; got != want { // as the book has it
 		t.Errorf("message %q, want %q", got, want)
@@ -215,7 +212,7 @@ func TestInvariant4_StatusAfterAStart(t *testing.T) {
 // A new policy whose names the book knows of others is ready at once. That there is nobody to ask it says in its turn, too,
 // although nothing happens.
 func TestStatusOfAnsweredNamesTellsThatThereIsNobodyToAsk(t *testing.T) {
-	f := someFindings(t, func(f *findings) { f.result.Snapshot.Served, f.result.Snapshot.Entries[0].Wanted = 0, testNow })
+	f := someFindings(t, func(f *findings) { f.result.Served, f.result.Names[0].Wanted = 0, testNow })
 	f.policy.Status = statusFor(f, testNow)
 	if ready := f.policy.Status.Conditions[0]; ready.Status != metav1.ConditionTrue {
 		t.Fatalf("at first: %+v", ready)
@@ -233,7 +230,7 @@ func TestInvariant5_AuditSaysAfterAStartWhatItSaid(t *testing.T) {
 	f := someFindings(t, func(f *findings) { f.policy.Spec.Mode, f.result.Objects = v1alpha1.ModeAudit, nil })
 	f.policy.Status = statusFor(f, testNow)
 	starting(&f)
-	allow(&f, f.result.Snapshot.Entries[0].Pattern)
+	allow(&f, f.result.Names[0].Pattern)
 	f.result.Names[0].Holds = true // there is nothing to hold
 	if diff := cmp.Diff(f.policy.Status, statusFor(f, testNow)); diff != "" {
 		t.Error(diff)
@@ -246,11 +243,11 @@ func TestInvariant12_StatusIsBounded(t *testing.T) {
 		many = append(many, a)
 	}
 	f := someFindings(t, func(f *findings) {
-		f.result.Snapshot.Entries, f.result.Names = nil, nil
+		f.result.Names = nil
 		for i := range 500 {
 			p := pattern(t, "name"+string(rune('a'+i%26))+string(rune('a'+i/26%26))+".example.com")
-			f.result.Snapshot.Entries = append(f.result.Snapshot.Entries, addressbook.Entry{Pattern: p, State: addressbook.Resolved})
-			f.result.Names = append(f.result.Names, nameWith(p, many))
+			f.result.Names = append(f.result.Names, target.Name{Pattern: p, State: addressbook.Resolved})
+			allowAll(f, p, many)
 			var refused []netpol.Refusal
 			for _, a := range many {
 				refused = append(refused, netpol.Refusal{Addr: a, Reason: "private"})
@@ -265,7 +262,7 @@ func TestInvariant12_StatusIsBounded(t *testing.T) {
 			t.Fatalf("%d addresses listed of %d, %d refused", len(s.Addresses), s.AddressCount, len(s.Refused))
 		}
 	}
-	f.result.Snapshot.Entries = f.result.Snapshot.Entries[:1]
+	f.result.Names = f.result.Names[:1]
 	if got := len(statusFor(f, testNow).FQDNs[0].Addresses); got != maxListed {
 		t.Errorf("a policy with one name lists %d addresses, want %d", got, maxListed)
 	}

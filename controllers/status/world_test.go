@@ -98,9 +98,10 @@ func (w *world) put(result target.Result) {
 	policy := w.policy()
 	result.UID, result.Generation = policy.UID, policy.Generation
 	www := pattern(w.t, "www.example.com")
-	result.Snapshot = addressbook.Snapshot{Served: 1, Heard: true, Entries: []addressbook.Entry{{
-		Pattern: www, State: addressbook.Resolved, Tried: true, Wanted: testNow.Add(-time.Hour), Answered: testNow.Add(-time.Hour),
-	}}}
+	result.Served, result.Heard = 1, true
+	result.Names = []target.Name{{
+		Pattern: www, State: addressbook.Resolved, Tried: true, Wanted: testNow.Add(-time.Hour), Answered: true,
+	}}
 	w.results.Put(w.key, &result)
 }
 

@@ -22,7 +22,7 @@ func firstWriteAt(s *situation) time.Time {
 	if s.memory.written.generation != 0 && len(s.owned()) > 0 {
 		return time.Time{}
 	}
-	at := NamesDueAt(s.snapshot, FirstWriteWait)
+	at := namesDueAt(s.snapshot, FirstWriteWait)
 	if at.IsZero() || len(s.owned()) > 0 && s.memory.carried.rules.Covers(s.rules()) {
 		return time.Time{}
 	}
@@ -37,8 +37,8 @@ func firstWriteAt(s *situation) time.Time {
 	return at
 }
 
-// NamesDueAt returns when names that were not answered yet were wanted for so long. Zero: all are answered.
-func NamesDueAt(s addressbook.Snapshot, wait time.Duration) time.Time {
+// namesDueAt returns when names that were not answered yet were wanted for so long. Zero: all are answered.
+func namesDueAt(s addressbook.Snapshot, wait time.Duration) time.Time {
 	var at time.Time
 	for _, e := range s.Entries {
 		if _, exact := e.Pattern.Exact(); !exact || !e.Answered.IsZero() {

@@ -51,16 +51,23 @@ type Result struct {
 	AddressCount int
 	// Refused is how many addresses of answers the guard keeps out, over all names.
 	Refused int
-	// Snapshot is what the book knew then, without the addresses: what is said of a name and what is written for it are of
-	// the same moment.
-	Snapshot addressbook.Snapshot
-	// Names has what came of the names and patterns of the policy, in its order.
+	// Served and Heard are those of the addressbook.Snapshot that was looked at.
+	Served int
+	Heard  bool
+	// Names has the names and patterns of the policy, in its order.
 	Names []Name
 }
 
-// Name is what came of one name or pattern.
+// Name is what the book said of one name or pattern, and what came of it: both of the same moment.
 type Name struct {
-	Pattern fqdn.Pattern
+	// As in addressbook.Entry; Answered tells whether it is an instant there.
+	Pattern         fqdn.Pattern
+	State           addressbook.State
+	Message         string
+	Wanted          time.Time
+	Rotation        addressbook.Rotation
+	Limit           addressbook.Limit
+	Answered, Tried bool
 	// Addresses are the first MaxListed of its addresses that the API allows (in mode Audit: would allow), sorted; there are
 	// AddressCount.
 	Addresses    []netip.Addr
@@ -104,7 +111,8 @@ func resultOf(s *situation, done outcome, o Options, now time.Time) Result {
 		Contested: s.memory.contest.on(), Altered: s.memory.contest.differences(),
 		Objects: live.Objects, Planned: done.plan.Objects, Conflicts: done.plan.Conflicts, LeftOut: done.plan.LeftOut,
 		AddressCount: len(live.Addresses),
-		Snapshot:     withoutAddresses(s.snapshot),
+		Served:       s.snapshot.Served,
+		Heard:        s.snapshot.Heard,
 		Names:        make([]Name, len(s.snapshot.Entries)),
 	}
 	if done.err != nil {
@@ -123,7 +131,8 @@ func resultOf(s *situation, done outcome, o Options, now time.Time) Result {
 		} else {
 			name.Carried = done.plan.StillCarried.Has(e.Pattern)
 		}
-		name.Pattern, name.AddressCount = e.Pattern, len(addresses)
+		name.hear(e)
+		name.AddressCount = len(addresses)
 		name.Addresses = slices.Clone(addresses[:min(len(addresses), MaxListed)])
 		name.Holds = s.isAudit() || holds(live.Addresses, told[e.Pattern.String()])
 		name.Refusals = refusalsOf(e, refused)
@@ -132,13 +141,21 @@ func resultOf(s *situation, done outcome, o Options, now time.Time) Result {
 	return result
 }
 
-// withoutAddresses returns a Snapshot that keeps no addresses alive: a name has up to thousands, and others by and by.
-func withoutAddresses(s addressbook.Snapshot) addressbook.Snapshot {
-	s.Entries = slices.Clone(s.Entries)
+// hear takes over what the book says, but for the addresses: a Result keeps few of these.
+func (n *Name) hear(e *addressbook.Entry) {
+	n.Pattern, n.State, n.Message, n.Wanted = e.Pattern, e.State, e.Message, e.Wanted
+	n.Rotation, n.Limit, n.Answered, n.Tried = e.Rotation, e.Limit, !e.Answered.IsZero(), e.Tried
+}
+
+// heard returns r with what the book says now, and what is live as it was.
+func (r Result) heard(s addressbook.Snapshot) Result {
+	names := make([]Name, len(s.Entries))
 	for i := range s.Entries {
-		s.Entries[i].Addresses = nil
+		names[i] = r.Of(s.Entries[i].Pattern)
+		names[i].hear(&s.Entries[i])
 	}
-	return s
+	r.Names, r.Served, r.Heard = names, s.Served, s.Heard
+	return r
 }
 
 // toldOf returns the addresses that a status lists, by name.

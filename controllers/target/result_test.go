@@ -151,3 +151,22 @@ func TestCauses(t *testing.T) {
 		})
 	}
 }
+
+// What waits for its turn says what the book says now, and what is live as it was.
+func TestResult_OfATargetThatWaits(t *testing.T) {
+	www, api := pattern(t, "www.example.com"), pattern(t, "api.example.com")
+	before := Result{AddressCount: 1, Served: 1, Names: []Name{{Pattern: www, AddressCount: 1, State: addressbook.Resolved}}}
+	after := before.heard(addressbook.Snapshot{Served: 2, Heard: true, Entries: []addressbook.Entry{
+		{Pattern: api, State: addressbook.Pending, Wanted: testNow},
+		{Pattern: www, State: addressbook.Stale, Message: "SERVFAIL", Answered: testNow, Tried: true},
+	}})
+	if n := after.Names[0]; n.Pattern != api || n.AddressCount != 0 || n.Answered || !n.Wanted.Equal(testNow) {
+		t.Errorf("the new name: %+v", n)
+	}
+	if n := after.Names[1]; n.State != addressbook.Stale || n.Message != "SERVFAIL" || n.AddressCount != 1 || !n.Answered || !n.Tried {
+		t.Errorf("the one of before: %+v", n)
+	}
+	if after.Served != 2 || !after.Heard || before.Names[0].State != addressbook.Resolved {
+		t.Errorf("%+v, before %+v", after, before)
+	}
+}

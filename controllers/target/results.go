@@ -76,7 +76,8 @@ func (r *Results) hold(s *situation, limit metrics.Limit) {
 			result.Objects = append(result.Objects, np.Name)
 		}
 	}
-	result.Generation, result.Limit, result.Snapshot = s.policy.Generation, limit, withoutAddresses(s.snapshot)
+	result = result.heard(s.snapshot)
+	result.Generation, result.Limit = s.policy.Generation, limit
 	r.Put(s.key, &result)
 }
 
