@@ -22,25 +22,26 @@ import (
 type absence struct {
 	dnsmsg.Reading
 	sent, answered time.Time
-	// until is when the entry ends at the latest from which the other family's last word was when the absence began; zero: it
-	// was no good one.
+	// until is a second after the end of the other family's entry, as it was known when the absence began. An answer from an
+	// entry that ends later is newer than the absence. Zero: the other family had no good answer.
 	until time.Time
 	// told: the book knows it as a failure.
 	told bool
 }
 
-// verdict is the meaning of an absence.
-type verdict uint8
+// proof is how far an absence is proven.
+type proof uint8
 
 const (
-	open    verdict = iota // the other family's next answer will tell; until then nothing is said
-	proven                 // NODATA
-	refuted                // a failure
+	open    proof = iota // the other family's next answer will tell; until then nothing is said
+	proven               // NODATA
+	refuted              // a failure
 )
 
-// weigh decides the meaning of q's absence by the other family's query at the same upstream; nil: the family is not asked.
+// weigh decides how far q's absence is proven, by the other family's query at the same upstream; nil: that family is not asked,
+// and the absence is refuted.
 //
-//	the other family's last word           q's last good answer        verdict
+//	the other family's last word           q's last good answer        proof
 //	none yet, or asked again after another -                           open
 //	addresses by the end of q's chain      no addresses, or none yet   proven: nothing can be lost
 //	the same                               addresses, AAAA             open until that word is from an entry that began after
@@ -49,9 +50,10 @@ const (
 //	addresses by another way, or none      -                           refuted
 //	a failure, or an absence               -                           refuted
 //
-// The third row is for a server that has just lost the name, where the other family lives on in a cache, or that has it back, where
-// the absence does. The fourth is stricter because an answer for A goes missing far more often than a host gives up IPv4.
-func (q *query) weigh(other *query) verdict {
+// The third row: a server that just lost the name still has the other family in a cache, and one that has the name back still has
+// the absence there. So the proof waits until one of the two is renewed. The fourth row is stricter, because an answer for A goes
+// missing far more often than a host gives up IPv4.
+func (q *query) weigh(other *query) proof {
 	switch {
 	case other == nil:
 		return refuted

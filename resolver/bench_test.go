@@ -111,7 +111,7 @@ func BenchmarkLane(b *testing.B) {
 			l.workers = 1024
 			for i := range tenants {
 				s := &subject{Subject: addressbook.Subject{Name: mustName(b, fmt.Sprintf("n%d.example.com", i))}, tenants: []string{fmt.Sprint("t", i)}}
-				q := &query{question: question{s, addressbook.IPv4}, lane: l, index: -1, good: true}
+				q := &query{asking: asking{s, addressbook.IPv4}, lane: l, index: -1, good: true}
 				l.push(q)
 				if i < refused {
 					l.classes[healthy].held[s.tenants[0]] = greed * l.workers

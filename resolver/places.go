@@ -42,7 +42,7 @@ type places struct {
 
 // seat is an upstream of a view that waits for a place.
 type seat struct {
-	view     *view
+	view     *viewLanes
 	upstream dnsclient.Upstream
 	reason   string // the book was told that it is not asked for this reason
 }
@@ -66,7 +66,7 @@ func (p *places) remove(l *lane, tenant string) {
 }
 
 // lacks returns why a view gets no further place, or nothing.
-func (p *places) lacks(v *view) (reason string) {
+func (p *places) lacks(v *viewLanes) (reason string) {
 	free := maxViewUpstreams - p.taken
 	switch {
 	case free <= 0:
@@ -104,7 +104,7 @@ func (r *Resolver) admitWaiting(ctx context.Context, now time.Time) {
 }
 
 // admit asks an upstream of a view if there is room, or if another view has it asked already.
-func (r *Resolver) admit(ctx context.Context, v *view, u dnsclient.Upstream, now time.Time) bool {
+func (r *Resolver) admit(ctx context.Context, v *viewLanes, u dnsclient.Upstream, now time.Time) bool {
 	l := r.lanes[laneKey{ofViews: true, upstream: u}]
 	if l == nil {
 		if r.places.lacks(v) != "" {

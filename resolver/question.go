@@ -8,14 +8,14 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 )
 
-// question asks for the addresses of one family of a subject's name.
-type question struct {
+// asking is a question that is asked again and again: for the addresses of one family of a subject's name.
+type asking struct {
 	about  *subject
 	family addressbook.Family
 }
 
 // onWire is the question as it is sent.
-func (q question) onWire() dnsmsg.Question {
+func (q asking) onWire() dnsmsg.Question {
 	if q.family == addressbook.IPv6 {
 		return dnsmsg.Question{Name: q.about.Name, Type: dnsmsg.AAAA}
 	}

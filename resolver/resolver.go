@@ -45,8 +45,8 @@ type Resolver struct {
 	subscription *addressbook.Subscription
 	subjects     map[addressbook.Subject]*subject // wanted
 	families     []addressbook.Family             // asked about each, sorted
-	views        map[addressbook.View]*view       // those wanted, and the zero one
-	emptied      []*view                          // that lost their last subject
+	views        map[addressbook.View]*viewLanes  // those wanted, and the zero one
+	emptied      []*viewLanes                     // that lost their last subject
 	places       places
 	servers      map[netip.Addr]*server
 	lanes        map[laneKey]*lane
@@ -96,7 +96,7 @@ func New(book Book, source UpstreamSource, o Options) (*Resolver, error) {
 		results: make(chan result, 64),
 
 		subjects: map[addressbook.Subject]*subject{},
-		views:    map[addressbook.View]*view{"": newView("")},
+		views:    map[addressbook.View]*viewLanes{"": newView("")},
 		places:   places{of: map[string]int{}},
 		servers:  map[netip.Addr]*server{},
 		lanes:    map[laneKey]*lane{},

@@ -12,7 +12,7 @@ import (
 
 // query is one question to one upstream, for as long as both are wanted. The Resolver's loop alone touches it.
 type query struct {
-	question
+	asking
 	lane *lane
 
 	// due is when it is to be asked next; index is its place in the heap, -1 while it is not there (it waits or is in flight).

@@ -61,7 +61,7 @@ func (r *Resolver) open(ctx context.Context, ofViews bool, u dnsclient.Upstream)
 }
 
 // attach asks an upstream about all that is wanted in a view.
-func (r *Resolver) attach(l *lane, v *view, now time.Time) {
+func (r *Resolver) attach(l *lane, v *viewLanes, now time.Time) {
 	v.lanes = append(v.lanes, l)
 	for s := range v.subjects {
 		r.addTo(l, s, r.families, now)
@@ -69,7 +69,7 @@ func (r *Resolver) attach(l *lane, v *view, now time.Time) {
 }
 
 // detach asks an upstream about nothing of a view any more.
-func (r *Resolver) detach(l *lane, v *view) {
+func (r *Resolver) detach(l *lane, v *viewLanes) {
 	v.lanes = slices.DeleteFunc(v.lanes, func(o *lane) bool { return o == l })
 	for s := range v.subjects {
 		r.dropQueries(s, func(q *query) bool { return q.lane == l })

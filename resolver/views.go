@@ -13,9 +13,9 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 )
 
-// view is a set of servers, and the names that are asked of them. The zero one has the upstreams of the process, and is always
-// there; the others have the servers that some policy names, and are there while it does.
-type view struct {
+// viewLanes are the lanes of a view, and the names that are asked there. Those of the zero View, the upstreams of the process, are
+// always there; the others are there while some policy names the servers.
+type viewLanes struct {
 	name     addressbook.View
 	subjects map[*subject]struct{}
 	lanes    []*lane
@@ -29,8 +29,8 @@ type refusal struct {
 	reason string
 }
 
-func newView(name addressbook.View) *view {
-	return &view{name: name, subjects: map[*subject]struct{}{}, tenants: map[string]int{}}
+func newView(name addressbook.View) *viewLanes {
+	return &viewLanes{name: name, subjects: map[*subject]struct{}{}, tenants: map[string]int{}}
 }
 
 // join lets a subject into its view, for all its tenants.
@@ -72,7 +72,7 @@ func (r *Resolver) leave(s *subject) {
 }
 
 // openView makes a view. Its upstreams that may be asked wait for a place.
-func (r *Resolver) openView(ctx context.Context, name addressbook.View) *view {
+func (r *Resolver) openView(ctx context.Context, name addressbook.View) *viewLanes {
 	v := newView(name)
 	r.views[name] = v
 	seen := map[dnsclient.Upstream]bool{}

@@ -14,7 +14,7 @@ import (
 // subject is a name that is wanted in a view.
 type subject struct {
 	addressbook.Subject
-	view    *view
+	view    *viewLanes
 	tenants []string // who want it, sorted; at least one
 	queries []*query // about it, one for each lane of the view and family
 }
@@ -129,7 +129,7 @@ func (r *Resolver) add(s *subject, families []addressbook.Family, now time.Time)
 // addTo asks an upstream about a subject in some families.
 func (r *Resolver) addTo(l *lane, s *subject, families []addressbook.Family, now time.Time) {
 	for _, family := range families {
-		q := &query{question: question{s, family}, lane: l, due: now, index: -1}
+		q := &query{asking: asking{s, family}, lane: l, due: now, index: -1}
 		s.queries = append(s.queries, q)
 		r.due.add(q)
 		r.queries++

@@ -32,7 +32,7 @@ const Classes = 5
 // last Pop, however many tenants there are. The zero Queue is empty. It is not safe for concurrent use.
 type Queue[T comparable] struct {
 	items   map[T]*item[T]
-	tenants map[string]*tenant[T]
+	tenants map[string]*backlog[T]
 	ring    list.List // of *tenant: those who wait for their turn, the next one first
 }
 
@@ -45,12 +45,12 @@ type item[T comparable] struct {
 
 // place is where an item waits for the turn of one tenant.
 type place[T comparable] struct {
-	tenant  *tenant[T]
+	tenant  *backlog[T]
 	element *list.Element // of a class of the tenant
 }
 
-// tenant has at least one item that waits.
-type tenant[T comparable] struct {
+// backlog is all that waits of one tenant: at least one item that waits.
+type backlog[T comparable] struct {
 	name    string
 	classes [Classes]list.List // of *item, first come first
 	passed  [Classes]int       // turns in a row that went to other classes while this one waited
@@ -67,7 +67,7 @@ func (q *Queue[T]) Push(value T, class int, tenants ...string) {
 	it := q.items[value]
 	if it == nil {
 		if q.items == nil {
-			q.items, q.tenants = map[T]*item[T]{}, map[string]*tenant[T]{}
+			q.items, q.tenants = map[T]*item[T]{}, map[string]*backlog[T]{}
 		}
 		it = &item[T]{value: value, class: class, places: make([]place[T], 0, len(tenants))}
 		q.items[value] = it
@@ -108,7 +108,7 @@ func (q *Queue[T]) enter(it *item[T], names []string) {
 		}
 		t := q.tenants[name]
 		if t == nil {
-			t = &tenant[T]{name: name}
+			t = &backlog[T]{name: name}
 			t.turn = q.ring.PushBack(t)
 			q.tenants[name] = t
 		}
@@ -142,7 +142,7 @@ func (q *Queue[T]) vacate(p place[T], class int) {
 	delete(q.tenants, t.name)
 }
 
-func (t *tenant[T]) remove(e *list.Element, class int) {
+func (t *backlog[T]) remove(e *list.Element, class int) {
 	t.classes[class].Remove(e)
 	if t.classes[class].Len() == 0 {
 		t.passed[class] = 0
@@ -155,7 +155,7 @@ func (t *tenant[T]) remove(e *list.Element, class int) {
 // false when nobody who may have a turn waits. may must not call the Queue.
 func (q *Queue[T]) Pop(may func(tenant string) bool) (value T, tenantName string, ok bool) {
 	for front := q.ring.Front(); front != nil; front = q.ring.Front() {
-		t := front.Value.(*tenant[T])
+		t := front.Value.(*backlog[T])
 		if may != nil && !may(t.name) {
 			q.ring.Remove(front)
 			t.turn = nil
@@ -177,7 +177,7 @@ func (q *Queue[T]) Pop(may func(tenant string) bool) (value T, tenantName string
 //	passed    0  2  2     0: it leaves 1 and 2 a turn each in time
 //	          0  3  3     1: were it 0 now, 1 and 2 would both have to be next
 //	          1  0  4     2
-func (t *tenant[T]) next() int {
+func (t *backlog[T]) next() int {
 	best, worst := -1, -1 // the lowest class, and of those after it the one that was passed over most
 	var due [Classes]int  // others than best, by how many more turns each of them can be passed over
 	for c := range t.classes {
@@ -203,7 +203,7 @@ func (t *tenant[T]) next() int {
 }
 
 // mostPassed is the one of two classes that was passed over more often; the first if neither was.
-func (t *tenant[T]) mostPassed(a, b int) int {
+func (t *backlog[T]) mostPassed(a, b int) int {
 	if t.passed[b] > t.passed[a] {
 		return b
 	}
@@ -211,7 +211,7 @@ func (t *tenant[T]) mostPassed(a, b int) int {
 }
 
 // pass notes that a turn went to a class.
-func (t *tenant[T]) pass(class int) {
+func (t *backlog[T]) pass(class int) {
 	for c := range t.classes {
 		if c != class && t.classes[c].Len() > 0 {
 			t.passed[c]++
