@@ -130,10 +130,13 @@ func (p *paces) of(o addressbook.Owner, policy *v1alpha1.FQDNEgressPolicy, now t
 	return fresh
 }
 
-func (p *paces) forget(o addressbook.Owner) {
+// forget drops the pace of a policy, and returns it; nil if there was none.
+func (p *paces) forget(o addressbook.Owner) *pace {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	known := p.byOwner[o]
 	delete(p.byOwner, o)
+	return known
 }
 
 // waiting are the policies whose status lets rules go first. The zero value is ready; it is safe for concurrent use.

@@ -70,7 +70,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 	policy := &v1alpha1.FQDNEgressPolicy{}
 	err := r.client.Get(ctx, nameOf(o), policy, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) || (err == nil && !policy.DeletionTimestamp.IsZero()) {
-		r.paces.forget(o)
+		if pace := r.paces.forget(o); pace != nil {
+			r.share.settle(pace, string(o.Tenant()), false, now) // a turn that it waited for
+		}
 		r.metrics.Forget(nameOf(o))
 		return reconcile.Result{}, nil
 	}

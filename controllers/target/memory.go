@@ -46,8 +46,11 @@ func (m *memories) of(key Key, uid types.UID) *memory {
 	return fresh
 }
 
-func (m *memories) forget(key Key) {
+// forget drops the memory of a target, and returns it; nil if there was none.
+func (m *memories) forget(key Key) *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	known := m.byKey[key]
 	delete(m.byKey, key)
+	return known
 }

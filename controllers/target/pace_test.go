@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
 	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 )
 
@@ -250,5 +252,26 @@ func TestTenantsThatOweNothingAreForgotten(t *testing.T) {
 	w.write(&targetPace{}, "shop", causeAnswers, 2000)
 	if n := len(w.p.tenants); n != 1 {
 		t.Errorf("%d tenants are remembered", n)
+	}
+}
+
+// A policy that is deleted while it waits gives its turn back.
+func TestReconcile_WhatIsGoneOwesNothing(t *testing.T) {
+	w := newWorld(t, interceptor.Funcs{})
+	w.reconcile()
+	w.r.pace.reserve(&targetPace{}, testNamespace, causeAnswers, testNow)
+	m := w.r.memories.of(testKey(), "u")
+	m.pace.bytes = 20 << 20
+	w.answer("192.0.2.1", "192.0.2.2")
+	w.r.pace.tenants[testNamespace].answers.Take(rateOfTenant(), 1<<20, testNow)
+	if again := w.reconcile().RequeueAfter; again == 0 {
+		t.Fatal("it does not wait")
+	}
+	if err := w.api.Delete(t.Context(), w.policy()); err != nil {
+		t.Fatal(err)
+	}
+	w.reconcile()
+	if spent := w.r.pace.tenants[testNamespace].answers.Spent(rateOfTenant(), testNow); spent > 2<<20 {
+		t.Errorf("%.0f bytes are owed for a policy that is gone", spent)
 	}
 }

@@ -6,6 +6,7 @@ package target
 import (
 	"context"
 	"errors"
+	"time"
 
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -67,7 +68,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key Key) (reconcile.Result, 
 		return reconcile.Result{}, err
 	}
 	if s == nil {
-		r.forget(key)
+		r.forget(key, now)
 		return reconcile.Result{}, nil
 	}
 	if s.memory.looked.still(s.basis(), now) {
@@ -96,8 +97,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, key Key) (reconcile.Result, 
 }
 
 // forget drops all that is remembered of a target that is gone or going: nothing is written for it any more.
-func (r *Reconciler) forget(key Key) {
+func (r *Reconciler) forget(key Key, now time.Time) {
 	r.book.Forget(key.Owner)
-	r.memories.forget(key)
+	if m := r.memories.forget(key); m != nil {
+		r.pace.settle(&m.pace, key.Tenant(), 0, 0, now) // a turn that it waited for
+	}
 	r.results.forget(key)
 }
