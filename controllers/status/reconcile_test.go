@@ -179,7 +179,7 @@ func TestReconcile_ForgetsWhatIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.want(0, 0)
-	if len(w.r.paces.byOwner) != 0 {
+	if len(w.r.dues.byOwner) != 0 {
 		t.Error("something is remembered of a policy that is gone")
 	}
 }
@@ -187,7 +187,7 @@ func TestReconcile_ForgetsWhatIsGone(t *testing.T) {
 // A start is no reason to write at once what an answer in a moment will say again.
 func TestReconcile_AfterAStart(t *testing.T) {
 	w := newWorld(t, true)
-	w.r.paces = paces{}
+	w.r.dues = dues{}
 	w.looked(2)
 	w.want(0, interval)
 	w.after(interval)

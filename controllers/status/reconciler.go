@@ -46,7 +46,7 @@ type Reconciler struct {
 	metrics    *metrics.Metrics
 	dnsService string
 
-	paces   paces
+	dues    dues
 	share   share
 	waiting waiting
 }
@@ -70,8 +70,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 	policy := &v1alpha1.FQDNEgressPolicy{}
 	err := r.client.Get(ctx, nameOf(o), policy, client.UnsafeDisableDeepCopy)
 	if apierrors.IsNotFound(err) || (err == nil && !policy.DeletionTimestamp.IsZero()) {
-		if pace := r.paces.forget(o); pace != nil {
-			r.share.settle(pace, string(o.Tenant()), false, now) // a turn that it waited for
+		if due := r.dues.forget(o); due != nil {
+			r.share.settle(due, string(o.Tenant()), false, now) // a turn that it waited for
 		}
 		r.metrics.Forget(nameOf(o))
 		return reconcile.Result{}, nil
@@ -96,32 +96,32 @@ func (r *Reconciler) Reconcile(ctx context.Context, o addressbook.Owner) (reconc
 //	it differs, and was written a moment ago  later, see writeAt
 //	it differs, and its tenant wrote much     when its turn comes, see share
 func (r *Reconciler) tell(ctx context.Context, o addressbook.Owner, f findings, now time.Time) (reconcile.Result, error) {
-	tenant, pace := string(o.Tenant()), r.paces.of(o, f.policy, now)
-	if at := pace.foldAt(f.policy, f.result.Names); at.After(now) {
+	tenant, due := string(o.Tenant()), r.dues.of(o, f.policy, now)
+	if at := due.foldAt(f.policy, f.result.Names); at.After(now) {
 		return when.Again(now, at), nil
 	}
-	if at := pace.rulesFirst(f.policy); at.After(now) && r.rules.Waiting(tenant) {
+	if at := due.rulesFirst(f.policy); at.After(now) && r.rules.Waiting(tenant) {
 		return r.waitForRules(o, at, now), nil
 	}
 	status := statusFor(f, now)
 	next := f.next(status, now)
 	r.metrics.Observe(nameOf(o), figuresOf(status, f))
 	same := equality.Semantic.DeepEqual(f.policy.Status, status)
-	pace.folded(same, now)
+	due.folded(same, now)
 	if same {
-		r.share.settle(pace, tenant, false, now)
+		r.share.settle(due, tenant, false, now)
 		return when.Again(now, next), nil
 	}
-	if at := pace.writeAt(f.policy); at.After(now) {
+	if at := due.writeAt(f.policy); at.After(now) {
 		return when.Again(now, at, next), nil
 	}
-	if at := r.share.reserve(pace, tenant, urgent(f.policy), sizeOf(&status), now); at.After(now) {
+	if at := r.share.reserve(due, tenant, urgent(f.policy), sizeOf(&status), now); at.After(now) {
 		return when.Again(now, at), nil
 	}
-	if at := pace.rulesFirst(f.policy); at.After(now) && r.rules.Waiting(tenant) {
+	if at := due.rulesFirst(f.policy); at.After(now) && r.rules.Waiting(tenant) {
 		return r.waitForRules(o, at, now), nil
 	}
-	return r.write(ctx, f, status, pace, next)
+	return r.write(ctx, f, status, due, next)
 }
 
 // waitForRules lets a status wait until no rules do any more, at most until the given instant.
@@ -132,7 +132,7 @@ func (r *Reconciler) waitForRules(o addressbook.Owner, at, now time.Time) reconc
 
 // write writes a status and tells what begins and ends with it.
 func (r *Reconciler) write(
-	ctx context.Context, f findings, status v1alpha1.FQDNEgressPolicyStatus, pace *pace, next time.Time,
+	ctx context.Context, f findings, status v1alpha1.FQDNEgressPolicyStatus, due *due, next time.Time,
 ) (reconcile.Result, error) {
 	now := r.clock.Now()
 	if !r.fence.Steady(now) {
@@ -145,7 +145,7 @@ func (r *Reconciler) write(
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	err := r.client.Status().Patch(ctx, policy, patch, client.FieldOwner(target.FieldManager))
 	r.metrics.WroteStatus(err)
-	r.share.settle(pace, f.policy.Namespace, err == nil, now)
+	r.share.settle(due, f.policy.Namespace, err == nil, now)
 	switch {
 	case apierrors.IsNotFound(err):
 		return reconcile.Result{}, nil // deleted meanwhile
@@ -154,7 +154,7 @@ func (r *Reconciler) write(
 	case err != nil:
 		return reconcile.Result{}, fmt.Errorf("writing status: %w", err)
 	}
-	pace.written(now)
+	due.written(now)
 	for _, l := range f.limits() {
 		if l != f.result.Limit { // that one was counted when the wait began
 			r.metrics.LimitHit(l)

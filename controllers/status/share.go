@@ -30,8 +30,8 @@ type share struct {
 
 type tenantShare struct{ first, later bucket.Bucket }
 
-// turn is when a status may be written, and what was taken for it. The zero value: none was.
-type turn struct {
+// reservation is when a status may be written, and what was taken for it. The zero value: none was.
+type reservation struct {
 	at    time.Time
 	first bool
 	bytes float64
@@ -44,17 +44,17 @@ func rateOfProcess() bucket.Rate { return bucket.Rate{Burst: 64 << 20, PerSecond
 const sweep = time.Minute // between two looks for tenants that owe nothing
 
 // reserve gives a policy its turn, unless it has one that is as good.
-func (s *share) reserve(p *pace, tenant string, first bool, bytes int, now time.Time) time.Time {
+func (s *share) reserve(d *due, tenant string, first bool, bytes int, now time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := s.tenant(tenant, now)
-	if !p.turn.at.IsZero() {
-		if p.turn.first || !first {
-			return p.turn.at
+	if !d.reserved.at.IsZero() {
+		if d.reserved.first || !first {
+			return d.reserved.at
 		}
-		s.take(of, p.turn, -1, now)
+		s.take(of, d.reserved, -1, now)
 	}
-	u := turn{at: now, first: first, bytes: float64(bytes)}
+	u := reservation{at: now, first: first, bytes: float64(bytes)}
 	b, rate := of.of(first)
 	if at := b.ReadyAt(rate, u.bytes, now); at.After(u.at) {
 		u.at = at
@@ -63,24 +63,24 @@ func (s *share) reserve(p *pace, tenant string, first bool, bytes int, now time.
 		u.at = at
 	}
 	s.take(of, u, 1, now)
-	p.turn = u
+	d.reserved = u
 	return u.at
 }
 
 // settle ends the turn of a policy, and gives back what was taken for one that wrote nothing.
-func (s *share) settle(p *pace, tenant string, wrote bool, now time.Time) {
-	if p.turn.at.IsZero() {
+func (s *share) settle(d *due, tenant string, wrote bool, now time.Time) {
+	if d.reserved.at.IsZero() {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !wrote {
-		s.take(s.tenant(tenant, now), p.turn, -1, now)
+		s.take(s.tenant(tenant, now), d.reserved, -1, now)
 	}
-	p.turn = turn{}
+	d.reserved = reservation{}
 }
 
-func (s *share) take(of *tenantShare, u turn, sign float64, now time.Time) {
+func (s *share) take(of *tenantShare, u reservation, sign float64, now time.Time) {
 	b, rate := of.of(u.first)
 	b.Take(rate, sign*u.bytes, now)
 	s.process.Take(rateOfProcess(), sign*u.bytes, now)

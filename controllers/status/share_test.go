@@ -12,7 +12,7 @@ import (
 // writeAll writes statuses of so many bytes, each of a policy of its own, until one has to wait.
 func writeAll(s *share, tenant string, first bool, bytes int, now time.Time) (written int) {
 	for {
-		p := &pace{}
+		p := &due{}
 		if s.reserve(p, tenant, first, bytes, now).After(now) {
 			s.settle(p, tenant, false, now)
 			return written
@@ -32,10 +32,10 @@ func TestInvariant10_StatusesOfATenantAreBounded(t *testing.T) {
 		t.Errorf("%d bytes in a minute, want %d", written, most)
 	}
 	now := testNow.Add(time.Minute)
-	if s.reserve(&pace{}, "shop", false, 300<<10, now).After(now) {
+	if s.reserve(&due{}, "shop", false, 300<<10, now).After(now) {
 		t.Error("another tenant waits")
 	}
-	if s.reserve(&pace{}, "hungry", true, 6<<10, now).After(now) {
+	if s.reserve(&due{}, "hungry", true, 6<<10, now).After(now) {
 		t.Error("the first status of a policy waits for others")
 	}
 }
@@ -50,7 +50,7 @@ func TestInvariant10_FirstStatusesAreNoWayAroundIt(t *testing.T) {
 func TestShare_TurnsComeOneAfterTheOtherAndAreGivenBack(t *testing.T) {
 	var s share
 	writeAll(&s, "shop", false, 16<<20, testNow)
-	a, b := &pace{}, &pace{}
+	a, b := &due{}, &due{}
 	first, second := s.reserve(a, "shop", false, 128<<10, testNow), s.reserve(b, "shop", false, 128<<10, testNow)
 	if first != testNow.Add(time.Second) || second != testNow.Add(2*time.Second) {
 		t.Errorf("after %s and %s", first.Sub(testNow), second.Sub(testNow))
@@ -62,7 +62,7 @@ func TestShare_TurnsComeOneAfterTheOtherAndAreGivenBack(t *testing.T) {
 		t.Errorf("a new generation: after %s", at.Sub(testNow))
 	}
 	s.settle(b, "shop", false, testNow)
-	if at := s.reserve(&pace{}, "shop", false, 128<<10, testNow); at != testNow.Add(time.Second) {
+	if at := s.reserve(&due{}, "shop", false, 128<<10, testNow); at != testNow.Add(time.Second) {
 		t.Errorf("what was given back is owed still: after %s", at.Sub(testNow))
 	}
 }
@@ -72,11 +72,11 @@ func TestShare_TheBreakerHoldsUpThoseWhoUsedMuch(t *testing.T) {
 	for i := range 5 {
 		writeAll(&s, fmt.Sprint("big-", i), false, 1<<20, testNow)
 	}
-	if at := s.reserve(&pace{}, "shop", false, 300<<10, testNow); at.After(testNow) {
+	if at := s.reserve(&due{}, "shop", false, 300<<10, testNow); at.After(testNow) {
 		t.Errorf("one that wrote nothing waits until %s", at)
 	}
 	now := testNow.Add(32 * time.Second) // a quarter of the burst is back
-	if at := s.reserve(&pace{}, "big-0", false, 300<<10, now); !at.After(now) {
+	if at := s.reserve(&due{}, "big-0", false, 300<<10, now); !at.After(now) {
 		t.Error("one that wrote much does not wait")
 	}
 }
@@ -85,7 +85,7 @@ func TestShare_TheBreakerHoldsUpThoseWhoUsedMuch(t *testing.T) {
 func TestShare_ManyFirstStatuses(t *testing.T) {
 	var s share
 	for i := range 10_000 {
-		p := &pace{}
+		p := &due{}
 		if s.reserve(p, fmt.Sprint("ns-", i%100), true, 6<<10, testNow).After(testNow) {
 			t.Fatalf("policy %d waits", i)
 		}
@@ -96,9 +96,9 @@ func TestShare_ManyFirstStatuses(t *testing.T) {
 func TestShare_ForgetsTenantsThatOweNothing(t *testing.T) {
 	var s share
 	for i := range 100 {
-		s.reserve(&pace{}, fmt.Sprint("ns-", i), false, 1<<10, testNow)
+		s.reserve(&due{}, fmt.Sprint("ns-", i), false, 1<<10, testNow)
 	}
-	s.reserve(&pace{}, "shop", false, 1<<10, testNow.Add(sweep))
+	s.reserve(&due{}, "shop", false, 1<<10, testNow.Add(sweep))
 	if n := len(s.tenants); n != 1 {
 		t.Errorf("%d tenants are remembered", n)
 	}

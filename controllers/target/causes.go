@@ -16,18 +16,18 @@ func (r *Reconciler) reserveWrite(s *situation, now time.Time) time.Time {
 		r.results.wake(s.key)
 		return at
 	}
-	turn, began := r.pace.reserve(&m.pace, s.key.Tenant(), causeOf(s), now)
-	if !turn.at.After(now) {
+	reserved, began := r.pace.reserve(&m.pace, s.key.Tenant(), causeOf(s), now)
+	if !reserved.at.After(now) {
 		return now
 	}
 	if began {
-		r.metrics.LimitHit(turn.limit)
+		r.metrics.LimitHit(reserved.limit)
 	}
 	m.looked.done = false
 	m.health.tell(r.book, s.key.Owner, false)
 	limit, _ := m.pace.limitedBy(now)
 	r.results.hold(s, limit)
-	return turn.at
+	return reserved.at
 }
 
 // repairAt returns when what somebody else changed may be brought back; zero if that is not all there is to do, or at once.

@@ -51,8 +51,8 @@ type tenantPace struct{ answers, pools, edits bucket.Bucket }
 // targetPace are the buckets of one target, of writes, and the turn that it waits for. The zero value: nothing was written yet.
 type targetPace struct {
 	answers, pools bucket.Bucket
-	bytes          int  // that it wrote last; 0: nothing yet
-	turn           turn // that it waits for or was given; the zero value: none
+	bytes          int         // that it wrote last; 0: nothing yet
+	reserved       reservation // that it waits for or was given; the zero value: none
 	// limit made it wait for a turn that was far away, which came at limited. The status tells of it until a while after.
 	limit   metrics.Limit
 	limited time.Time
@@ -68,9 +68,9 @@ const (
 	causePools
 )
 
-// turn is a place in the order of writes: when it comes, and what was taken for it.
-type turn struct {
-	at     time.Time // zero: there is no turn
+// reservation is a place in the order of writes: when it comes, and what was taken for it.
+type reservation struct {
+	at     time.Time // zero: there is none
 	cause  cause
 	bytes  float64
 	writes float64
@@ -95,17 +95,17 @@ func rateOfProcess() bucket.Rate { return bucket.Rate{Burst: 64 << 20, PerSecond
 
 // reserve returns the turn of a target. One that has come may be used now, and must be settled. A target has one turn at a
 // time: asked again it gets the same one, unless there is a better cause now. began tells that a wait begins.
-func (p *pace) reserve(t *targetPace, tenant string, c cause, now time.Time) (next turn, began bool) {
+func (p *pace) reserve(t *targetPace, tenant string, c cause, now time.Time) (next reservation, began bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := p.tenant(tenant, now)
-	if !t.turn.at.IsZero() {
-		if !c.waitsForLess(t.turn.cause) {
-			return t.turn, false
+	if !t.reserved.at.IsZero() {
+		if !c.waitsForLess(t.reserved.cause) {
+			return t.reserved, false
 		}
-		p.take(t, of, t.turn, -1, now)
+		p.take(t, of, t.reserved, -1, now)
 	}
-	u := turn{cause: c, bytes: firstSize, writes: 1, at: now}
+	u := reservation{cause: c, bytes: firstSize, writes: 1, at: now}
 	if t.bytes > 0 {
 		u.bytes = float64(t.bytes)
 	}
@@ -118,7 +118,7 @@ func (p *pace) reserve(t *targetPace, tenant string, c cause, now time.Time) (ne
 	if u.at.Sub(now) >= farAway {
 		t.limit, t.limited = u.limit, u.at
 	}
-	t.turn = u
+	t.reserved = u
 	return u, u.at.After(now)
 }
 
@@ -132,7 +132,7 @@ type wait struct {
 }
 
 // waits returns what a turn has to wait for.
-func (p *pace) waits(t *targetPace, of *tenantPace, u turn, now time.Time) []wait {
+func (p *pace) waits(t *targetPace, of *tenantPace, u reservation, now time.Time) []wait {
 	process, used, share := rateOfProcess(), &of.answers, rateOfTenant()
 	var waits []wait
 	switch u.cause {
@@ -155,7 +155,7 @@ func (p *pace) waits(t *targetPace, of *tenantPace, u turn, now time.Time) []wai
 }
 
 // take takes what a turn costs, or gives it back.
-func (p *pace) take(t *targetPace, of *tenantPace, u turn, sign float64, now time.Time) {
+func (p *pace) take(t *targetPace, of *tenantPace, u reservation, sign float64, now time.Time) {
 	p.process.Take(rateOfProcess(), sign*u.bytes, now)
 	switch u.cause {
 	case causePools:
@@ -173,14 +173,14 @@ func (p *pace) take(t *targetPace, of *tenantPace, u turn, sign float64, now tim
 func (p *pace) settle(t *targetPace, tenant string, writes, bytes int, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t.turn.at.IsZero() {
+	if t.reserved.at.IsZero() {
 		return
 	}
-	of, paid := p.tenant(tenant, now), t.turn
+	of, paid := p.tenant(tenant, now), t.reserved
 	p.take(t, of, paid, -1, now)
 	paid.writes, paid.bytes = float64(writes), float64(bytes)
 	p.take(t, of, paid, 1, now)
-	if t.turn = (turn{}); bytes > 0 {
+	if t.reserved = (reservation{}); bytes > 0 {
 		t.bytes = bytes
 	}
 }

@@ -18,7 +18,7 @@ import (
 //	the first write waits, or repairs do     the same is not looked at again before retryAt
 //	behind, an error, or the namespace is    the next look begins afresh
 //	  being deleted
-func (r *Reconciler) remember(s *situation, done *outcome, now time.Time) {
+func (r *Reconciler) remember(s *situation, done *attempt, now time.Time) {
 	m := s.memory
 	r.pace.settle(&m.pace, s.key.Tenant(), done.objects, done.bytes, now)
 	m.looked.done = done.err == nil && !done.behind && !done.vanishes

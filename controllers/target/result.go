@@ -102,7 +102,7 @@ func (r *Result) Of(p fqdn.Pattern) Name {
 }
 
 // resultOf says what came of a look.
-func resultOf(s *situation, done outcome, o Options, now time.Time) Result {
+func resultOf(s *situation, done attempt, o Options, now time.Time) Result {
 	live := netpol.Live(s.input(o), done.plan, s.live)
 	limit, _ := s.memory.pace.limitedBy(now)
 	result := Result{

@@ -20,8 +20,8 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
-// outcome is what came of a look at a target.
-type outcome struct {
+// attempt is what came of a look at a target.
+type attempt struct {
 	plan    netpol.Plan
 	waits   bool      // the first write waits for the names; nothing was tried
 	repairs bool      // only repairs are due, and they wait for retryAt; nothing was tried
@@ -38,8 +38,8 @@ type outcome struct {
 var errStale = errors.New("the cache is behind the API server")
 
 // write carries out the plan, where its time has come.
-func (r *Reconciler) write(ctx context.Context, s *situation, plan netpol.Plan, now time.Time) outcome {
-	done := outcome{plan: plan}
+func (r *Reconciler) write(ctx context.Context, s *situation, plan netpol.Plan, now time.Time) attempt {
+	done := attempt{plan: plan}
 	if at := firstWriteAt(s); at.After(now) {
 		done.waits, done.retryAt = true, at
 		return done
@@ -83,7 +83,7 @@ func reasonToWrite(s *situation, steps []netpol.Step) string {
 
 // carryOut writes the steps in their order and stops at the first failure: what comes later may take away what an earlier
 // one was to add. For the same reason nothing is deleted after an answer that differs from what was sent.
-func (r *Reconciler) carryOut(ctx context.Context, s *situation, done *outcome, now time.Time) error {
+func (r *Reconciler) carryOut(ctx context.Context, s *situation, done *attempt, now time.Time) error {
 	versions := map[string]string{} // of what this plan wrote: it may write one object twice
 	m := s.memory
 	for _, step := range done.plan.Steps {

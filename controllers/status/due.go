@@ -15,12 +15,12 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
-// pace is when the status of one policy was looked at and written.
-type pace struct {
+// due is what decides when the status of one policy is due: when it was looked at and written.
+type due struct {
 	uid       types.UID
 	foldedAt  time.Time
 	writtenAt time.Time // or first seen
-	turn      turn
+	reserved  reservation
 	differsAt time.Time // since when it is known to differ from what is written; zero: it does not
 }
 
@@ -40,14 +40,14 @@ func isFirst(policy *v1alpha1.FQDNEgressPolicy) bool {
 //	the first of a generation    at once, unless a name is likely to be answered within a moment
 //	tools wait for it            at once
 //	else                         foldInterval after the last look
-func (p *pace) foldAt(policy *v1alpha1.FQDNEgressPolicy, names []target.Name) time.Time {
+func (d *due) foldAt(policy *v1alpha1.FQDNEgressPolicy, names []target.Name) time.Time {
 	switch {
 	case isFirst(policy):
 		return namesDueAt(names)
 	case urgent(policy):
 		return time.Time{}
 	}
-	return p.foldedAt.Add(foldInterval)
+	return d.foldedAt.Add(foldInterval)
 }
 
 // namesDueAt returns when names that were not answered yet were wanted for firstStatusWait; zero: all are answered.
@@ -68,74 +68,74 @@ func namesDueAt(names []target.Name) time.Time {
 //
 //	tools wait for it    at once
 //	else                 interval after the one before
-func (p *pace) writeAt(policy *v1alpha1.FQDNEgressPolicy) time.Time {
+func (d *due) writeAt(policy *v1alpha1.FQDNEgressPolicy) time.Time {
 	if urgent(policy) {
 		return time.Time{}
 	}
-	return p.writtenAt.Add(interval)
+	return d.writtenAt.Add(interval)
 }
 
 // rulesFirst returns until when a status that is known to differ lets rules go first; zero: it does not.
-func (p *pace) rulesFirst(policy *v1alpha1.FQDNEgressPolicy) time.Time {
+func (d *due) rulesFirst(policy *v1alpha1.FQDNEgressPolicy) time.Time {
 	switch {
-	case p.differsAt.IsZero():
+	case d.differsAt.IsZero():
 		return time.Time{}
 	case urgent(policy):
-		return p.differsAt.Add(maxWaitForRulesFirst)
+		return d.differsAt.Add(maxWaitForRulesFirst)
 	}
-	from := p.differsAt
-	if at := p.writeAt(policy); at.After(from) {
+	from := d.differsAt
+	if at := d.writeAt(policy); at.After(from) {
 		from = at
 	}
 	return from.Add(maxWaitForRules)
 }
 
 // folded takes note of a look, which found the status as it is written or not.
-func (p *pace) folded(same bool, now time.Time) {
-	p.foldedAt = now
+func (d *due) folded(same bool, now time.Time) {
+	d.foldedAt = now
 	switch {
 	case same:
-		p.differsAt = time.Time{}
-	case p.differsAt.IsZero():
-		p.differsAt = now
+		d.differsAt = time.Time{}
+	case d.differsAt.IsZero():
+		d.differsAt = now
 	}
 }
 
 // written takes note of a write.
-func (p *pace) written(now time.Time) { p.writtenAt, p.differsAt = now, time.Time{} }
+func (d *due) written(now time.Time) { d.writtenAt, d.differsAt = now, time.Time{} }
 
-// paces has the pace of every policy. The zero value is ready; it is safe for concurrent use.
-type paces struct {
+// dues has the due of every policy. The zero value is ready; it is safe for concurrent use.
+type dues struct {
 	mu      sync.Mutex
-	byOwner map[addressbook.Owner]*pace
+	byOwner map[addressbook.Owner]*due
 }
 
-// of returns the pace of a policy, and makes it at first sight. A policy that was deleted and created again under the same
+// of returns the due of a policy, and makes it at first sight. A policy that was deleted and created again under the same
 // name is another one.
-func (p *paces) of(o addressbook.Owner, policy *v1alpha1.FQDNEgressPolicy, now time.Time) *pace {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if known := p.byOwner[o]; known != nil && known.uid == policy.UID {
+func (d *dues) of(o addressbook.Owner, policy *v1alpha1.FQDNEgressPolicy, now time.Time) *due {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known := d.byOwner[o]; known != nil && known.uid == policy.UID {
 		return known
 	}
-	fresh := &pace{uid: policy.UID}
+	fresh := &due{uid: policy.UID}
 	if !isFirst(policy) {
 		// A restart: what the status says came from the same spec, and answers that are seconds away will say it again.
 		fresh.writtenAt = now
 	}
-	if p.byOwner == nil {
-		p.byOwner = map[addressbook.Owner]*pace{}
+	if d.byOwner == nil {
+		d.byOwner = map[addressbook.Owner]*due{}
 	}
-	p.byOwner[o] = fresh
+	d.byOwner[o] = fresh
 	return fresh
 }
 
-// forget drops the pace of a policy, and returns it; nil if there was none.
-func (p *paces) forget(o addressbook.Owner) *pace {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	known := p.byOwner[o]
-	delete(p.byOwner, o)
+// forget drops the due of a policy, and returns it; nil if there was none.
+func (d *dues) forget(o addressbook.Owner) *due {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known := d.byOwner[o]
+	delete(d.byOwner, o)
 	return known
 }
 
