@@ -48,7 +48,7 @@ const (
 )
 
 // New returns a Queue for so many workers. name is that of the controller, in metrics. dry is called, without a lock held, when
-// what Waiting returns for a tenant may have become false; it must not block.
+// what Waiting returns may have become false, for whichever tenants; it must not block.
 func New[K comparable](name string, workers int, tenantOf func(K) string, dry func()) *Queue[K] {
 	q := &Queue[K]{
 		working: map[K]int{}, tenantOf: tenantOf, perTenant: max(workers/4, 1), tenants: map[string]inQueue{}, dry: dry,
@@ -104,7 +104,8 @@ func (q *Queue[K]) Get() (k K, shutdown bool) {
 // may tells whether a tenant may have one more worker.
 func (q *Queue[K]) may(tenant string) bool { return q.tenants[tenant].working < q.perTenant }
 
-// give hands a key to a worker, and tells whether that was the last of its tenant, and nobody waits for a worker.
+// give hands a key to a worker, and tells whether nobody waits for one any more. This key did, so Waiting was true for all
+// tenants; now it is true for those alone whose own keys wait.
 func (q *Queue[K]) give(k K, tenant string) (dry bool) {
 	q.count(tenant, -1, 1)
 	q.working[k] = notAgain
@@ -114,7 +115,7 @@ func (q *Queue[K]) give(k K, tenant string) (dry bool) {
 	if q.order.Len() == 0 && q.books.ShuttingDown() {
 		q.changed.Broadcast()
 	}
-	return q.ready == 0 && q.tenants[tenant].waiting == 0
+	return q.ready == 0
 }
 
 // Done ends the work on a key that Get returned.

@@ -138,27 +138,3 @@ func (d *dues) forget(o addressbook.Owner) *due {
 	delete(d.byOwner, o)
 	return known
 }
-
-// waiting are the policies whose status lets rules go first. The zero value is ready; it is safe for concurrent use.
-type waiting struct {
-	mu     sync.Mutex
-	owners map[addressbook.Owner]bool
-}
-
-func (w *waiting) add(o addressbook.Owner) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.owners == nil {
-		w.owners = map[addressbook.Owner]bool{}
-	}
-	w.owners[o] = true
-}
-
-// take returns all of them, and none the next time.
-func (w *waiting) take() map[addressbook.Owner]bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	owners := w.owners
-	w.owners = nil
-	return owners
-}

@@ -98,6 +98,9 @@ func TestReconcile_TheStatusIsWokenWhenNoRulesWaitAnyMore(t *testing.T) {
 	w.rules["shop"] = true
 	w.looked(2)
 	w.want(0, maxWaitForRules)
+	if owners := w.r.RulesRanDry(); len(owners) != 0 {
+		t.Errorf("woken while its rules wait: %v", owners)
+	}
 	delete(w.rules, "shop")
 	if owners := w.r.RulesRanDry(); len(owners) != 1 || owners[0] != w.key.Owner {
 		t.Fatalf("woken: %v", owners)
@@ -108,6 +111,24 @@ func TestReconcile_TheStatusIsWokenWhenNoRulesWaitAnyMore(t *testing.T) {
 	w.after(foldInterval)
 	w.want(1, 0)
 }
+
+// The rules run dry between the question whether some wait and the note that the status does.
+func TestReconcile_RulesRunDryInTheVeryMoment(t *testing.T) {
+	w := newWorld(t, true)
+	w.r.rules = &waitingOnce{}
+	w.looked(2)
+	w.want(0, 0)
+	if w.reconcile().RequeueAfter == 0 {
+		t.Error("it is not looked at again")
+	}
+	w.after(foldInterval)
+	w.want(1, 0)
+}
+
+// waitingOnce is a queue where rules wait at the first look.
+type waitingOnce struct{ looks int }
+
+func (w *waitingOnce) Waiting(string) bool { w.looks++; return w.looks == 1 }
 
 // A status that says what is true already waits for nobody.
 func TestReconcile_NothingToSayNothingToWaitFor(t *testing.T) {
@@ -127,7 +148,7 @@ func TestReconcile_AnotherVersionOfThePolicy(t *testing.T) {
 	w.want(0, retryWait-time.Millisecond)
 	w.fail = apierrors.NewNotFound(resource, "web")
 	w.after(retryWait)
-	w.want(0, 0)
+	w.want(0, retryWait-time.Millisecond) // the cache has it still: it is not gone
 	w.fail = errors.New("connection lost")
 	w.after(2 * retryWait)
 	if _, err := w.r.Reconcile(t.Context(), w.key.Owner); !errors.Is(err, w.fail) {

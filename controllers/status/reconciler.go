@@ -127,6 +127,9 @@ func (r *Reconciler) tell(ctx context.Context, o addressbook.Owner, f findings, 
 // waitForRules lets a status wait until no rules do any more, at most until the given instant.
 func (r *Reconciler) waitForRules(o addressbook.Owner, at, now time.Time) reconcile.Result {
 	r.waiting.add(o)
+	if !r.rules.Waiting(string(o.Tenant())) {
+		return when.Again(now, now) // they ran dry before it was noted, and nobody tells
+	}
 	return when.Again(now, at)
 }
 
@@ -147,9 +150,8 @@ func (r *Reconciler) write(
 	r.metrics.WroteStatus(err)
 	r.share.settle(due, f.policy.Namespace, err == nil, now)
 	switch {
-	case apierrors.IsNotFound(err):
-		return reconcile.Result{}, nil // deleted meanwhile
-	case apierrors.IsConflict(err):
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		// Written or deleted meanwhile, as the cache says then; or an API server that starts, or gets the CRD anew, answers so.
 		return reconcile.Result{RequeueAfter: retryWait}, nil
 	case err != nil:
 		return reconcile.Result{}, fmt.Errorf("writing status: %w", err)
@@ -167,14 +169,8 @@ func (r *Reconciler) write(
 	return when.Again(now, next), nil
 }
 
-// RulesRanDry returns the owners whose status let rules go first: no rules wait any more.
-func (r *Reconciler) RulesRanDry() []addressbook.Owner {
-	var owners []addressbook.Owner
-	for o := range r.waiting.take() {
-		owners = append(owners, o)
-	}
-	return owners
-}
+// RulesRanDry returns the owners whose status let rules go first, and for whom no rules wait any more.
+func (r *Reconciler) RulesRanDry() []addressbook.Owner { return r.waiting.take(r.rules) }
 
 // sizeOf is about how many bytes a policy with that status has.
 func sizeOf(status *v1alpha1.FQDNEgressPolicyStatus) int {
