@@ -99,10 +99,12 @@ func (l *lane) remove(q *query) {
 }
 
 // rank is the class of q within its queue: of one tenant's healthy queries those that rotate go first, as it matters when they
-// are asked, and of those that failed the ones that failed less often.
+// are asked, and of those that failed the ones that failed less often. Of those that were never asked the ones go first that came
+// with few others: a policy with one new name does not wait until a thousand names of another one have timed out.
 //
-//	failures   1   2, 3   4 to 7   8 to 15   more
-//	rank       0   1      2        3         4
+//	failures           1         2, 3        4 to 7        8 to 15   more
+//	came with others   up to 9   up to 99    up to 999     more
+//	rank               0         1           2             3         4
 func (q *query) rank() int {
 	switch q.class() {
 	case healthy:
@@ -110,8 +112,18 @@ func (q *query) rank() int {
 	case retry:
 		return bits.Len(uint(q.failures())) - 1
 	case fresh:
+		return crowdRank(q.about.crowd)
 	}
 	return 0
+}
+
+// crowdRank is the rank of a name of so many that came together.
+func crowdRank(crowd int) int {
+	rank := 0
+	for few := 10; crowd > few && rank < 3; few *= 10 {
+		rank++
+	}
+	return rank
 }
 
 // take removes the next query to be asked from those that wait. It returns nil if workers and budget allow none; wait is then

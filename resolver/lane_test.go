@@ -60,6 +60,31 @@ func TestInvariant10_NewNamesBesideBlackHoles(t *testing.T) {
 	})
 }
 
+// TestInvariant10_ANewNameAfterACrowd: a name comes alone when a thousand of the same tenant wait for their first turn behind a
+// black hole. It is asked with the next workers that come free, which takes a timeout and its retry, not when all others were.
+func TestInvariant10_ANewNameAfterACrowd(t *testing.T) {
+	bad := numbered("bad%d.example.com", 1000)
+	bubble(t, setup{Options: Options{Workers: 256}}, bad, []string{up1}, badOrGood(60), func(w *world) {
+		w.at(time.Second)
+		if n := len(w.times("bad")); n == 2000 {
+			t.Fatal("all were asked at once: nothing waits, the test says nothing")
+		}
+		w.want(append(bad, "good.example.com")...)
+		w.at(5 * time.Second)
+		if n := len(w.times("good")); n != 2 {
+			t.Errorf("asked %d of 2 questions of a new name within 4 s", n)
+		}
+		w.at(4 * time.Minute)
+		asked := map[string]bool{}
+		for _, q := range w.asked {
+			asked[q.Question] = true
+		}
+		if len(asked) != 2002 {
+			t.Errorf("%d of 2,002 questions were asked", len(asked))
+		}
+	})
+}
+
 // TestInvariant10_BudgetIsHalved: questions that go on failing get half of a small budget, those that were never asked what
 // the healthy ones leave, and these are on time.
 func TestInvariant10_BudgetIsHalved(t *testing.T) {

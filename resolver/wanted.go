@@ -16,6 +16,7 @@ type subject struct {
 	addressbook.Subject
 	view    *viewLanes
 	tenants []string // who want it, sorted; at least one
+	crowd   int      // how many names came together with it, for the tenant for whom fewest came
 	queries []*query // about it, one for each lane of the view and family
 }
 
@@ -34,8 +35,14 @@ func (r *Resolver) followWanted(ctx context.Context) {
 	r.admitWaiting(ctx, now)
 	changes = slices.DeleteFunc(changes, func(c addressbook.WantedChange) bool { return len(c.Tenants) == 0 || r.subjects[c.Subject] != nil })
 	r.fitEndpoints(ctx, len(r.views[""].subjects)+inZeroView(changes))
+	crowds := map[addressbook.Tenant]int{}
 	for _, c := range changes {
-		r.enter(ctx, c, now)
+		for _, t := range c.Tenants {
+			crowds[t]++
+		}
+	}
+	for _, c := range changes {
+		r.enter(ctx, c, crowds, now)
 	}
 	r.admitWaiting(ctx, now)
 	r.shareWorkers()
@@ -79,9 +86,12 @@ func (r *Resolver) follow(s *subject, c addressbook.WantedChange, now time.Time)
 	}
 }
 
-// enter begins to ask about a subject.
-func (r *Resolver) enter(ctx context.Context, c addressbook.WantedChange, now time.Time) {
-	s := &subject{Subject: c.Subject, tenants: names(c.Tenants)}
+// enter begins to ask about a subject. crowds are how many came for each tenant.
+func (r *Resolver) enter(ctx context.Context, c addressbook.WantedChange, crowds map[addressbook.Tenant]int, now time.Time) {
+	s := &subject{Subject: c.Subject, tenants: names(c.Tenants), crowd: crowds[c.Tenants[0]]}
+	for _, t := range c.Tenants {
+		s.crowd = min(s.crowd, crowds[t])
+	}
 	r.subjects[c.Subject] = s
 	if s.view = r.views[c.Subject.View]; s.view == nil {
 		s.view = r.openView(ctx, c.Subject.View)
