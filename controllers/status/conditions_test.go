@@ -121,6 +121,12 @@ func TestConditionsOfEachState(t *testing.T) {
 			"True/Ready", "True/Resolved", "False/LimitReached", 0},
 		"writes wait for a minute": {both(since(time.Minute, "LimitReached"), func(f *findings) { f.result.Limit = metrics.BytesPerNamespace }),
 			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"nothing of this generation is written yet, as it awaits its turn": {func(f *findings) { f.result.AwaitsTurn = true },
+			"Unknown/Pending", "True/Resolved", "Unknown/Pending", 0},
+		"and that is far away": {func(f *findings) { f.result.AwaitsTurn, f.result.Limit = true, metrics.BytesPerNamespace },
+			"Unknown/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"audit that awaits its turn to delete": {func(f *findings) { f.policy.Spec.Mode, f.result.AwaitsTurn = v1alpha1.ModeAudit, true },
+			"Unknown/Pending", "True/Resolved", "Unknown/Pending", 0},
 		"audit of a policy that was contested": {func(f *findings) {
 			f.policy.Spec.Mode, f.result.Contested, f.result.Altered = v1alpha1.ModeAudit, true, []string{"egress has a peer more"}
 		}, "True/Ready", "True/Resolved", "True/Audit", 0},

@@ -13,7 +13,7 @@ import (
 // fold makes one Result of those of all targets of a policy. It returns false while there is none, or one that looked at
 // another generation of the policy: that target will be looked at again.
 //
-//	Waits, Contested               one of them does
+//	Waits, AwaitsTurn, Contested   one of them does
 //	Vanishes                       all of them do
 //	Error, Limit                   of the first that has one
 //	objects, conflicts, altered    of all of them
@@ -36,7 +36,8 @@ func fold(policy *v1alpha1.FQDNEgressPolicy, results []*target.Result) (target.R
 }
 
 func foldInto(into, r *target.Result) {
-	into.Waits, into.Contested = into.Waits || r.Waits, into.Contested || r.Contested
+	into.Waits, into.AwaitsTurn = into.Waits || r.Waits, into.AwaitsTurn || r.AwaitsTurn
+	into.Contested = into.Contested || r.Contested
 	into.Vanishes = into.Vanishes && r.Vanishes
 	if into.Error == "" {
 		into.Error = r.Error

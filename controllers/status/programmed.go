@@ -16,7 +16,9 @@ import (
 
 // programmedChecks: whether what is written is what should be.
 func programmedChecks() []check {
-	return []check{conflicting, altered, undone, refusedByAPI, firstWriteWaits, writesWait, peersLeftOut, limitedByBook, audited, asPlanned}
+	return []check{
+		conflicting, altered, undone, refusedByAPI, firstWriteWaits, writesWait, awaitsTurn, peersLeftOut, limitedByBook, audited, asPlanned,
+	}
 }
 
 func conflicting(d draft) (verdict, bool) {
@@ -80,6 +82,14 @@ func writesWait(d draft) (verdict, bool) {
 		return verdict{}, false
 	}
 	return isFalse(v1alpha1.ReasonLimitReached, heldBack(d.result.Limit))
+}
+
+// awaitsTurn: whatever is written is of another generation. A wait that is long has been told by writesWait.
+func awaitsTurn(d draft) (verdict, bool) {
+	if !d.result.AwaitsTurn {
+		return verdict{}, false
+	}
+	return isUnknown(v1alpha1.ReasonPending, "What is written waits for its turn: this namespace has much to write now")
 }
 
 func audited(d draft) (verdict, bool) {

@@ -31,6 +31,8 @@ type Result struct {
 	Generation int64
 	// Waits: the first write waits for the names.
 	Waits bool
+	// AwaitsTurn: nothing was written for this generation yet, because its turn has not come. The rest is of the generation before.
+	AwaitsTurn bool
 	// Vanishes: the namespace is being deleted, and the policy goes with it. No status is worth a write.
 	Vanishes bool
 	// Error is the API server's answer to a write that failed; "": none did.

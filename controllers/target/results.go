@@ -66,10 +66,20 @@ func (r *Results) Put(key Key, result *Result) {
 	r.wake(key)
 }
 
-// hold says that a target waits for its turn to write: what was said before still holds, but for the limit.
+// hold says that a target waits for its turn to write.
+//
+//	looked at in this generation before    what was said then still holds, but for the limit
+//	in an earlier one, or never            the same, and that this generation awaits its turn
+//	never by this process, and the status  nothing: the status tells more than is known here
+//	  is of this generation
 func (r *Results) hold(s *situation, limit metrics.Limit) {
+	before := r.get(s.key)
+	known := before != nil && before.UID == s.policy.UID
+	if !known && s.policy.Status.ObservedGeneration == s.policy.Generation {
+		return
+	}
 	result := Result{UID: s.policy.UID}
-	if before := r.get(s.key); before != nil && before.UID == s.policy.UID {
+	if known {
 		result = *before
 	} else {
 		for _, np := range s.owned() {
@@ -77,6 +87,7 @@ func (r *Results) hold(s *situation, limit metrics.Limit) {
 		}
 	}
 	result = result.heard(s.snapshot)
+	result.AwaitsTurn = result.AwaitsTurn || result.Generation != s.policy.Generation
 	result.Generation, result.Limit = s.policy.Generation, limit
 	r.Put(s.key, &result)
 }
