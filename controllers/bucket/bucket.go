@@ -40,6 +40,12 @@ func (b *Bucket) Take(r Rate, n float64, now time.Time) {
 	b.spent = max(b.spent+n, 0)
 }
 
+// Drain takes n, or what is left if that is less: it makes no debt.
+func (b *Bucket) Drain(r Rate, n float64, now time.Time) {
+	b.refill(r, now)
+	b.spent += max(min(n, r.Burst-b.spent), 0)
+}
+
 // Spent returns how much of the burst is taken; more than that is debt.
 func (b *Bucket) Spent(r Rate, now time.Time) float64 {
 	b.refill(r, now)

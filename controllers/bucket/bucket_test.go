@@ -42,3 +42,21 @@ func TestBucket(t *testing.T) {
 		t.Error("more given back than taken, and all it holds is ready only at", at)
 	}
 }
+
+func TestBucket_DrainMakesNoDebt(t *testing.T) {
+	var b Bucket
+	r, now := Rate{Burst: 10, PerSecond: 2}, testNow
+	b.Drain(r, 4, now)
+	if spent := b.Spent(r, now); spent != 4 {
+		t.Errorf("%.0f are spent of 4", spent)
+	}
+	b.Drain(r, 9, now)
+	if spent := b.Spent(r, now); spent != 10 {
+		t.Errorf("%.0f are spent of the 10 that there were", spent)
+	}
+	b.Take(r, 5, now)
+	b.Drain(r, 1, now)
+	if spent := b.Spent(r, now); spent != 15 {
+		t.Errorf("a debt of 5 became %.0f", spent-10)
+	}
+}

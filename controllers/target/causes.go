@@ -4,9 +4,12 @@
 package target
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
+	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
 // reserveWrite returns when the target may write: now, or when its turn comes. While it waits, that is what its Result says.
@@ -16,7 +19,7 @@ func (r *Reconciler) reserveWrite(s *situation, now time.Time) time.Time {
 		r.results.wake(s.key)
 		return at
 	}
-	reserved, began := r.pace.reserve(&m.pace, s.key.Tenant(), causeOf(s), now)
+	reserved, began := r.pace.reserve(&m.pace, s.key.Tenant(), causeOf(s, now), now)
 	if !reserved.at.After(now) {
 		return now
 	}
@@ -46,29 +49,30 @@ func repairAt(s *situation) time.Time {
 //	the cluster's DNS or the guard changed            edit: what must not be open any more does not wait for answers
 //	an object is not as it was sent                   repair, unless it is contested: then others must not pay for it
 //	only pools have other addresses than at the last  pools
-//	  look
+//	  look, or such whose time is over since
 //	else: names, time                                 answers
-func causeOf(s *situation) cause {
+func causeOf(s *situation, now time.Time) cause {
 	m := s.memory
 	switch {
 	case m.written.generation != s.policy.Generation, m.looked.clusterChanged(s.basis()):
 		return causeEdit
 	case m.written.anyDrifted(s.live) && !m.contest.on():
 		return causeRepair
-	case onlyPoolsMoved(s.snapshot.Entries, m.looked.entries):
+	case m.looked.onlyPoolsMoved(s.snapshot.Entries, now):
 		return causePools
 	}
 	return causeAnswers
 }
 
-// onlyPoolsMoved tells whether pools have other addresses than before, and no other name has.
-func onlyPoolsMoved(entries []addressbook.Entry, before []addressbook.Revision) bool {
-	if len(entries) != len(before) {
+// onlyPoolsMoved tells whether since the last look pools got other addresses, or the time of such was over, and those of no other
+// name did.
+func (l *looked) onlyPoolsMoved(entries []addressbook.Entry, now time.Time) bool {
+	if len(entries) != len(l.entries) {
 		return false
 	}
 	moved := false
 	for i := range entries {
-		if entries[i].Revision == before[i] {
+		if entries[i].Revision == l.entries[i] && !l.anyOver(entries[i].Addresses, now) {
 			continue
 		}
 		if !isPool(&entries[i]) {
@@ -77,6 +81,33 @@ func onlyPoolsMoved(entries []addressbook.Entry, before []addressbook.Revision) 
 		moved = true
 	}
 	return moved
+}
+
+// anyOver tells whether one of the addresses has to go now, and had not to at the last look.
+func (l *looked) anyOver(addresses []addressbook.Address, now time.Time) bool {
+	return slices.ContainsFunc(addresses, func(a addressbook.Address) bool {
+		end := a.Until.Add(netpol.Linger)
+		return !a.Until.IsZero() && end.After(l.at) && !end.After(now)
+	})
+}
+
+// exactAddresses returns the addresses of all names that are no pools; nil if there are no pools.
+func (s *situation) exactAddresses() map[netip.Addr]bool {
+	exact, pools := map[netip.Addr]bool{}, false
+	for i := range s.snapshot.Entries {
+		e := &s.snapshot.Entries[i]
+		if isPool(e) {
+			pools = true
+			continue
+		}
+		for _, a := range e.Addresses {
+			exact[a.Addr.Unmap()] = true
+		}
+	}
+	if !pools {
+		return nil
+	}
+	return exact
 }
 
 // isPool tells whether an entry is a wildcard, or a name with so many addresses that it is as restless as one.

@@ -28,6 +28,7 @@ type basis struct {
 
 // looked is the last look at a target that came to its end. The zero value: there was none.
 type looked struct {
+	at      time.Time
 	basis   basis
 	entries []addressbook.Revision // of the names, in the order of the snapshot
 	done    bool                   // false: something is left to do, or was not tried yet

@@ -23,7 +23,13 @@ import (
 //
 // Edits and repairs wait for no debt but their own: the edit that takes out a name whose answers caused it goes at once. Pools
 // (wildcards, and names with at least poolSize addresses) have buckets of their own, so that an exact name is never late for
-// them; when one moves, the pools' addresses go along.
+// them. When one moves, the pools' addresses go along: objects where nothing but these changes are taken of the pools' buckets, as
+// long as there is something in them. Such objects make no debt, or pools would wait for hours once the exact name rests.
+//
+//	a policy has five objects; it changes                        taken of answers    of pools
+//	an exact name, in one of them                                1 write             -
+//	an exact name in one of them, and pools in all five          1 write             4 writes
+//	pools alone, in all five                                     -                   5 writes
 //
 // The bucket of the process is a breaker. While it is in debt it holds up the tenants that used more than half of theirs, and
 // nobody else.
@@ -51,7 +57,8 @@ type tenantPace struct{ answers, pools, edits bucket.Bucket }
 // targetPace are the buckets of one target, of writes, and the turn that it waits for. The zero value: nothing was written yet.
 type targetPace struct {
 	answers, pools bucket.Bucket
-	bytes          int         // that it wrote last; 0: nothing yet
+	bytes          float64     // that it wrote last; 0: nothing yet
+	exactBytes     float64     // that it wrote last for exact names; 0: nothing yet
 	reserved       reservation // that it waits for or was given; the zero value: none
 	// limit made it wait for a turn that was far away, which came at limited. The status tells of it until a while after.
 	limit   metrics.Limit
@@ -70,12 +77,16 @@ const (
 
 // reservation is a place in the order of writes: when it comes, and what was taken for it.
 type reservation struct {
-	at     time.Time // zero: there is none
-	cause  cause
-	bytes  float64
-	writes float64
-	limit  metrics.Limit // that it waits for; "" if it does not wait
+	at    time.Time // zero: there is none
+	cause cause
+	cost
+	limit metrics.Limit // that it waits for; "" if it does not wait
 }
+
+// cost is how many objects are written, and how many bytes they have.
+type cost struct{ writes, bytes float64 }
+
+func (c *cost) add(bytes int) { c.writes, c.bytes = c.writes+1, c.bytes+float64(bytes) }
 
 const (
 	poolSize  = 100     // addresses from which on a name counts as a pool
@@ -105,10 +116,7 @@ func (p *pace) reserve(t *targetPace, tenant string, c cause, now time.Time) (ne
 		}
 		p.take(t, of, t.reserved, -1, now)
 	}
-	u := reservation{cause: c, bytes: firstSize, writes: 1, at: now}
-	if t.bytes > 0 {
-		u.bytes = float64(t.bytes)
-	}
+	u := reservation{cause: c, cost: cost{writes: 1, bytes: t.guess(c)}, at: now}
 	for _, w := range p.waits(t, of, u, now) {
 		if w.until.After(u.at) {
 			u.at, u.limit = w.until, w.limit
@@ -120,6 +128,17 @@ func (p *pace) reserve(t *targetPace, tenant string, c cause, now time.Time) (ne
 	}
 	t.reserved = u
 	return u, u.at.After(now)
+}
+
+// guess returns how many bytes a write is likely to have.
+func (t *targetPace) guess(c cause) float64 {
+	switch {
+	case c == causeAnswers && t.exactBytes > 0:
+		return t.exactBytes
+	case t.bytes > 0:
+		return t.bytes
+	}
+	return firstSize
 }
 
 // waitsForLess tells whether a cause waits for fewer buckets than another one.
@@ -169,8 +188,9 @@ func (p *pace) take(t *targetPace, of *tenantPace, u reservation, sign float64, 
 	}
 }
 
-// settle ends the turn of a target: what was taken for it becomes what it did cost.
-func (p *pace) settle(t *targetPace, tenant string, writes, bytes int, now time.Time) {
+// settle ends the turn of a target: what was taken for it becomes what it did cost. exact is that of objects in which exact names
+// changed, or of all where there are no pools; along that of the others.
+func (p *pace) settle(t *targetPace, tenant string, exact, along cost, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t.reserved.at.IsZero() {
@@ -178,10 +198,20 @@ func (p *pace) settle(t *targetPace, tenant string, writes, bytes int, now time.
 	}
 	of, paid := p.tenant(tenant, now), t.reserved
 	p.take(t, of, paid, -1, now)
-	paid.writes, paid.bytes = float64(writes), float64(bytes)
+	all := cost{exact.writes + along.writes, exact.bytes + along.bytes}
+	if paid.cost = all; paid.cause == causeAnswers {
+		paid.cost = exact
+		p.process.Take(rateOfProcess(), along.bytes, now)
+		t.pools.Drain(rateOfTarget(), along.writes, now)
+		of.pools.Drain(rateOfPools(), along.bytes, now)
+	}
 	p.take(t, of, paid, 1, now)
-	if t.reserved = (reservation{}); bytes > 0 {
-		t.bytes = bytes
+	t.reserved = reservation{}
+	if all.bytes > 0 {
+		t.bytes = all.bytes
+	}
+	if exact.bytes > 0 {
+		t.exactBytes = exact.bytes
 	}
 }
 

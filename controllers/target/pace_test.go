@@ -31,7 +31,7 @@ func (w *pacing) write(of *targetPace, tenant string, c cause, bytes int) (waite
 	w.t.Helper()
 	in, _ := w.turn(of, tenant, c)
 	if in == 0 {
-		w.p.settle(of, tenant, 1, bytes, w.now)
+		w.p.settle(of, tenant, cost{1, float64(bytes)}, cost{}, w.now)
 	}
 	return in
 }
@@ -72,7 +72,7 @@ func TestInvariant10_WhatIsNotWrittenIsGivenBack(t *testing.T) {
 		if in, _ := w.turn(&of, "shop", causeAnswers); in != 0 {
 			t.Fatalf("look %d has to wait for %s", i, in)
 		}
-		w.p.settle(&of, "shop", 0, 0, w.now)
+		w.p.settle(&of, "shop", cost{}, cost{}, w.now)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestABetterCauseGivesTheTurnBack(t *testing.T) {
 	if in, _ := w.turn(&of, "shop", causePools); in != 0 {
 		t.Errorf("what may write already waits for %s", in)
 	}
-	w.p.settle(&of, "shop", 1, 100<<10, w.now)
+	w.p.settle(&of, "shop", cost{1, 100 << 10}, cost{}, w.now)
 	other := targetPace{bytes: 1}
 	if in, _ := w.turn(&other, "shop", causePools); in > 8*time.Second+time.Millisecond { // the debt of the first one
 		t.Errorf("what was given back is owed still: %s", in)
@@ -261,7 +261,7 @@ func TestReconcile_WhatIsGoneOwesNothing(t *testing.T) {
 	w.reconcile()
 	w.r.pace.reserve(&targetPace{}, testNamespace, causeAnswers, testNow)
 	m := w.r.memories.of(testKey(), "u")
-	m.pace.bytes = 20 << 20
+	m.pace.exactBytes = 20 << 20
 	w.answer("192.0.2.1", "192.0.2.2")
 	w.r.pace.tenants[testNamespace].answers.Take(rateOfTenant(), 1<<20, testNow)
 	if again := w.reconcile().RequeueAfter; again == 0 {

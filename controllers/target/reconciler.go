@@ -100,7 +100,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, key Key) (reconcile.Result, 
 func (r *Reconciler) forget(key Key, now time.Time) {
 	r.book.Forget(key.Owner)
 	if m := r.memories.forget(key); m != nil {
-		r.pace.settle(&m.pace, key.Tenant(), 0, 0, now) // a turn that it waited for
+		r.pace.settle(&m.pace, key.Tenant(), cost{}, cost{}, now) // a turn that it waited for
 	}
 	r.results.forget(key)
 }

@@ -20,12 +20,12 @@ import (
 //	  being deleted
 func (r *Reconciler) remember(s *situation, done *attempt, now time.Time) {
 	m := s.memory
-	r.pace.settle(&m.pace, s.key.Tenant(), done.objects, done.bytes, now)
+	r.pace.settle(&m.pace, s.key.Tenant(), done.exact, done.along, now)
 	m.looked.done = done.err == nil && !done.behind && !done.vanishes
 	if !m.looked.done || done.waits || done.repairs {
 		m.health.tell(r.book, s.key.Owner, false)
 		if m.looked.done {
-			m.looked.basis, m.looked.entries = s.basis(), revisionsOf(s.snapshot.Entries)
+			m.looked.at, m.looked.basis, m.looked.entries = now, s.basis(), revisionsOf(s.snapshot.Entries)
 			m.looked.next = when.Earliest(done.retryAt, done.plan.Next, s.snapshot.Next)
 		}
 		return
@@ -39,7 +39,7 @@ func (r *Reconciler) remember(s *situation, done *attempt, now time.Time) {
 	m.written.know(s.owned())
 	done.retryAt = m.contest.settle(now)
 	_, limitEnd := m.pace.limitedBy(now)
-	m.looked.basis, m.looked.entries = s.basis(), revisionsOf(s.snapshot.Entries)
+	m.looked.at, m.looked.basis, m.looked.entries = now, s.basis(), revisionsOf(s.snapshot.Entries)
 	m.looked.next = when.Earliest(done.retryAt, done.plan.Next, s.snapshot.Next, limitEnd)
 
 	m.health.tell(r.book, s.key.Owner, !s.isAudit() && !m.contest.on() && !m.health.slow)

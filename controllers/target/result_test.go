@@ -145,7 +145,7 @@ func TestCauses(t *testing.T) {
 			}
 			s.memory.written.sent(&sent, &sent)
 			s.memory.contest.undone = tc.contested
-			if got := causeOf(s); got != tc.want {
+			if got := causeOf(s, testNow); got != tc.want {
 				t.Errorf("got %d, want %d", got, tc.want)
 			}
 		})

@@ -34,12 +34,6 @@ const (
 	whyRefused = "refused" // by the guard
 )
 
-// tracedBlock is one ipBlock of a rule.
-type tracedBlock struct {
-	cidr  string
-	ports netpol.RuleKey
-}
-
 // tracedGroup is what one log line says of the blocks that came or went for the same reason.
 type tracedGroup struct {
 	Why       string   `json:"why"`
@@ -52,51 +46,12 @@ type tracedGroup struct {
 // trace logs one write: what it let through from now on, and what no more. It is the record for the question when an
 // address was allowed and why; see docs/operations.md.
 func (r *Reconciler) trace(
-	ctx context.Context, in *situation, plan *netpol.Plan, verb netpol.Verb, before, answer *networkingv1.NetworkPolicy,
+	ctx context.Context, in *situation, plan *netpol.Plan, verb netpol.Verb, c change, answer *networkingv1.NetworkPolicy,
 ) {
-	old, now := blocksOf(before), blocksOf(answer)
-	if verb == netpol.Delete {
-		old, now = blocksOf(answer), nil
-	}
 	t := tracer{book: r.book, in: in, plan: plan}
-	came, went := without(now, old), without(old, now)
 	ctrl.LoggerFrom(ctx).Info("Wrote NetworkPolicy", "networkPolicy", answer.Name, "verb", verb, "why", in.why,
-		"generation", in.policy.Generation, "blocks", len(now),
-		"added", len(came), "removed", len(went), "came", t.groups(came, t.cameFor), "went", t.groups(went, t.wentFor))
-}
-
-// blocksOf returns the ipBlocks of the rules, sorted and distinct.
-func blocksOf(np *networkingv1.NetworkPolicy) []tracedBlock {
-	if np == nil {
-		return nil
-	}
-	var blocks []tracedBlock
-	for i := range np.Spec.Egress {
-		rule := &np.Spec.Egress[i]
-		key := netpol.KeyOf(rule.Ports)
-		for j := range rule.To {
-			if b := rule.To[j].IPBlock; b != nil {
-				blocks = append(blocks, tracedBlock{cidr: b.CIDR, ports: key})
-			}
-		}
-	}
-	slices.SortFunc(blocks, compareBlocks)
-	return slices.Compact(blocks)
-}
-
-func compareBlocks(a, b tracedBlock) int {
-	return cmp.Or(cmp.Compare(a.ports, b.ports), cmp.Compare(a.cidr, b.cidr))
-}
-
-// without returns those of as that are not among bs; both are sorted.
-func without(as, bs []tracedBlock) []tracedBlock {
-	var rest []tracedBlock
-	for _, a := range as {
-		if _, found := slices.BinarySearchFunc(bs, a, compareBlocks); !found {
-			rest = append(rest, a)
-		}
-	}
-	return rest
+		"generation", in.policy.Generation, "blocks", c.blocks,
+		"added", len(c.came), "removed", len(c.went), "came", t.groups(c.came, t.cameFor), "went", t.groups(c.went, t.wentFor))
 }
 
 // tracer finds out for whom a block came or went.
@@ -107,7 +62,7 @@ type tracer struct {
 }
 
 // groups gathers blocks that are told alike. What exceeds maxTraced is left out; the line counts it all the same.
-func (t tracer) groups(blocks []tracedBlock, explain func(tracedBlock) tracedGroup) []tracedGroup {
+func (t tracer) groups(blocks []block, explain func(block) tracedGroup) []tracedGroup {
 	groups, size := []tracedGroup{}, 0 // [] in the log, not null
 	for _, b := range blocks {
 		g := explain(b)
@@ -141,7 +96,7 @@ func (g *tracedGroup) size() int {
 }
 
 // cameFor explains a block that is allowed from now on.
-func (t tracer) cameFor(b tracedBlock) tracedGroup {
+func (t tracer) cameFor(b block) tracedGroup {
 	addr, single := singleAddress(b.cidr)
 	if !single {
 		return tracedGroup{Why: whySpec}
@@ -179,7 +134,7 @@ func (t tracer) cameFor(b tracedBlock) tracedGroup {
 
 // wentFor explains a block that is not allowed any more. The book still has an address that DNS or the guard took away; of one
 // that the spec took away, the last status tells the name.
-func (t tracer) wentFor(b tracedBlock) tracedGroup {
+func (t tracer) wentFor(b block) tracedGroup {
 	addr, single := singleAddress(b.cidr)
 	if !single {
 		return tracedGroup{Why: t.in.why}

@@ -115,7 +115,7 @@ func TestTrace_SaysForWhichNameAnAddressIsCarried(t *testing.T) {
 		plan: &netpol.Plan{CarriedFor: map[fqdn.Pattern][]netip.Addr{www: addrs("192.0.2.9")}},
 	}
 	want := tracedGroup{Why: whyCarried, Names: []string{"www.example.com"}}
-	if diff := cmp.Diff(want, tr.cameFor(tracedBlock{cidr: "192.0.2.9/32"})); diff != "" {
+	if diff := cmp.Diff(want, tr.cameFor(block{cidr: "192.0.2.9/32"})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -124,9 +124,9 @@ func TestTrace_SaysForWhichNameAnAddressIsCarried(t *testing.T) {
 func TestTrace_IsBounded(t *testing.T) {
 	policy := &v1alpha1.FQDNEgressPolicy{}
 	tr := tracer{in: &situation{policy: policy}, plan: &netpol.Plan{}}
-	var blocks []tracedBlock
+	var blocks []block
 	for i := range 5000 {
-		blocks = append(blocks, tracedBlock{cidr: fmt.Sprintf("2001:db8:1111:2222:3333:4444:%x:%x/128", i, i), ports: netpol.RuleKey(fmt.Sprintf("TCP/%d", i+1))})
+		blocks = append(blocks, block{cidr: fmt.Sprintf("2001:db8:1111:2222:3333:4444:%x:%x/128", i, i), ports: netpol.RuleKey(fmt.Sprintf("TCP/%d", i+1))})
 	}
 	raw, err := json.Marshal(tr.groups(blocks, tr.cameFor))
 	if err != nil {

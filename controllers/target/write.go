@@ -30,8 +30,8 @@ type attempt struct {
 	// vanishes: the namespace is being deleted, and the policy goes with it.
 	vanishes bool
 	err      error // of the write that failed
-	objects  int   // that were written
-	bytes    int   // of these
+	// What was written: along are objects in which nothing but pools' addresses changed.
+	exact, along cost
 }
 
 // errStale means that the cache did not show yet what the API server has; the situation has the live object now.
@@ -85,7 +85,7 @@ func reasonToWrite(s *situation, steps []netpol.Step) string {
 // one was to add. For the same reason nothing is deleted after an answer that differs from what was sent.
 func (r *Reconciler) carryOut(ctx context.Context, s *situation, done *attempt, now time.Time) error {
 	versions := map[string]string{} // of what this plan wrote: it may write one object twice
-	m := s.memory
+	m, exact := s.memory, s.exactAddresses()
 	for _, step := range done.plan.Steps {
 		name := step.Object.Name
 		if step.Verb == netpol.Delete && len(m.contest.altered) > 0 {
@@ -100,7 +100,12 @@ func (r *Reconciler) carryOut(ctx context.Context, s *situation, done *attempt, 
 			return err
 		}
 		versions[name] = answer.ResourceVersion
-		done.objects++
+		change := changeOf(step.Verb, before, answer)
+		if change.spares(exact) {
+			done.along.add(step.Size())
+		} else {
+			done.exact.add(step.Size())
+		}
 		if repair {
 			m.contest.repaired(name, now)
 		}
@@ -108,12 +113,11 @@ func (r *Reconciler) carryOut(ctx context.Context, s *situation, done *attempt, 
 			m.written.deleted(name)
 			m.contest.answered(name, "", now)
 		} else {
-			done.bytes += step.Size()
 			m.written.sent(step.Object, answer)
 			m.contest.answered(name, netpol.Differs(step.Object, answer), now)
 		}
 		s.take(step.Verb, answer)
-		r.trace(ctx, s, &done.plan, step.Verb, before, answer)
+		r.trace(ctx, s, &done.plan, step.Verb, change, answer)
 	}
 	return nil
 }
