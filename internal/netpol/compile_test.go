@@ -37,7 +37,7 @@ func short(list []string) string {
 // long is the inverse for one list, with or without brackets.
 func long(text string) []string {
 	var out []string
-	for _, word := range strings.Fields(strings.Trim(text, "[]")) {
+	for word := range strings.FieldsSeq(strings.Trim(text, "[]")) {
 		out = append(out, "192.0.2"+word)
 	}
 	return out

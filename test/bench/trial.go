@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -96,11 +97,11 @@ func (t *trial) startController(ctx context.Context, flags ...string) (ready tim
 }
 
 func (t *trial) upstreams() string {
-	all := t.dns.Addr().String()
+	all := []string{t.dns.Addr().String()}
 	for _, other := range t.others {
-		all += "," + other.Addr().String()
+		all = append(all, other.Addr().String())
 	}
-	return all
+	return strings.Join(all, ",")
 }
 
 // end stops all and empties the namespaces. The context of the measurement may be over.
