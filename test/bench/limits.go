@@ -21,19 +21,18 @@ func costs() cost {
 }
 
 // load is what a process may have to hold.
-type load struct{ policies, names, addresses, servers int }
+type load struct{ policies, names, addresses, questions int }
 
-// everyLimit is all that the limits of the process allow, together. Policies have none: 10,000 are what is measured. CoreDNS has two
-// replicas unless somebody scales it.
+// everyLimit is all that the limits of the process allow, together. Policies have none: 10,000 are what is measured. The questions are
+// those to the endpoints of the cluster's DNS, see maxClusterQuestions of the resolver.
 func everyLimit() load {
-	return load{policies: 10_000, names: addressbook.DefaultMaxNames, addresses: addressbook.DefaultMaxAddresses, servers: 2}
+	return load{policies: 10_000, names: addressbook.DefaultMaxNames, addresses: addressbook.DefaultMaxAddresses, questions: 400_000}
 }
 
-// heap is what a load takes.
+// heap is what a load takes. Two addresses and two questions of each name are in the cost of the name.
 func (c cost) heap(l load) float64 {
-	further := max(l.addresses-2*l.names, 0)
-	questions := 2 * l.names * (l.servers - 1)
-	return c.empty + c.policy*float64(l.policies) + c.name*float64(l.names) + c.address*float64(further) + c.question*float64(questions)
+	addresses, questions := max(l.addresses-2*l.names, 0), max(l.questions-2*l.names, 0)
+	return c.empty + c.policy*float64(l.policies) + c.name*float64(l.names) + c.address*float64(addresses) + c.question*float64(questions)
 }
 
 // garbage is the part of the memory limit that is not for what is held: what was allocated since the last collection, stacks,
