@@ -46,7 +46,7 @@ func repairAt(s *situation) time.Time {
 // causeOf returns why something may have to be written.
 //
 //	the spec was not tried yet                        edit
-//	the cluster's DNS or the guard changed            edit: what must not be open any more does not wait for answers
+//	the cluster's DNS or the guard changed            repair: what must not be open any more waits for nothing else
 //	an object is not as it was sent                   repair, unless it is contested: then others must not pay for it
 //	only pools have other addresses than at the last  pools
 //	  look, or such whose time is over since
@@ -54,9 +54,9 @@ func repairAt(s *situation) time.Time {
 func causeOf(s *situation, now time.Time) cause {
 	m := s.memory
 	switch {
-	case m.written.generation != s.policy.Generation, m.looked.clusterChanged(s.basis()):
+	case m.written.generation != s.policy.Generation:
 		return causeEdit
-	case m.written.anyDrifted(s.live) && !m.contest.on():
+	case m.looked.clusterChanged(s.basis()), m.written.anyDrifted(s.live) && !m.contest.on():
 		return causeRepair
 	case m.looked.onlyPoolsMoved(s.snapshot.Entries, now):
 		return causePools

@@ -17,11 +17,13 @@ import (
 //
 //	why something is written                        waits for, and takes of, the buckets of
 //	edit: the spec is new to this process, or edited   tenant for edits, process (with twice the burst)
-//	repair: somebody else changed the object           the same
+//	repair: somebody else changed the object, or the   tenant for repairs, process (with twice the burst)
+//	  cluster's DNS or the guard did
 //	answers: an exact name moved, or something went    target, tenant, process
 //	pools: nothing but pools have other addresses      target for pools, tenant for pools, process
 //
-// Edits and repairs wait for no debt but their own: the edit that takes out a name whose answers caused it goes at once. Pools
+// Edits and repairs wait for no debt but their own: the edit that takes out a name whose answers caused it goes at once, and no flood
+// of edits keeps open what somebody else opened. Pools
 // (wildcards, and names with at least poolSize addresses) have buckets of their own, so that an exact name is never late for
 // them. When one moves, the pools' addresses go along: objects where nothing but these changes are taken of the pools' buckets, as
 // long as there is something in them. Such objects make no debt, or pools would wait for hours once the exact name rests.
@@ -43,7 +45,8 @@ import (
 //	tenant:  256 KiB/s, a third of the process: 128 policies of 2 kB a second, or three objects of 1,000 IPv6 peers (89 kB)
 //	         16 MiB at once: a name that 500 policies list moves 16 times
 //	pools:   128 KiB/s, half of the tenant's: three objects of 1,000 IPv6 peers in two seconds
-//	edits:   24 MiB at once are 12,000 policies of 2 kB that are applied together; 256 KiB/s after that
+//	edits:   24 MiB at once are 12,000 policies of 2 kB that are applied together; 192 KiB/s after that
+//	repairs: 4 MiB at once are 90 objects of 1,000 IPv4 peers, with their annotation (45 kB); 64 KiB/s after that
 type pace struct {
 	mu      sync.Mutex
 	process bucket.Bucket
@@ -52,7 +55,7 @@ type pace struct {
 }
 
 // tenantPace are the buckets of one tenant, of bytes.
-type tenantPace struct{ answers, pools, edits bucket.Bucket }
+type tenantPace struct{ answers, pools, edits, repairs bucket.Bucket }
 
 // targetPace are the buckets of one target, of writes, and the turn that it waits for. The zero value: nothing was written yet.
 type targetPace struct {
@@ -101,7 +104,8 @@ const (
 func rateOfTarget() bucket.Rate  { return bucket.Rate{Burst: 10, PerSecond: 0.5} }
 func rateOfTenant() bucket.Rate  { return bucket.Rate{Burst: 16 << 20, PerSecond: 256 << 10} }
 func rateOfPools() bucket.Rate   { return bucket.Rate{Burst: 1 << 20, PerSecond: 128 << 10} }
-func rateOfEdits() bucket.Rate   { return bucket.Rate{Burst: 24 << 20, PerSecond: 256 << 10} }
+func rateOfEdits() bucket.Rate   { return bucket.Rate{Burst: 24 << 20, PerSecond: 192 << 10} }
+func rateOfRepairs() bucket.Rate { return bucket.Rate{Burst: 4 << 20, PerSecond: 64 << 10} }
 func rateOfProcess() bucket.Rate { return bucket.Rate{Burst: 64 << 20, PerSecond: 768 << 10} }
 
 // reserve returns the turn of a target. One that has come may be used now, and must be settled. A target has one turn at a
@@ -157,8 +161,10 @@ func (p *pace) waits(t *targetPace, of *tenantPace, u reservation, now time.Time
 	switch u.cause {
 	case causeEdit, causeRepair:
 		process.Burst *= 2
-		used, share = &of.edits, rateOfEdits()
-		waits = append(waits, wait{metrics.BytesPerNamespace, of.edits.ReadyAt(share, u.bytes, now)})
+		if used, share = &of.edits, rateOfEdits(); u.cause == causeRepair {
+			used, share = &of.repairs, rateOfRepairs()
+		}
+		waits = append(waits, wait{metrics.BytesPerNamespace, used.ReadyAt(share, u.bytes, now)})
 	case causeAnswers:
 		waits = append(waits, wait{metrics.WriteBudget, t.answers.ReadyAt(rateOfTarget(), u.writes, now)},
 			wait{metrics.BytesPerNamespace, of.answers.ReadyAt(share, u.bytes, now)})
@@ -183,8 +189,10 @@ func (p *pace) take(t *targetPace, of *tenantPace, u reservation, sign float64, 
 	case causeAnswers:
 		t.answers.Take(rateOfTarget(), sign*u.writes, now)
 		of.answers.Take(rateOfTenant(), sign*u.bytes, now)
-	case causeEdit, causeRepair:
+	case causeEdit:
 		of.edits.Take(rateOfEdits(), sign*u.bytes, now)
+	case causeRepair:
+		of.repairs.Take(rateOfRepairs(), sign*u.bytes, now)
 	}
 }
 
@@ -228,7 +236,8 @@ func (p *pace) tenant(name string, now time.Time) *tenantPace {
 	if now.Sub(p.swept) >= sweep {
 		p.swept = now
 		maps.DeleteFunc(p.tenants, func(_ string, t *tenantPace) bool {
-			return t.answers.Full(rateOfTenant(), now) && t.pools.Full(rateOfPools(), now) && t.edits.Full(rateOfEdits(), now)
+			return t.answers.Full(rateOfTenant(), now) && t.pools.Full(rateOfPools(), now) &&
+				t.edits.Full(rateOfEdits(), now) && t.repairs.Full(rateOfRepairs(), now)
 		})
 	}
 	if p.tenants == nil {

@@ -129,7 +129,7 @@ func TestCauses(t *testing.T) {
 		"a big name":                           {2, []addressbook.Revision{1, 1, 0}, sent, false, false, causePools},
 		"a name and pools":                     {2, []addressbook.Revision{0, 0, 0}, sent, false, false, causeAnswers},
 		"nothing but time":                     {2, []addressbook.Revision{1, 1, 1}, sent, false, false, causeAnswers},
-		"the cluster's DNS":                    {2, []addressbook.Revision{1, 1, 1}, sent, false, true, causeEdit},
+		"the cluster's DNS":                    {2, []addressbook.Revision{1, 1, 1}, sent, false, true, causeRepair},
 		"nothing was looked at yet":            {2, nil, sent, false, false, causeAnswers},
 	} {
 		t.Run(name, func(t *testing.T) {

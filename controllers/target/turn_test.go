@@ -19,7 +19,7 @@ import (
 
 // indebted lets edits of the tenant wait for so long.
 func (w *world) indebted(wait time.Duration) {
-	w.r.pace.tenant(testNamespace, w.clock.Now()).edits.Take(rateOfEdits(), (24<<20)+wait.Seconds()*(256<<10), w.clock.Now())
+	w.r.pace.tenant(testNamespace, w.clock.Now()).edits.Take(rateOfEdits(), rateOfEdits().Burst+wait.Seconds()*rateOfEdits().PerSecond, w.clock.Now())
 }
 
 func (w *world) editPorts() {
@@ -80,6 +80,17 @@ func TestReconcile_AStartThatAwaitsItsTurnSaysNothing(t *testing.T) {
 	w.indebted(time.Second)
 	if again := w.reconcile(); again.RequeueAfter == 0 || len(w.results.Of(testKey().Owner)) != 0 {
 		t.Errorf("again in %s: %d results", again.RequeueAfter, len(w.results.Of(testKey().Owner)))
+	}
+}
+
+// Whatever a tenant edits, what somebody else opened is closed at once.
+func TestInvariant10_RepairsWaitForNoEdits(t *testing.T) {
+	w := &pacing{t: t, now: testNow}
+	var of targetPace
+	w.writeAll(&of, "shop", causeEdit, 45<<10)
+	w.p.settle(&of, "shop", cost{}, cost{}, w.now)
+	if written := w.writeAll(&of, "shop", causeRepair, 45<<10); written < 3<<20 || written > 5<<20 {
+		t.Errorf("%d bytes of repairs at once, want 4 MiB", written)
 	}
 }
 
