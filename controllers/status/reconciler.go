@@ -163,6 +163,9 @@ func (r *Reconciler) write(
 		}
 	}
 	for _, e := range eventsFor(before.Status, status) {
+		if !r.share.event(policy.Namespace, now) {
+			continue
+		}
 		r.metrics.Event(e.reason)
 		r.recorder.Eventf(policy, nil, e.kind, e.reason, e.action, "%s", shorten(e.note, maxMessage))
 	}

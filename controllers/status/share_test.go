@@ -103,3 +103,25 @@ func TestShare_ForgetsTenantsThatOweNothing(t *testing.T) {
 		t.Errorf("%d tenants are remembered", n)
 	}
 }
+
+func TestInvariant12_EventsOfATenantAreBounded(t *testing.T) {
+	var s share
+	count := func(tenant string, now time.Time) (events int) {
+		for s.event(tenant, now) {
+			events++
+		}
+		return events
+	}
+	if n := count("hungry", testNow); n != 300 {
+		t.Errorf("%d events at once", n)
+	}
+	if n := count("hungry", testNow.Add(time.Minute)); n != 60 {
+		t.Errorf("%d events in the next minute", n)
+	}
+	for i := range 10 { // these use up what all tenants may have
+		count(fmt.Sprint("big-", i), testNow.Add(time.Minute))
+	}
+	if n := count("shop", testNow.Add(time.Minute)); n != 151 { // the first that makes it more than half is the last
+		t.Errorf("a tenant that had none may have %d", n)
+	}
+}
