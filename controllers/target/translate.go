@@ -60,7 +60,9 @@ func namesOf(s addressbook.Snapshot) map[fqdn.Pattern]netpol.Name {
 		for i, a := range e.Addresses {
 			addresses[i] = netpol.Address(a)
 		}
-		names[e.Pattern] = netpol.Name{Addresses: addresses, Answered: e.Answered, Retention: e.Retention}
+		names[e.Pattern] = netpol.Name{
+			Addresses: addresses, Answered: e.Answered, Retention: e.Retention, Limited: e.Limit.Shared(),
+		}
 	}
 	return names
 }

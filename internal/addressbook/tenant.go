@@ -36,6 +36,9 @@ const (
 	limits = int(AddressesOfProcess) + 1
 )
 
+// Shared tells whether the limit is of all names of a tenant or of the process, not of the name alone.
+func (l Limit) Shared() bool { return l != NoLimit && l != AddressesPerName }
+
 // tenant is what one Tenant has of what is bounded.
 type tenant struct {
 	Tenant

@@ -178,7 +178,14 @@ func (c Carried) still(rules []RuleGrants, in *Input, now time.Time, nothingWrit
 }
 
 // untilFor returns when the addresses that were carried for p are due to go: once p had a good answer in each family and
-// its retention has passed since (and since it was seen), at most maxStale after it was seen.
+// its retention has passed since (and since it was seen), at most maxStale after it was seen. As long as a limit keeps
+// addresses of p out it is maxStale: what is not known of p may be one of these.
+//
+//	p, retention 5 m                     carried addresses go
+//	no answer yet                        24 h after they were seen
+//	answered 2 s after they were seen    5 m 2 s after
+//	... and cut by a limit of the tenant 24 h after
+//	... no more, 1 h after               at once
 //
 // A wildcard has nothing to wait for but the observation of names: retention runs from Since; where no retention is known,
 // the safe side is maxStale.
@@ -186,7 +193,7 @@ func (c Carried) untilFor(p fqdn.Pattern, names map[fqdn.Pattern]Name, maxStale 
 	latest, answered := c.Since.Add(maxStale), c.Since // asked now, it may have been asked by others before
 	n, known := names[p]
 	switch {
-	case !known, isExact(p) && n.Answered.IsZero(), !isExact(p) && n.Retention == 0:
+	case !known, n.Limited, isExact(p) && n.Answered.IsZero(), !isExact(p) && n.Retention == 0:
 		return latest
 	case isExact(p) && n.Answered.After(answered):
 		answered = n.Answered

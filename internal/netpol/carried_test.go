@@ -157,6 +157,8 @@ func TestCarriedUntil(t *testing.T) {
 		"one of two answered":                 {patterns: []string{"a.example.com", "b.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute)}, want: maxStale},
 		"never beyond max-stale":              {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, 48*time.Hour)}, want: maxStale},
 		"a wildcard waits for no answer":      {patterns: []string{"a.example.com", "*.example.com"}, names: map[string]Name{"a.example.com": name(time.Second, time.Minute), "*.example.com": {Retention: 2 * time.Minute}}, want: 2 * time.Minute},
+		"answered, cut by a limit":            {patterns: []string{"a.example.com"}, names: map[string]Name{"a.example.com": {Answered: since, Retention: time.Minute, Limited: true}}, want: maxStale},
+		"a wildcard, cut by a limit":          {patterns: []string{"*.example.com"}, names: map[string]Name{"*.example.com": {Retention: time.Minute, Limited: true}}, want: maxStale},
 		"wildcards only":                      {patterns: []string{"*.example.com"}, names: map[string]Name{"*.example.com": {Retention: time.Minute}}, want: time.Minute},
 		"wildcards only, retention not known": {patterns: []string{"*.example.com"}, want: maxStale},
 		"no name could have brought it":       {none: true},

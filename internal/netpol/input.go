@@ -65,6 +65,9 @@ type Name struct {
 	Answered time.Time
 	// Retention is how long its addresses are kept. It says when carried addresses go; the book's own have Until.
 	Retention time.Duration
+	// Limited: a limit of the tenant or of the process keeps addresses of the name out, or the name itself. So that an answer
+	// lacks a carried address is no sign that it is over.
+	Limited bool
 }
 
 // Address is one address of a name. The fields mean what they mean in addressbook.Address.
