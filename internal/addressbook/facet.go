@@ -16,6 +16,7 @@ type group struct {
 	wants []*want
 	// shared is a copy of wants that is handed out; nil: they changed since, or are few.
 	shared []*want
+	size   int32  // the addresses that it lists, see charge
 	facet  *facet // the last one; nil: it was not kept, or something changed since
 	// listing is the last one that a Snapshot made, so that the next one takes no lock; nil: something changed since.
 	listing atomic.Pointer[listing]

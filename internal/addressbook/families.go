@@ -75,7 +75,7 @@ func (n *name) setFamilies(after [families]bool, at instant) {
 	}
 	n.asked = after
 	n.dropRetired()
-	n.united()
+	n.charge(n.united(), at)
 }
 
 // asking is the set of families.

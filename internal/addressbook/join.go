@@ -109,7 +109,7 @@ func (n *name) bury() {
 func (n *name) join(x *want, t term) (told, ok bool) {
 	n.lock()
 	defer n.unlock()
-	if told, ok = n.joinTenant(x.owner.tenant); !ok {
+	if n.shareOf(x.owner.tenant) < 0 && !x.owner.tenant.takesName() {
 		return false, false
 	}
 	i, known := slices.BinarySearchFunc(n.groups, t, func(g *group, t term) int { return g.term.compare(t) })
@@ -119,10 +119,16 @@ func (n *name) join(x *want, t term) (told, ok bool) {
 	x.name, x.group = n, n.groups[i]
 	x.place = int32(len(x.group.wants))
 	x.group.wants, x.group.shared = append(x.group.wants, x), nil
+	told = n.joinTenant(x.owner.tenant, x.group)
 	if longer := n.retentionFor(t); longer > n.retention {
 		n.retention = longer
 		n.prunesFrom(never)
 	}
+	if !known && n.size > 0 {
+		x.group.size = n.countFor(x.group, n.united(), n.looked)
+		n.prunesFrom(n.chargedUntil)
+	}
+	n.chargeShare(n.shareOf(x.owner.tenant))
 	return told, true
 }
 
@@ -156,5 +162,5 @@ func (n *name) leave(x *want) (told bool) {
 		n.retention = n.longestRetention()
 		n.prunesFrom(never)
 	}
-	return n.leaveTenant(x.owner.tenant)
+	return n.leaveTenant(x.owner.tenant, g)
 }

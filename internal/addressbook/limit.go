@@ -4,6 +4,7 @@
 package addressbook
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -19,7 +20,7 @@ import (
 // What the name has already comes first, then the lowest addresses. What other live questions hold keeps its place, and so
 // does what was overheard within its TTL: sources or families that are too big together would else push out each other's
 // addresses at every answer. All else makes room, see evict. Where no tenant that lists the name has room, or the process
-// has none, all new addresses are left out, and what is kept stays.
+// has none, all else makes room too, see makeRoom, and new addresses are left out only if that is not enough.
 func (n *name) fit(q *question, addrs []ip, known unions, at, expires instant) []ip {
 	newcomers := countNewcomers(addrs, known[q.family])
 	if newcomers == 0 {
@@ -30,8 +31,8 @@ func (n *name) fit(q *question, addrs []ip, known unions, at, expires instant) [
 		fitting = min(newcomers, limit-n.mustStay(q, addrs, known, at))
 		n.leaveOut(AddressesPerName, newcomers-fitting, expires)
 	}
-	room, limit := n.room(fitting)
-	if room < fitting {
+	if room, limit := n.room(fitting); room < fitting {
+		room = n.makeRoom(fitting, room, limit, known, n.yielding(q, addrs, at), at, expires)
 		n.leaveOut(limit, fitting-room, expires)
 		fitting = room
 	}
@@ -65,25 +66,44 @@ func dropNewcomers(addrs []ip, known []union, excess int) []ip {
 	})
 }
 
-// mustStay counts the known addresses that an answer to q does not push out: those that it holds itself, that other
-// questions hold live, or that were overheard within their TTL.
+// mustStay counts the known addresses that an answer to q does not push out.
 func (n *name) mustStay(q *question, addrs []ip, known unions, at instant) int {
-	count := 0
-	for f := range Family(families) {
-		must := n.heldBeside(q, f)
-		again := addrs
+	count, yields := 0, n.yielding(q, addrs, at)
+	for f := range known {
 		for i := range known[f] {
-			u := &known[f][i]
-			for f == q.family && len(again) > 0 && again[0].less(u.ip) {
-				again = again[1:]
-			}
-			holds := f == q.family && len(again) > 0 && again[0] == u.ip
-			if holds || u.heard > at || must[u.ip] {
+			if !yields(Family(f), &known[f][i]) {
 				count++
 			}
 		}
 	}
 	return count
+}
+
+// yielding tells of known addresses whether an answer to q pushes them out if need be: not those that it holds itself, that other
+// questions hold live, or that were overheard within their TTL.
+func (n *name) yielding(q *question, addrs []ip, at instant) func(Family, *union) bool {
+	var must [families]map[ip]bool
+	for f := range must {
+		must[f] = n.heldBeside(q, Family(f))
+	}
+	isAgain := among(addrs)
+	return func(f Family, u *union) bool {
+		return u.heard <= at && !must[f][u.ip] && (f != q.family || !isAgain(u.ip))
+	}
+}
+
+// among tells of addresses whether they are among addrs, which are sorted. To ask in order costs a step each.
+func among(addrs []ip) func(ip) bool {
+	next := 0
+	return func(a ip) bool {
+		if next > 0 && !addrs[next-1].less(a) {
+			next = 0 // begun anew
+		}
+		for next < len(addrs) && addrs[next].less(a) {
+			next++
+		}
+		return next < len(addrs) && addrs[next] == a
+	}
 }
 
 // heldBeside returns what other questions of a family than q hold live; nil: there is none such.
@@ -109,17 +129,10 @@ func (n *name) heldBeside(q *question, f Family) map[ip]bool {
 // room is how many of so many new addresses the name may take by the limits of the tenants and the process, and which one is the
 // closest. A tenant that has none is no obstacle as long as another one that lists the name has.
 func (n *name) room(newcomers int) (room int, limit Limit) {
-	o, all, untold := &n.book.options, n.book.counts.addresses.Load(), int64(0)
-	for _, r := range n.late {
-		untold += int64(r.by)
-	}
 	limit = AddressesPerTenant
-	for _, s := range n.shares {
-		has := s.tenant.addresses.Load() + untold
-		own, process := o.MaxAddressesPerTenant-int(has), n.book.room(o.MaxAddresses, all, has)
-		if most := min(own, process); most > room {
-			room = most
-		}
+	for i := range n.shares {
+		own, process := n.roomOf(&n.shares[i])
+		room = max(room, min(own, process))
 		if process < own {
 			limit = AddressesOfProcess
 		}
@@ -128,6 +141,74 @@ func (n *name) room(newcomers int) (room int, limit Limit) {
 		}
 	}
 	return room, limit
+}
+
+// roomOf is how many more addresses a tenant may have by its own limit, negative if it is over it, and by that of the process.
+func (n *name) roomOf(s *share) (own, process int) {
+	o, all := &n.book.options, n.book.counts.addresses.Load()
+	has := s.tenant.addresses.Load() + s.untold()
+	return o.MaxAddressesPerTenant - int(has), n.book.room(o.MaxAddresses, all, has)
+}
+
+// payer is who makes room for new addresses of a name.
+type payer struct {
+	room      int           // it has this much; negative: it is over its limit, and must give that first
+	gives     int           // and so many addresses that it lists may go
+	retention time.Duration // for which it keeps them
+}
+
+// compare orders payers, the better one later: who may take more of so many, then who gives less for it, then who keeps addresses
+// for longer.
+func (p payer) compare(o payer, newcomers int) int {
+	return cmp.Or(
+		cmp.Compare(min(p.room+p.gives, newcomers), min(o.room+o.gives, newcomers)),
+		cmp.Compare(min(p.room, newcomers), min(o.room, newcomers)),
+		cmp.Compare(p.retention, o.retention))
+}
+
+// makeRoom lets go what is only retained, or was in no answer but the one before, for so many new addresses for which no tenant
+// that lists the name has room. It returns how many may come. One of the tenants makes the room, by addresses that it lists,
+// the least recently answered first, so those go first that only the longest retention keeps. Two tenants list the name, both are
+// full, and an answer has .9 alone:
+//
+//	the name has                                          then                   because
+//	.1 current for both, .2 retained for b alone (a week) .9, and .1 retained    .2 is b's, and b has room without it
+//	.1 current for both                                   .9                     .1 is not answered any more
+//	.1 that another source answers                        .1                     nothing may go: .9 is left out
+func (n *name) makeRoom(newcomers, room int, limit Limit, us unions, may func(Family, *union) bool, at, expires instant) int {
+	best, found := payer{}, false
+	gives := make(map[*group]int, len(n.groups))
+	for _, g := range n.groups {
+		gives[g] = n.countGiven(n.retentionAt(g.term, at), us, may, at)
+	}
+	for i := range n.shares {
+		s := &n.shares[i]
+		own, process := n.roomOf(s)
+		g := n.longestListing(s, at)
+		p := payer{room: min(own, process), gives: gives[g], retention: n.retentionAt(g.term, at)}
+		if !found || best.compare(p, newcomers) < 0 {
+			best, found = p, true
+		}
+	}
+	goes := min(newcomers-best.room, best.gives)
+	if goes <= 0 || best.room+goes <= room {
+		return room
+	}
+	gone := n.victims(us, goes, func(f Family, u *union) bool { return may(f, u) && u.listed(best.retention, at) })
+	n.drop(us, gone, limit, at, expires)
+	return best.room + goes
+}
+
+// countGiven counts the addresses that may go of those that are listed with a retention.
+func (n *name) countGiven(retention time.Duration, us unions, may func(Family, *union) bool, at instant) (count int) {
+	for f := range us {
+		for i := range us[f] {
+			if u := &us[f][i]; u.listed(retention, at) && may(Family(f), u) {
+				count++
+			}
+		}
+	}
+	return count
 }
 
 // evict brings a name back to MaxAddressesPerName: the least recently answered of what no live question holds goes, of equals
@@ -143,7 +224,7 @@ func (n *name) evict(at, expires instant) {
 		return
 	}
 	gone := n.victims(us, excess, func(_ Family, u *union) bool { return !u.stays && u.heard <= at })
-	n.drop(us, gone, at, expires)
+	n.drop(us, gone, AddressesPerName, at, expires)
 	for f := range us {
 		if left := without(us[f], gone[f]); len(left) >= cachedUnion {
 			n.union[f] = left
@@ -223,9 +304,9 @@ func (n *name) lastSeen(f Family, us []union, seen []instant) {
 	}
 }
 
-// drop takes those of us that are gone out of all that holds them, and remembers for whom that is a loss.
-func (n *name) drop(us unions, gone [families][]bool, at, expires instant) (count int) {
-	m := mark{limit: AddressesPerName, needs: longestNeed, until: expires}
+// drop takes those of us that are gone because of a limit out of all that holds them, and remembers for whom that is a loss.
+func (n *name) drop(us unions, gone [families][]bool, limit Limit, at, expires instant) (count int) {
+	m := mark{limit: limit, needs: longestNeed, until: expires}
 	for f := range us {
 		before := count
 		for i, is := range gone[f] {

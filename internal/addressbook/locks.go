@@ -45,13 +45,10 @@ func (n *name) lock() {
 
 // unlock gives the lock back and, after that, tells the tenants about a change of size: 10,000 may list one name.
 func (n *name) unlock() {
-	late := n.late
-	n.late = nil
+	bills := n.bills()
 	n.book.watch.give()
 	n.mu.Unlock()
-	for _, r := range late {
-		for _, s := range r.shares {
-			s.tenant.resize(r.by)
-		}
+	for _, b := range bills {
+		b.tenant.resize(int(b.by))
 	}
 }

@@ -24,9 +24,10 @@ type model struct {
 	waiting []modelWait // for room, in the order in which they came
 	// admitted are the owners of which the last step let a pattern in that waited.
 	admitted map[Owner]int
-	lacks    map[modelWait]bool // an owner has not applied what a pattern of it gained
-	sick     map[Owner]bool     // it is not healthy
-	named    map[modelWait]bool // a ticket named what it lacks
+	lacks    map[modelWait]bool    // an owner has not applied what a pattern of it gained
+	sick     map[Owner]bool        // it is not healthy
+	named    map[modelWait]bool    // a ticket named what it lacks
+	touched  map[Subject]time.Time // when a name was looked at last
 	evicted  uint64
 	served   map[View]int
 	heard    map[View]bool

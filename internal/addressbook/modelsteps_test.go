@@ -39,6 +39,7 @@ func (m *model) wanters(n Subject) map[Owner]fqdn.Pattern {
 
 // prune makes it part of history that addresses went by the present retentions.
 func (m *model) prune(n Subject, now time.Time) {
+	m.touched[n] = now
 	for _, f := range m.facts(n) {
 		if end, finite := f.end(m.longest(n)); finite && !end.Add(ListedAfterUntil).After(now) {
 			m.append(n, event{what: "drop", key: f.key, addrs: []netip.Addr{f.addr}})
@@ -271,7 +272,9 @@ func (m *model) record(k Key, a Answer, now time.Time) {
 	m.prune(k.Subject(), now)
 	expires := now.Add(min(max(a.TTL, 0), m.options.MaxStale))
 	addrs := m.cut(k, a.Addrs, modelMark{limit: AddressesPerName, at: now, expires: expires})
-	addrs = m.withinTenants(k.Subject(), addrs, modelMark{limit: AddressesPerTenant, at: now, expires: expires})
+	addrs = m.withinTenants(k.Subject(), addrs, modelMark{limit: AddressesPerTenant, at: now, expires: expires}, func(f fact) bool {
+		return !slices.Contains(a.Addrs, f.addr) && !(f.stays && f.key != k) && !(f.told && f.bound.After(now))
+	})
 	outcome := a.Outcome
 	if outcome == Good && len(a.Addrs) == 0 {
 		outcome = NoData
@@ -352,17 +355,52 @@ func (m *model) distinct(n Subject) map[netip.Addr]bool {
 	return distinct
 }
 
-// withinTenants leaves out the highest of the new addresses for which no tenant that lists the pattern has room.
-func (m *model) withinTenants(n Subject, addrs []netip.Addr, mark modelMark) []netip.Addr {
-	room := 0
+// keptFor is for how long the owners of a tenant keep addresses of a name, the longest of them.
+func (m *model) keptFor(n Subject, t Tenant) time.Duration {
+	longest := time.Duration(0)
 	for o := range m.wanters(n) {
-		has := 0
-		for listed := range m.listedBy(o.Tenant()) {
-			has += len(m.distinct(listed))
+		if o.Tenant() == t {
+			longest = max(longest, m.owners[o].retention)
 		}
-		room = max(room, m.options.MaxAddressesPerTenant-has)
 	}
+	return longest
+}
+
+// charge is how many addresses of a name a tenant pays for: what its owner lists that keeps them for longest, when the name was
+// looked at last.
+func (m *model) charge(n Subject, t Tenant) int {
+	return len(m.addresses(m.facts(n), m.keptFor(n, t), m.touched[n]))
+}
+
+func (m *model) charges(t Tenant) (sum int) {
+	for n := range m.listedBy(t) {
+		sum += m.charge(n, t)
+	}
+	return sum
+}
+
+// withinTenants makes room for new addresses in the tenants that list the pattern. If none has room for all, one of them gives
+// away what may go of what it lists, and the highest of the new ones that this is not enough for are left out.
+func (m *model) withinTenants(n Subject, addrs []netip.Addr, mark modelMark, may func(fact) bool) []netip.Addr {
 	known := m.distinct(n)
+	comes := len(slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return known[a] }))
+	room, gives, kept, most := -1<<20, 0, time.Duration(0), 0
+	for o := range m.wanters(n) {
+		t := o.Tenant()
+		r, k := m.options.MaxAddressesPerTenant-m.charges(t), m.keptFor(n, t)
+		g := len(m.givable(n, k, mark.at, may))
+		if c := cmp.Or(cmp.Compare(min(r+g, comes), min(room+gives, comes)), cmp.Compare(min(r, comes), min(room, comes)), cmp.Compare(k, kept)); c > 0 {
+			room, gives, kept = r, g, k
+		}
+		most = max(most, min(r, comes))
+	}
+	if min(room+gives, comes) <= most {
+		room, gives = most, 0
+	}
+	for room < comes && gives > 0 {
+		m.giveUp(n, m.givable(n, kept, mark.at, may), mark)
+		room, gives = room+1, gives-1
+	}
 	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool {
 		if known[a] {
 			return false
@@ -372,6 +410,36 @@ func (m *model) withinTenants(n Subject, addrs []netip.Addr, mark modelMark) []n
 		}
 		return room < 0
 	})
+}
+
+// givable are the addresses that may go, all that is known of each, of those that are listed with a retention.
+func (m *model) givable(n Subject, retention time.Duration, now time.Time, may func(fact) bool) map[netip.Addr][]fact {
+	byAddr := map[netip.Addr][]fact{}
+	for _, f := range m.facts(n) {
+		byAddr[f.addr] = append(byAddr[f.addr], f)
+	}
+	maps.DeleteFunc(byAddr, func(_ netip.Addr, fs []fact) bool {
+		return len(m.addresses(fs, retention, now)) == 0 || slices.ContainsFunc(fs, func(f fact) bool { return !may(f) })
+	})
+	return byAddr
+}
+
+// giveUp drops the address among them that was answered longest ago, of equals the highest.
+func (m *model) giveUp(n Subject, among map[netip.Addr][]fact, mark modelMark) {
+	seen := func(a netip.Addr) (last time.Time) {
+		for _, f := range among[a] {
+			last = later(last, f.seen)
+		}
+		return last
+	}
+	victim := slices.MinFunc(slices.Collect(maps.Keys(among)), func(a, b netip.Addr) int {
+		return cmp.Or(seen(a).Compare(seen(b)), b.Compare(a))
+	})
+	mark.gone = among[victim]
+	for _, f := range mark.gone {
+		m.append(n, event{what: "drop", key: f.key, addrs: []netip.Addr{victim}})
+	}
+	m.mark(n, mark)
 }
 
 // observe is what a pod was told. It returns the owners that have yet to apply some of what the patterns gained, when gained
@@ -385,8 +453,9 @@ func (m *model) observe(n fqdn.Name, f Family, addrs []netip.Addr, ttl time.Dura
 		m.prune(about, now)
 		k := Key{View: about.View, Name: about.Name, Family: f, Source: Overheard}
 		as := slices.Compact(slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare))
-		as = m.withinTenants(about, as, modelMark{limit: AddressesPerTenant, at: now, expires: expires})
-		as = m.makeRoom(about, as, modelMark{limit: AddressesPerName, at: now, expires: expires})
+		past := func(f fact) bool { return !f.stays && !f.bound.After(now) && !slices.Contains(addrs, f.addr) }
+		as = m.withinTenants(about, as, modelMark{limit: AddressesPerTenant, at: now, expires: expires}, past)
+		as = m.makeRoom(about, as, modelMark{limit: AddressesPerName, at: now, expires: expires}, past)
 		m.append(about, event{what: "told", key: k, at: now, addrs: as, expires: expires})
 		m.forgetRetired(about)
 	}
@@ -408,43 +477,21 @@ func (m *model) matching(n fqdn.Name) []Subject {
 
 // makeRoom lets go what is past its time for what comes, the least recently told first, and leaves out the highest of what
 // there is no room for.
-func (m *model) makeRoom(n Subject, addrs []netip.Addr, mark modelMark) []netip.Addr {
+func (m *model) makeRoom(n Subject, addrs []netip.Addr, mark modelMark, past func(fact) bool) []netip.Addr {
 	for {
 		known := m.distinct(n)
 		comes := slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return known[a] })
 		if len(known)+len(comes) <= m.options.MaxAddressesPerName {
 			return addrs
 		}
-		if !m.letGo(n, addrs, mark) {
+		if gives := m.givable(n, m.longest(n), mark.at, past); len(gives) > 0 {
+			m.giveUp(n, gives, mark)
+		} else {
 			highest := comes[len(comes)-1]
 			addrs = slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return a == highest })
 			m.mark(n, mark)
 		}
 	}
-}
-
-// letGo drops one address that is past its time and not among addrs, if there is one.
-func (m *model) letGo(n Subject, addrs []netip.Addr, mark modelMark) bool {
-	seen, current := map[netip.Addr]time.Time{}, map[netip.Addr]bool{}
-	for _, f := range m.facts(n) {
-		seen[f.addr] = later(seen[f.addr], f.seen)
-		current[f.addr] = current[f.addr] || f.stays || f.bound.After(mark.at)
-	}
-	maps.DeleteFunc(seen, func(a netip.Addr, _ time.Time) bool { return current[a] || slices.Contains(addrs, a) })
-	if len(seen) == 0 {
-		return false
-	}
-	victim := slices.MinFunc(slices.Collect(maps.Keys(seen)), func(a, b netip.Addr) int {
-		return cmp.Or(seen[a].Compare(seen[b]), b.Compare(a))
-	})
-	for _, f := range m.facts(n) {
-		if f.addr == victim {
-			mark.gone = append(mark.gone, f)
-			m.append(n, event{what: "drop", key: f.key, addrs: []netip.Addr{victim}})
-		}
-	}
-	m.mark(n, mark)
-	return true
 }
 
 // owed are what healthy owners have yet to apply of what the patterns for a name gained.

@@ -29,7 +29,7 @@ type name struct {
 	asked  [families]bool
 	groups []*group // sorted by term
 	shares []share  // the tenants of the wants, in the order in which they came
-	late   []resized
+	billed bool     // a share has another size than its tenant knows of
 
 	adapted   time.Duration       // the retention that its rotation needs; 0: it does not rotate
 	retention time.Duration       // the longest of the groups'
@@ -43,16 +43,19 @@ type name struct {
 	marks     marks                 // of the limits that bit
 	overheard [families][]overheard // sorted by address
 
-	union   unions       // see united; nil: not kept
-	size    int          // of the union when it was made last
-	pruneAt instant      // before that there is nothing to prune
-	lacking atomic.Int32 // wants whose owners have not applied yet what the name gained
+	union   unions  // see united; nil: not kept
+	size    int     // of the union when it was made last
+	pruneAt instant // before that there is nothing to prune
+	// looked is when it was pruned last, or there was nothing to prune; until chargedUntil the shares have the same sizes, if
+	// nobody says anything.
+	looked, chargedUntil instant
+	lacking              atomic.Int32 // wants whose owners have not applied yet what the name gained
 }
 
 func (b *Book) newName(p fqdn.Pattern, v *view) *name {
 	return &name{
 		book: b, pattern: p, view: v, asked: b.asked,
-		answered: [families]instant{never, never}, rotated: never, pruneAt: never,
+		answered: [families]instant{never, never}, rotated: never, pruneAt: never, looked: never, chargedUntil: forever,
 	}
 }
 
@@ -111,9 +114,7 @@ func (n *name) record(k Key, a answer, at instant) (told news, taken bool) {
 	}
 	before := n.facets(at)
 	n.learn(k, a, before.union, at)
-	after := n.facets(at)
-	defer n.recycle(before.union)
-	return n.ownersWhoSee(before, after, at), true
+	return n.changed(before, at), true
 }
 
 // fail enters a failure.
@@ -130,9 +131,7 @@ func (n *name) fail(k Key, reason string, at instant) news {
 	}
 	before := n.facets(at)
 	n.failed(k, reason, at)
-	after := n.facets(at)
-	defer n.recycle(before.union)
-	return n.ownersWhoSee(before, after, at)
+	return n.changed(before, at)
 }
 
 // retire takes note that a source is asked no more.
@@ -145,7 +144,13 @@ func (n *name) retire(s Source, at instant) news {
 	n.prune(at)
 	before := n.facets(at)
 	n.retired(s, at)
+	return n.changed(before, at)
+}
+
+// changed ends a change of a name that looked so before it: the tenants are charged for what it has now.
+func (n *name) changed(before facets, at instant) news {
 	after := n.facets(at)
+	n.charge(after.union, at)
 	defer n.recycle(before.union)
 	return n.ownersWhoSee(before, after, at)
 }

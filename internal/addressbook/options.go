@@ -13,8 +13,8 @@ type Options struct {
 	MaxStale            time.Duration // how long errors keep an address beyond its expiry, and the longest TTL that counts; 24h
 	MaxAddressesPerName int           // over all families and sources, or of the pool of a wildcard; 1000
 
-	// Of a tenant: distinct names and wildcards that its owners list, 5000, and the addresses of these, 50,000. An address that
-	// two of its names have counts twice.
+	// Of a tenant: distinct names and wildcards that its owners list, 5000, and the addresses that these owners list of them, 50,000.
+	// An address that two of its names have counts twice; one that is kept for another tenant alone does not.
 	MaxNamesPerTenant, MaxAddressesPerTenant int
 	// Of the process: distinct names and wildcards, 75,000, and their addresses, 312,500. The last fifth is kept for tenants that have
 	// less than an equal part of it. See memory.go for what that takes.

@@ -78,9 +78,7 @@ func (n *name) overhear(f Family, a answer, at instant) (told news, taken bool) 
 	n.prune(at)
 	before := n.facets(at)
 	n.hear(f, a, before.union, at)
-	after := n.facets(at)
-	defer n.recycle(before.union)
-	return n.ownersWhoSee(before, after, at), true
+	return n.changed(before, at), true
 }
 
 // hear adds what was overheard to what is known.
@@ -107,16 +105,20 @@ func (n *name) hear(f Family, a answer, known unions, at instant) {
 func (n *name) fitOverheard(f Family, addrs []ip, known unions, at, expires instant) []ip {
 	newcomers := countNewcomers(addrs, known[f])
 	fitting := newcomers
+	isAgain := among(addrs)
+	may := func(g Family, u *union) bool { // what the answer names again is not past its time
+		return !u.current(at) && (g != f || !isAgain(u.ip))
+	}
 	if room, limit := n.room(fitting); room < fitting {
+		room = n.makeRoom(fitting, room, limit, known, may, at, expires)
 		n.leaveOut(limit, fitting-room, expires)
 		fitting = room
+		n.dropRetired()
+		known = n.united()
 	}
 	if excess := known.size() + fitting - n.book.options.MaxAddressesPerName; excess > 0 {
-		gone := n.victims(known, excess, func(g Family, u *union) bool {
-			_, again := slices.BinarySearchFunc(addrs, u.ip, ip.compare) // what the answer names again is not past its time
-			return (!again || g != f) && !u.current(at)
-		})
-		leftOut := excess - n.drop(known, gone, at, expires)
+		gone := n.victims(known, excess, may)
+		leftOut := excess - n.drop(known, gone, AddressesPerName, at, expires)
 		n.dropRetired()
 		n.leaveOut(AddressesPerName, leftOut, expires)
 		fitting -= leftOut

@@ -8,6 +8,7 @@ import "slices"
 // prune drops what no owner's Snapshot lists any more, and the questions of retired sources with nothing left, so that
 // upstreams that come and go for months leave nothing behind.
 func (n *name) prune(at instant) {
+	n.looked = max(n.looked, at)
 	if at < n.pruneAt {
 		return
 	}
@@ -28,9 +29,10 @@ func (n *name) prune(at instant) {
 		n.prunable(n.rotated.plus(n.retention), at)
 		n.prunable(n.rotated.plus(n.book.options.MaxRetention), at)
 	}
-	if n.heldAddresses() != before {
-		n.united()
+	if n.heldAddresses() != before || n.chargedUntil <= at {
+		n.charge(n.united(), at)
 	}
+	n.prunesFrom(n.chargedUntil)
 }
 
 // prunesFrom takes note that there may be something to prune from an instant on.

@@ -28,9 +28,10 @@ const (
 	NamesOfProcess
 	// AddressesPerName: the name has more than MaxAddressesPerName addresses, and some of those that this owner would see are left out.
 	AddressesPerName
-	// AddressesPerTenant: every tenant that lists the name has MaxAddressesPerTenant addresses, and it got no new ones.
+	// AddressesPerTenant: every tenant that lists the name has MaxAddressesPerTenant addresses; what was only retained went for new
+	// ones, and if that was not enough the name got none.
 	AddressesPerTenant
-	// AddressesOfProcess: all names together have MaxAddresses addresses, and this one got no new ones.
+	// AddressesOfProcess: the same, because all names together have MaxAddresses addresses.
 	AddressesOfProcess
 
 	limits = int(AddressesOfProcess) + 1
@@ -64,59 +65,19 @@ func (t *tenant) resize(by int) {
 	}
 }
 
-// share is a tenant of which owners want a name.
-type share struct {
-	tenant *tenant
-	wants  int
-}
-
-// resized is a change of the number of addresses that the shares are yet to be told.
-type resized struct {
-	shares []share
-	by     int
+// takesName counts a name more of the tenant; false: it has as many as it may have.
+func (t *tenant) takesName() bool {
+	if t.names.Add(1) > int64(t.book.options.MaxNamesPerTenant) {
+		t.names.Add(-1)
+		return false
+	}
+	return true
 }
 
 // resize takes note of how many addresses the name has now.
 func (n *name) resize(size int) {
-	by := size - n.size
-	if by == 0 {
-		return
-	}
+	n.book.counts.addresses.Add(int64(size - n.size))
 	n.size = size
-	n.book.counts.addresses.Add(int64(by))
-	n.late = append(n.late, resized{shares: slices.Clone(n.shares), by: by})
-}
-
-// joinTenant counts a want more of its tenant. told: the first few tenants, which subscribers are told, are others now. false:
-// the tenant has as many names as it may have.
-func (n *name) joinTenant(t *tenant) (told, ok bool) {
-	i := slices.IndexFunc(n.shares, func(s share) bool { return s.tenant == t })
-	if i >= 0 {
-		n.shares[i].wants++
-		return false, true
-	}
-	if t.names.Add(1) > int64(t.book.options.MaxNamesPerTenant) {
-		t.names.Add(-1)
-		return false, false
-	}
-	t.resize(n.size)
-	n.shares = append(n.shares, share{tenant: t, wants: 1})
-	return len(n.shares) <= maxTenants, true
-}
-
-// leaveTenant counts one less. The last share takes the place of one that goes.
-func (n *name) leaveTenant(t *tenant) (told bool) {
-	i := slices.IndexFunc(n.shares, func(s share) bool { return s.tenant == t })
-	if n.shares[i].wants--; n.shares[i].wants > 0 {
-		return false
-	}
-	t.names.Add(-1)
-	t.resize(-n.size)
-	last := len(n.shares) - 1
-	n.shares[i] = n.shares[last]
-	n.shares[last] = share{}
-	n.shares = n.shares[:last]
-	return i < maxTenants
 }
 
 // maxTenants is how many tenants of a subject subscribers are told. Whose turn comes first among 64 comes soon, and a name that

@@ -132,7 +132,7 @@ func TestMaxAddresses_OfTheProcess(t *testing.T) {
 	w.expectLimits(web, NoLimit, AddressesOfProcess)
 	w.expectPool(web, wild, "192.0.2.3 6m0s")
 	w.answer(upstream, time.Minute, "192.0.2.2", "192.0.2.7")
-	w.expect("192.0.2.1 6m0s", "192.0.2.2")
+	w.expect("192.0.2.2", "192.0.2.7") // what is answered now goes before what was
 	w.expectLimits(web, AddressesOfProcess, AddressesOfProcess)
 	if got := w.Stats(); got.Addresses != 3 || got.Limited[AddressesOfProcess] != 1 {
 		t.Errorf("stats %+v", got)
