@@ -48,8 +48,18 @@ func (r *Reconciler) load(ctx context.Context, key Key, now time.Time) (*situati
 		return nil, fmt.Errorf("reading policy: %w", err)
 	}
 	s := &situation{key: key, policy: policy, memory: r.memories.of(key, policy.UID), dns: dnsOf(r.dns.Facts(), r.options.ExtraDNS)}
+	if s.live, err = r.networkPolicies(ctx, policy); err != nil {
+		return nil, err
+	}
+	s.memory.carried.look(viewOf(policy), func() netpol.Carried {
+		return netpol.CarriedFrom(s.rules(), netpol.StatusAddresses(&policy.Status), s.live, s.dns, now)
+	})
 	if s.memory.wants != policy.Generation {
-		r.book.Want(key.Owner, wantsOf(policy), now)
+		wants := wantsOf(policy)
+		if s.memory.wants == 0 {
+			wants.Held = s.memory.carried.rules.Held(s.rules())
+		}
+		r.book.Want(key.Owner, wants, now)
 		s.memory.wants = policy.Generation
 	}
 	s.snapshot = r.book.Snapshot(key.Owner, now)
@@ -59,12 +69,6 @@ func (r *Reconciler) load(ctx context.Context, key Key, now time.Time) (*situati
 	if s.guard, err = r.guard(ctx); err != nil {
 		return nil, err
 	}
-	if s.live, err = r.networkPolicies(ctx, policy); err != nil {
-		return nil, err
-	}
-	s.memory.carried.look(viewOf(policy), func() netpol.Carried {
-		return netpol.CarriedFrom(s.rules(), netpol.StatusAddresses(&policy.Status), s.live, s.dns, now)
-	})
 	return s, nil
 }
 

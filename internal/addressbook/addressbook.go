@@ -11,11 +11,13 @@
 // # Where things are
 //
 //	wants.go join.go waiting.go     who wants what, and who waits for room
+//	held.go                         who gets its place back after a start
 //	book.go name.go                 the calls, and what one does to a name: prune, facets before, learn, facets after, owners who see
 //	question.go union.go prune.go   what each source holds, all of them together, and what goes
 //	facet.go state.go message.go    what the owners of one retention see
 //	overheard.go                    answers that were not asked for
-//	limit.go marks.go tenant.go     what is left out, and who is told
+//	limit.go marks.go               what is left out, and who is told
+//	tenant.go share.go              what a tenant may have, and is charged for
 //	rotation.go captures.go adapt.go  how long a pool needs its addresses kept
 //	unrest.go                       what goes back and forth is told once
 //	news.go revision.go acks.go     whom to wake, and who has it in force
@@ -79,6 +81,10 @@ func (k Key) Subject() Subject { return Subject{View: k.View, Name: k.Name} }
 type Wants struct {
 	// Patterns are the names and wildcards. Repeats and zero Patterns are skipped.
 	Patterns []fqdn.Pattern
+	// Held are those of Patterns that live rules have addresses of. They are looked at for what the owner lists anew within the
+	// first minute after the Book's first Want, and get their places before names that are not held, whichever came first, also
+	// beyond MaxNamesPerTenant. See held.go.
+	Held []fqdn.Pattern
 	// View is who is asked about the names.
 	View View
 	// Retention is how long addresses stay after the last answer that held them expired. Nil means the Book's, or more

@@ -38,6 +38,9 @@ type Book struct {
 	spares  chan []union
 	watch   *watch // of tests
 
+	firstWant atomic.Int64 // an instant; never: there was none
+	settled   atomic.Bool  // nothing is held any more, see held.go
+
 	subscribers      subscribers
 	changingFamilies sync.Mutex
 
@@ -63,6 +66,7 @@ func New(o Options) *Book {
 		views:   map[View]*view{},
 	}
 	b.asked = asking(b.options.Families)
+	b.firstWant.Store(int64(never))
 	b.viewOf("")
 	return b
 }

@@ -3,11 +3,7 @@
 
 package addressbook
 
-import (
-	"slices"
-
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
-)
+import "slices"
 
 // join makes x one of those that want its name if there is room; else x waits.
 func (b *Book) join(x *want, l *list) *want {
@@ -19,14 +15,17 @@ func (b *Book) join(x *want, l *list) *want {
 
 // tryJoin returns what keeps x from joining its name; NoLimit: it joined.
 func (b *Book) tryJoin(x *want, l *list) Limit {
-	n, limit := b.reserve(x.pattern, l.view.View, x.owner.tenant)
+	n, limit := b.reserve(x, l.view.View)
 	if limit != NoLimit {
 		return limit
 	}
-	told, ok := n.join(x, l.term)
+	told, further, ok := n.join(x, l.term)
 	if !ok {
 		b.release(n)
 		return NamesPerTenant
+	}
+	if further && !x.held {
+		b.noteUnheld(x.owner.tenant, n)
 	}
 	if told && n.exact() {
 		b.subscribers.note(n.subject(), false)
@@ -34,17 +33,18 @@ func (b *Book) tryJoin(x *want, l *list) Limit {
 	return NoLimit
 }
 
-// reserve returns the name of a pattern, which it makes if there is room, and sees to it that it stays.
-func (b *Book) reserve(p fqdn.Pattern, v View, t *tenant) (*name, Limit) {
+// reserve returns the name of a want, which it makes if there is room, and sees to it that it stays.
+func (b *Book) reserve(x *want, v View) (*name, Limit) {
 	b.lock()
 	defer b.unlock()
+	p, t := x.pattern, x.owner.tenant
 	in := b.viewOf(viewFor(p, v))
 	n := in.names[p]
 	if n == nil {
-		switch o := &b.options; {
-		case t.names.Load() >= int64(o.MaxNamesPerTenant):
+		switch full := t.names.Load() >= int64(b.options.MaxNamesPerTenant); {
+		case full && !x.held:
 			return nil, NamesPerTenant
-		case b.roomForNames(t) == 0:
+		case b.roomForNames(t) == 0 && (full || !x.held || b.roomForHeldNames() == 0):
 			return nil, NamesOfProcess
 		}
 		n = b.newName(p, in)
@@ -105,12 +105,13 @@ func (n *name) bury() {
 	n.resize(0)
 }
 
-// join makes x one of those that want n. told: subscribers are to be told; false: its tenant has too many names.
-func (n *name) join(x *want, t term) (told, ok bool) {
+// join makes x one of those that want n. told: subscribers are to be told; further: its tenant has a name more; not ok: it has
+// too many.
+func (n *name) join(x *want, t term) (told, further, ok bool) {
 	n.lock()
 	defer n.unlock()
-	if n.shareOf(x.owner.tenant) < 0 && !x.owner.tenant.takesName() {
-		return false, false
+	if further = n.shareOf(x.owner.tenant) < 0; further && !x.owner.tenant.takesName(x.held) {
+		return false, false, false
 	}
 	i, known := slices.BinarySearchFunc(n.groups, t, func(g *group, t term) int { return g.term.compare(t) })
 	if !known {
@@ -119,7 +120,7 @@ func (n *name) join(x *want, t term) (told, ok bool) {
 	x.name, x.group = n, n.groups[i]
 	x.place = int32(len(x.group.wants))
 	x.group.wants, x.group.shared = append(x.group.wants, x), nil
-	told = n.joinTenant(x.owner.tenant, x.group)
+	told = n.joinTenant(x)
 	if longer := n.retentionFor(t); longer > n.retention {
 		n.retention = longer
 		n.prunesFrom(never)
@@ -129,7 +130,7 @@ func (n *name) join(x *want, t term) (told, ok bool) {
 		n.prunesFrom(n.chargedUntil)
 	}
 	n.chargeShare(n.shareOf(x.owner.tenant))
-	return told, true
+	return told, further, true
 }
 
 // leave takes x out of those that want its name, or wait for room.

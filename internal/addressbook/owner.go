@@ -32,6 +32,8 @@ type list struct {
 	wants []*want
 	// asGiven is what Want was given, if that was not just wants: it had repeats. So the next Want sees that nothing changed.
 	asGiven []fqdn.Pattern
+	// held are those of the wants that have yet to join which are held; nil once they did.
+	held map[fqdn.Pattern]bool
 }
 
 // term is how long an owner keeps addresses: as it says, or, adaptive, for longer where a name's rotation needs it.
@@ -64,6 +66,7 @@ type want struct {
 
 	place int32 // in group.wants; guarded by the name's lock
 	limit Limit // why it waits
+	held  bool  // see Wants.Held
 
 	// Guarded by owner.acks.
 	left    bool     // the owner does not list it any more

@@ -17,6 +17,7 @@ type share struct {
 	// longest is the group of the longest fixed term of its owners; nil: none of them has one. Of adaptive terms there is one.
 	longest         *group
 	fixed, adaptive int32 // wants
+	held            bool  // one of the wants is
 	size, told      int32 // the addresses that it is charged for, and those that the tenant knows of
 }
 
@@ -36,9 +37,9 @@ func (n *name) shareOf(t *tenant) int {
 	return slices.IndexFunc(n.shares, func(s share) bool { return s.tenant == t })
 }
 
-// joinTenant counts a want of a group more of its tenant. told: the first few tenants, which subscribers are told, are others
-// now.
-func (n *name) joinTenant(t *tenant, g *group) (told bool) {
+// joinTenant counts a want more of its tenant. told: the first few tenants, which subscribers are told, are others now.
+func (n *name) joinTenant(x *want) (told bool) {
+	t, g := x.owner.tenant, x.group
 	i := n.shareOf(t)
 	if i < 0 {
 		i = len(n.shares)
@@ -46,6 +47,7 @@ func (n *name) joinTenant(t *tenant, g *group) (told bool) {
 		told = len(n.shares) <= maxTenants
 	}
 	s := &n.shares[i]
+	s.held = s.held || x.held
 	if g.term.adaptive {
 		s.adaptive++
 	} else {

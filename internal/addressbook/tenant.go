@@ -51,6 +51,7 @@ type tenant struct {
 	// Guarded by the Book's lock.
 	owners  int
 	waiting []*want // for room, in the order in which they came
+	unheld  []*name // that it got since the start and nobody holds, the youngest last; nil once all is settled
 }
 
 // resize takes note that a name of the tenant has so many addresses more.
@@ -65,9 +66,9 @@ func (t *tenant) resize(by int) {
 	}
 }
 
-// takesName counts a name more of the tenant; false: it has as many as it may have.
-func (t *tenant) takesName() bool {
-	if t.names.Add(1) > int64(t.book.options.MaxNamesPerTenant) {
+// takesName counts a name more of the tenant; false: it has as many as it may have, and this one is not held.
+func (t *tenant) takesName(held bool) bool {
+	if t.names.Add(1) > int64(t.book.options.MaxNamesPerTenant) && !held {
 		t.names.Add(-1)
 		return false
 	}
@@ -129,4 +130,9 @@ func (b *Book) room(limit int, all, has int64) int {
 // roomForNames is how many more names a tenant may have by the limit of the process.
 func (b *Book) roomForNames(t *tenant) int {
 	return b.room(b.options.MaxNames, b.counts.names.Load()+b.counts.wildcards.Load(), t.names.Load())
+}
+
+// roomForHeldNames is how many more held names there may be, whose they are.
+func (b *Book) roomForHeldNames() int {
+	return max(b.options.MaxNames-int(b.counts.names.Load()+b.counts.wildcards.Load()), 0)
 }

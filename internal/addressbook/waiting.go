@@ -15,14 +15,22 @@ import "slices"
 //	a drops a2           a3 b1  -                   -
 
 // wait puts x at the end of those of its tenant that wait for room.
-func (b *Book) wait(x *want) {
+func (b *Book) wait(x *want) { b.waitAt(x, atEnd) }
+
+const atEnd = -1
+
+// waitAt puts x among those of its tenant that wait for room.
+func (b *Book) waitAt(x *want, place int) {
 	b.lock()
 	defer b.unlock()
 	t := x.owner.tenant
 	if len(t.waiting) == 0 {
 		b.waiting = append(b.waiting, t)
 	}
-	t.waiting = append(t.waiting, x)
+	if place == atEnd {
+		place = len(t.waiting)
+	}
+	t.waiting = slices.Insert(t.waiting, place, x)
 }
 
 // waitNoMore takes x out of those that wait.
@@ -91,15 +99,12 @@ func (b *Book) admitOne(x *want, told *news) bool {
 	if i < 0 {
 		return false
 	}
-	joined := &want{owner: w, pattern: x.pattern, view: x.view, since: x.since}
+	joined := &want{owner: w, pattern: x.pattern, view: x.view, since: x.since, held: x.held}
 	if b.tryJoin(joined, l) != NoLimit {
 		return false
 	}
 	b.waitNoMore(x)
-	next := *l
-	next.wants = slices.Clone(l.wants)
-	next.wants[i] = joined
-	w.list.Store(&next)
+	b.replaceWant(w, l, i, joined)
 	urgency := Other
 	if joined.name.hasAddresses() {
 		urgency = Added

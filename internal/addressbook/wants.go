@@ -13,7 +13,7 @@ import (
 // Want replaces what o wants. What another owner of the same view made known is known at once; a change of retention acts
 // at once on what is still known. A Want that changes nothing costs next to nothing, so it may be called at every reconcile;
 // another one costs what it changes. Names beyond MaxNamesPerTenant or MaxNames wait for room, see Entry.Limit; those that were
-// there before stay.
+// there before stay, over a start as far as next.Held says so.
 func (b *Book) Want(o Owner, next Wants, now time.Time) {
 	at := b.epoch.instant(now)
 	t := term{retention: b.options.Retention, adaptive: true}
@@ -39,6 +39,7 @@ func (b *Book) want(w *owner, t term, next Wants, at instant) bool {
 	}
 	b.replace(w, old, t, next, at)
 	w.changing.Unlock()
+	b.yield(w.tenant)
 	b.admit(w.tenant)
 	return true
 }
@@ -63,7 +64,7 @@ func (w *owner) repeats(l *list, ps []fqdn.Pattern) bool {
 //	a b             a b, other view   a b   a b      -                            (but not wildcards)
 func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
 	from := old.view
-	l := &list{term: t, view: b.move(w, from, next.View)}
+	l := &list{term: t, view: b.move(w, from, next.View), held: b.heldOf(next.Held, at)}
 	b.pruneAll(old.wants, l.view, next.Patterns, at)
 	ps := distinct(next.Patterns)
 	if len(ps) != len(next.Patterns) {
@@ -85,6 +86,7 @@ func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
 		l.wants[i] = b.rejoin(w, l, before[p], p, at)
 	}
 	b.counts.patterns.Add(int64(len(ps) - len(old.wants)))
+	l.held = nil
 	w.list.Store(l)
 	b.gainAll(w, before, l)
 	if from != l.view {
@@ -96,13 +98,13 @@ func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
 func (b *Book) rejoin(w *owner, l *list, before *want, p fqdn.Pattern, at instant) *want {
 	switch {
 	case before == nil:
-		return b.join(&want{owner: w, pattern: p, view: l.view, since: at}, l)
+		return b.join(&want{owner: w, pattern: p, view: l.view, since: at, held: l.held[p]}, l)
 	case moves(before, l.view):
-		return b.join(&want{owner: w, pattern: p, view: l.view, since: before.since}, l)
+		return b.join(&want{owner: w, pattern: p, view: l.view, since: before.since, held: before.held}, l)
 	case before.name == nil || before.group.term == l.term:
 		return before
 	}
-	x := b.join(&want{owner: w, pattern: p, view: l.view, since: before.since}, l)
+	x := b.join(&want{owner: w, pattern: p, view: l.view, since: before.since, held: before.held}, l)
 	b.leave(before)
 	return x
 }

@@ -142,6 +142,22 @@ func (c Carried) Has(p fqdn.Pattern) bool {
 	return false
 }
 
+// Held returns the patterns of the policy for which some rule of it carries addresses, or may: where nothing says whose an address
+// is, it may be anyone's of the rule. They are in the order of the spec, and may repeat.
+func (c Carried) Held(p Policy) []fqdn.Pattern {
+	var held []fqdn.Pattern
+	for _, r := range mergeRules(p.Rules) {
+		carried := c.Rules[r.ports.Key]
+		unlisted := slices.ContainsFunc(carried.Unknown, func(a netip.Addr) bool { return !r.blocks[a] })
+		for _, pattern := range r.patterns {
+			if unlisted || len(carried.Of[pattern]) > 0 {
+				held = append(held, pattern)
+			}
+		}
+	}
+	return held
+}
+
 // still returns the part of c that is of use: addresses of rules and patterns that the spec has, and whose time is not over.
 // An address that is due but lingers is not over as long as nothing is written.
 func (c Carried) still(rules []RuleGrants, in *Input, now time.Time, nothingWritten bool) Carried {

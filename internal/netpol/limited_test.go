@@ -5,6 +5,7 @@ package netpol
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,5 +54,31 @@ func TestCarriedOfALimitedNameGoesAfterMaxStale(t *testing.T) {
 		if got := Compile(in, start().Add(after)).AddressCount; got != want {
 			t.Errorf("after %v there are %d addresses, want %d", after, got, want)
 		}
+	}
+}
+
+// A pattern is held where its rule carries an address of it, or one of which nothing says whose it is.
+func TestCarriedHeld(t *testing.T) {
+	names := func(of ...string) (ps []fqdn.Pattern) {
+		for _, s := range of {
+			ps = append(ps, pattern(t, s))
+		}
+		return ps
+	}
+	listed := on(to("d.example.com"), tcp(25))
+	listed.To = append(listed.To, block("192.0.2.9/32"))
+	p := policy(on(to("a.example.com", "b.example.com"), tcp(443)), on(to("c.example.com", "a.example.com"), tcp(22)), listed, on(to("e.example.com"), tcp(80)))
+	c := Carried{Rules: map[RuleKey]CarriedRule{
+		https:     {Of: map[fqdn.Pattern][]netip.Addr{names("b.example.com")[0]: addrs("192.0.2.1"), names("x.example.com")[0]: addrs("192.0.2.2")}},
+		"TCP/22":  {Unknown: addrs("192.0.2.3")},
+		"TCP/25":  {Unknown: addrs("192.0.2.9")}, // an ipBlock of the spec
+		"TCP/999": {Unknown: addrs("192.0.2.3")},
+	}}
+	want := names("b.example.com", "c.example.com", "a.example.com")
+	if got := c.Held(p); !slices.Equal(got, want) {
+		t.Errorf("held %v, want %v", got, want)
+	}
+	if got := (Carried{}).Held(p); len(got) > 0 {
+		t.Errorf("nothing is carried, and %v held", got)
 	}
 }

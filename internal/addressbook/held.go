@@ -1,0 +1,125 @@
+// Copyright The fqdn-egress Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package addressbook
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+)
+
+// After a start the policies come in any order, and names that live rules have addresses of must get their places back from new
+// ones that came before them. With room for three names a tenant:
+//
+//	step                            names     waits       because
+//	p lists a b c, of which none    a b c     -
+//	q lists d e, of which d is held a b d     c e         d is held; c is the youngest that is not
+//	r lists c, which is held        a c d     b e         two policies list c, and one of them holds it
+//	s lists f, held, at 1m later    a c d     b e f       nothing is held any more
+//
+// If more are held than the limit, because it was lowered, they are admitted as far as the process has room.
+
+// starting is how long after the first Want of a Book something is held. A process looks at 10,000 policies in 10 s; later
+// nobody was there before, and who deletes a policy and makes it anew must not get more names by it.
+const starting = time.Minute
+
+// heldOf returns what counts of Wants.Held at an instant.
+func (b *Book) heldOf(ps []fqdn.Pattern, at instant) map[fqdn.Pattern]bool {
+	b.firstWant.CompareAndSwap(int64(never), int64(at))
+	if instant(b.firstWant.Load()).plus(starting) <= at {
+		b.settled.Store(true)
+	}
+	if b.settled.Load() || len(ps) == 0 {
+		return nil
+	}
+	held := make(map[fqdn.Pattern]bool, len(ps))
+	for _, p := range ps {
+		held[p] = true
+	}
+	return held
+}
+
+// noteUnheld remembers that a name may have to wait again.
+func (b *Book) noteUnheld(t *tenant, n *name) {
+	if !b.settled.Load() {
+		b.lock()
+		defer b.unlock()
+		t.unheld = append(t.unheld, n)
+	}
+}
+
+// yield sends names of a tenant that is over its limit back to those that wait, the youngest first.
+func (b *Book) yield(t *tenant) {
+	var told news
+	for n := b.youngestUnheld(t); n != nil; n = b.youngestUnheld(t) {
+		for _, x := range n.unheldWants(t) {
+			b.sendBack(x, &told)
+		}
+	}
+	b.tell(told)
+}
+
+// youngestUnheld takes the name that the tenant got last; nil: it is within its limit, or only older names are left.
+func (b *Book) youngestUnheld(t *tenant) *name {
+	b.lock()
+	defer b.unlock()
+	if b.settled.Load() {
+		t.unheld = nil
+	}
+	last := len(t.unheld) - 1
+	if last < 0 || t.names.Load() <= int64(b.options.MaxNamesPerTenant) {
+		return nil
+	}
+	n := t.unheld[last]
+	t.unheld[last] = nil
+	t.unheld = t.unheld[:last]
+	return n
+}
+
+// unheldWants returns the wants of a tenant; none if one of them is held.
+func (n *name) unheldWants(t *tenant) []*want {
+	n.lock()
+	defer n.unlock()
+	if i := n.shareOf(t); i < 0 || n.shares[i].held {
+		return nil
+	}
+	var wants []*want
+	for _, g := range n.groups {
+		for _, x := range g.wants {
+			if x.owner.tenant == t {
+				wants = append(wants, x)
+			}
+		}
+	}
+	return wants
+}
+
+// sendBack makes a want leave its name and wait before all others of its tenant, unless its owner dropped it meanwhile.
+func (b *Book) sendBack(x *want, told *news) {
+	w := x.owner
+	w.changing.Lock()
+	defer w.changing.Unlock()
+	l := w.list.Load()
+	if w.gone || l == nil {
+		return
+	}
+	i := slices.Index(l.wants, x)
+	if i < 0 {
+		return
+	}
+	waits := &want{owner: w, pattern: x.pattern, view: x.view, since: x.since, limit: NamesPerTenant}
+	b.leave(x)
+	b.waitAt(waits, 0)
+	b.replaceWant(w, l, i, waits)
+	told.add(news{wakes: []wake{{wants: []*want{waits}, urgency: Other}}})
+}
+
+// replaceWant makes another want the i-th of an owner.
+func (b *Book) replaceWant(w *owner, l *list, i int, x *want) {
+	next := *l
+	next.wants = slices.Clone(l.wants)
+	next.wants[i] = x
+	w.list.Store(&next)
+}
