@@ -4,6 +4,8 @@
 package status
 
 import (
+	"slices"
+
 	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
@@ -67,6 +69,9 @@ func (f findings) limits() []metrics.Limit {
 	}
 	for _, l := range limitsOf(f.result.Names) {
 		limits = append(limits, l.metric)
+	}
+	if slices.ContainsFunc(f.result.Names, func(n target.Name) bool { return n.Rotation.Uncovered == addressbook.Forgotten }) {
+		limits = append(limits, metrics.CapturesPerNamespace)
 	}
 	return limits
 }

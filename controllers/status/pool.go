@@ -45,6 +45,8 @@ func uncoveredMessage(n target.Name, fixedRetention *int32) string {
 	switch {
 	case n.Rotation.Uncovered == addressbook.TooMany:
 		why, remedy = "has more addresses than --max-addresses-per-name", "raise that"
+	case n.Rotation.Uncovered == addressbook.Forgotten:
+		why, remedy = "is not remembered, as the names of this namespace rotate through more addresses than its share", "list fewer such names"
 	case n.Rotation.Uncovered == addressbook.TooSlow && fixedRetention != nil:
 		why = fmt.Sprintf("has addresses that come back after more than retentionSeconds %d", *fixedRetention)
 		remedy = "leave that unset"

@@ -75,6 +75,7 @@ func TestPoolTooLarge(t *testing.T) {
 		"too many":                {uncovered: addressbook.TooMany, want: []string{"--max-addresses-per-name", "ipBlock"}, not: "retention"},
 		"too slow":                {uncovered: addressbook.TooSlow, want: []string{"--max-retention", "ipBlock"}, not: "retentionSeconds"},
 		"too slow for the policy": {uncovered: addressbook.TooSlow, retention: new(int32(60)), want: []string{"retentionSeconds 60", "leave that unset"}, not: "--max"},
+		"forgotten":               {uncovered: addressbook.Forgotten, want: []string{"its share", "ipBlock"}, not: "--max"},
 		"an error says more":      {uncovered: addressbook.TooMany, message: "SERVFAIL for A from 192.0.2.53:53 while others answer", not: "--max"},
 	} {
 		t.Run(name, func(t *testing.T) {

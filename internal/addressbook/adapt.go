@@ -31,14 +31,41 @@ func (n *name) sample(q *question, addrs []ip, known []union, at instant) {
 		r.sample(addrs, known, o.MaxRetention, n.captureLimit(r), s, at)
 		n.book.putScratch(s)
 	}
+	n.countCaptures()
 }
 
-// captureLimit is how many captures a rotation may have: as many as a name may have addresses, but none more than now once the
-// process has MaxAddresses of them. Rotations that began earlier forget their oldest for their newest; what was concluded stays.
+// captureLimit is how many captures a rotation may have: as many as a name may have addresses, but none more than now once all
+// tenants that list the name have as many as they may, or the process has. Rotations that began earlier forget their oldest for
+// their newest; what was concluded stays.
+//
+//	of 100 captures a tenant may have 25  and a rotation of its name
+//	it has 20, all have 60                may have 5 more
+//	it has 25                             no more
+//	it has 20, all have 80                no more, but where 20 are less than an equal part of the last fifth
 func (n *name) captureLimit(r *rotation) int {
-	o := &n.book.options
-	room := max(o.MaxAddresses-int(n.book.counts.captures.Load()), 0)
+	n.countCaptures()
+	o, room := &n.book.options, 0
+	for i := range n.shares {
+		s := &n.shares[i]
+		has := s.tenant.captures.Load() + int64(n.captured-s.captures)
+		room = max(room, min(o.maxCaptures()-int(has), n.book.room(o.MaxAddresses, n.book.counts.captures.Load(), has)))
+		if room >= o.MaxAddressesPerName {
+			break
+		}
+	}
 	return min(o.MaxAddressesPerName, len(r.captures.list)+room)
+}
+
+// countCaptures counts what the rotations remember, for the shares.
+func (n *name) countCaptures() {
+	captured := int32(0)
+	for _, r := range n.rotations {
+		if r != nil {
+			captured += int32(len(r.captures.list))
+		}
+	}
+	n.billed = n.billed || captured != n.captured
+	n.captured = captured
 }
 
 // othersHold tells whether the last good answer of another source in service held just addrs.
@@ -86,6 +113,7 @@ func (n *name) forgetRotations() {
 		r.drop()
 	}
 	n.rotations = [families]*rotation{}
+	n.countCaptures()
 }
 
 // sampled tells whether the name has samples of a pool.

@@ -191,6 +191,9 @@ const (
 	Covered Uncovered = iota
 	// TooSlow: addresses come back after the retention, or the longest one there is.
 	TooSlow
+	// Forgotten: the rotations of the tenants' names have as many addresses to remember as they may, so that more is not known of
+	// this one. See CapturesPerTenant.
+	Forgotten
 	// TooMany: the pool has more than MaxAddressesPerName.
 	TooMany
 )

@@ -49,6 +49,6 @@ func (n *name) unlock() {
 	n.book.watch.give()
 	n.mu.Unlock()
 	for _, b := range bills {
-		b.tenant.resize(int(b.by))
+		b.tenant.resize(b.addresses, b.captures)
 	}
 }

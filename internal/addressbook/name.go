@@ -35,6 +35,7 @@ type name struct {
 	retention time.Duration       // the longest of the groups'
 	questions []question          // sorted by question.compare
 	rotations [families]*rotation // nil: no answer of the family differed from the one before it
+	captured  int32               // what they remember, as the shares are charged for it
 	rotated   instant             // when the last address began to age that an answer lacked; never: none did
 
 	answered  [families]instant     // the first good answer of each family from any source; never: none yet

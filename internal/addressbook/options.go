@@ -55,6 +55,10 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return max(d, 0)
 }
 
+// maxCaptures is how many captures a tenant may have: a quarter of those of the process, so that its names, if they are ever new,
+// leave the pools of others something to remember.
+func (o *Options) maxCaptures() int { return max(o.MaxAddresses/4, 1) }
+
 func limitOr(limit, otherwise int) int {
 	if limit <= 0 {
 		return otherwise

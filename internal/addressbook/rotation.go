@@ -46,7 +46,8 @@ const (
 // they are drawn once at the most, when all that was captured came twice and the last conclusion was wrong.
 type rotation struct {
 	captures captures
-	returns  int // samples with an address that was told before, but not by the last answer of any source
+	cut      bool // it had to forget what it would have remembered
+	returns  int  // samples with an address that was told before, but not by the last answer of any source
 
 	samples    int
 	discovered int     // the number of samples when the last one with an address came that was never captured
@@ -78,6 +79,7 @@ func (r *rotation) sample(addrs []ip, known []union, memory time.Duration, limit
 	r.captures.forget(memory, at)
 	r.samples++
 	seen := r.captures.see(addrs, known, at)
+	r.cut = r.cut && len(r.captures.list) >= limit || len(r.captures.list) > limit
 	r.captures.shrink(limit, s)
 	if seen.discovers {
 		r.discovered = r.samples
@@ -155,6 +157,8 @@ func (r *rotation) retention(longest time.Duration) time.Duration {
 // uncovered tells why a retention and a limit of addresses do not cover the pool.
 func (r *rotation) uncovered(retention time.Duration, limit int) Uncovered {
 	switch {
+	case r.cut && len(r.captures.list) < limit: // then the estimate says little
+		return Forgotten
 	case r.pool > limit:
 		return TooMany
 	case leastGaps*r.gap > float64(retention):

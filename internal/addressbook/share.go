@@ -19,6 +19,7 @@ type share struct {
 	fixed, adaptive int32 // wants
 	held            bool  // one of the wants is
 	size, told      int32 // the addresses that it is charged for, and those that the tenant knows of
+	captures        int32 // of the name, as far as the tenant knows; each tenant that lists it is charged for all
 }
 
 func (s *share) wants() int32 { return s.fixed + s.adaptive }
@@ -28,8 +29,8 @@ func (s *share) untold() int64 { return int64(s.size - s.told) }
 
 // bill is what a tenant is to be told of.
 type bill struct {
-	tenant *tenant
-	by     int64
+	tenant              *tenant
+	addresses, captures int // more
 }
 
 // shareOf returns the place of a tenant among the shares; -1: it has none.
@@ -76,7 +77,7 @@ func (n *name) leaveTenant(t *tenant, g *group) (told bool) {
 		return false
 	}
 	t.names.Add(-1)
-	t.resize(-int(s.told))
+	t.resize(-int(s.told), -int(s.captures))
 	last := len(n.shares) - 1
 	n.shares[i] = n.shares[last]
 	n.shares[last] = share{}
@@ -129,10 +130,8 @@ func (n *name) chargeShare(i int) {
 	if s.adaptive > 0 {
 		size = max(size, n.adaptiveGroup().size)
 	}
-	if s.size != size {
-		s.size = size
-		n.billed = true
-	}
+	n.billed = n.billed || s.size != size || s.captures != n.captured
+	s.size = size
 }
 
 // longestListing returns the group of a share that lists the most.
@@ -175,9 +174,9 @@ func (n *name) bills() []bill {
 	n.billed = false
 	bills := make([]bill, 0, len(n.shares))
 	for i := range n.shares {
-		if s := &n.shares[i]; s.size != s.told {
-			bills = append(bills, bill{tenant: s.tenant, by: s.untold()})
-			s.told = s.size
+		if s := &n.shares[i]; s.size != s.told || s.captures != n.captured {
+			bills = append(bills, bill{s.tenant, int(s.untold()), int(n.captured - s.captures)})
+			s.told, s.captures = s.size, n.captured
 		}
 	}
 	return bills

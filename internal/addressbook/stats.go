@@ -31,6 +31,8 @@ type counts struct {
 	evicted   atomic.Uint64
 	tenants   atomic.Int64
 	full      atomic.Int64 // tenants with MaxAddressesPerTenant or more
+
+	fullOfCaptures atomic.Int64 // tenants with as many captures as they may have
 }
 
 // Stats counts what the book holds now.
@@ -48,6 +50,7 @@ func (b *Book) Stats() Stats {
 	s.Captures = int(b.counts.captures.Load())
 	s.Evicted = b.counts.evicted.Load()
 	s.Limited[AddressesPerTenant] = int(b.counts.full.Load())
+	s.Limited[CapturesPerTenant] = int(b.counts.fullOfCaptures.Load())
 	if limit := b.options.MaxAddresses; s.Addresses >= limit-limit/5 {
 		s.Limited[AddressesOfProcess] = 1
 	}

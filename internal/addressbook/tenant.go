@@ -34,7 +34,11 @@ const (
 	// AddressesOfProcess: the same, because all names together have MaxAddresses addresses.
 	AddressesOfProcess
 
-	limits = int(AddressesOfProcess) + 1
+	// CapturesPerTenant: the rotations of the tenant's names remember as many addresses as they may. It is in no Entry: what comes of it
+	// for a name is in its Rotation.
+	CapturesPerTenant
+
+	limits = int(CapturesPerTenant) + 1
 )
 
 // Shared tells whether the limit is of all names of a tenant or of the process, not of the name alone.
@@ -47,6 +51,7 @@ type tenant struct {
 
 	names     atomic.Int64 // distinct patterns that its owners list, those that wait for room not among them
 	addresses atomic.Int64 // of these
+	captures  atomic.Int64 // that rotations of these remember
 
 	// Guarded by the Book's lock.
 	owners  int
@@ -54,15 +59,20 @@ type tenant struct {
 	unheld  []*name // that it got since the start and nobody holds, the youngest last; nil once all is settled
 }
 
-// resize takes note that a name of the tenant has so many addresses more.
-func (t *tenant) resize(by int) {
-	limit := int64(t.book.options.MaxAddressesPerTenant)
-	after := t.addresses.Add(int64(by))
+// resize takes note that a name of the tenant has so many addresses more, and its rotations remember so many more.
+func (t *tenant) resize(addresses, captures int) {
+	o, c := &t.book.options, &t.book.counts
+	crosses(t.addresses.Add(int64(addresses)), addresses, o.MaxAddressesPerTenant, &c.full)
+	crosses(t.captures.Add(int64(captures)), captures, o.maxCaptures(), &c.fullOfCaptures)
+}
+
+// crosses counts a tenant more where a count that grew by so much came to a limit, and one less where it left that.
+func crosses(after int64, by, limit int, full *atomic.Int64) {
 	switch before := after - int64(by); {
-	case before < limit && after >= limit:
-		t.book.counts.full.Add(1)
-	case before >= limit && after < limit:
-		t.book.counts.full.Add(-1)
+	case before < int64(limit) && after >= int64(limit):
+		full.Add(1)
+	case before >= int64(limit) && after < int64(limit):
+		full.Add(-1)
 	}
 }
 

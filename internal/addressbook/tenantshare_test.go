@@ -4,6 +4,7 @@
 package addressbook
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -93,4 +94,66 @@ func TestTenant_FullFollowsWhatIsAnswered(t *testing.T) {
 	w.expectCharge(web, 4)
 	w.answer(upstream, time.Minute, "192.0.2.8", "192.0.2.9") // it has moved altogether
 	w.expect("192.0.2.3 6m0s", "192.0.2.4 6m0s", "192.0.2.8", "192.0.2.9")
+}
+
+// Names that are ever new take a quarter of what the process can remember of rotations, at the most; the pool of another tenant
+// is remembered as if it were alone, and the counts say who is at its limit.
+func TestTenant_CapturesAreShared(t *testing.T) {
+	const rounds = 300
+	run := func(noise bool) (Entry, *world) {
+		w := newWorld(t, Options{MaxAddresses: 250, MaxAddressesPerTenant: 60, MaxAddressesPerName: 50, Families: []Family{IPv4},
+			Retention: 20 * time.Second, MaxRetention: time.Hour})
+		w.Forget(web)
+		quiet, noisy := in("quiet", "p"), in("noisy", "p")
+		var names []string
+		for i := range 20 {
+			names = append(names, fmt.Sprintf("n%d.example.com", i))
+		}
+		if noise {
+			w.wants(noisy, new(time.Second), names...)
+		}
+		next := 100
+		for i := range 40 + rounds {
+			w.pass(5 * time.Second)
+			for _, n := range names {
+				w.recordV4(n, time.Second, next%60_000, 1)
+				next++
+			}
+			if i == 40 {
+				w.wants(quiet, nil, "pool.example.com")
+			}
+			w.recordV4("pool.example.com", time.Second, i*7%23, 1)
+		}
+		return w.Snapshot(quiet, w.now).Entries[0], w
+	}
+	alone, _ := run(false)
+	beside, w := run(true)
+	if len(alone.Addresses) != 23 || len(beside.Addresses) != 23 || alone.Rotation != beside.Rotation || alone.Retention != beside.Retention {
+		t.Errorf("alone %d addresses, %+v, %v; beside another tenant %d, %+v, %v",
+			len(alone.Addresses), alone.Rotation, alone.Retention, len(beside.Addresses), beside.Rotation, beside.Retention)
+	}
+	captures := w.tenants["noisy"].captures.Load()
+	if got := w.Stats(); captures > 65 || got.Limited[CapturesPerTenant] != 1 || got.Captures != int(captures)+23 {
+		t.Errorf("noisy has %d captures; stats %+v", captures, got)
+	}
+	w.Forget(in("noisy", "p"))
+	if got := w.Stats(); got.Limited[CapturesPerTenant] != 0 || got.Captures != 23 {
+		t.Errorf("stats %+v", got)
+	}
+}
+
+// A pool of a tenant that has no captures left says so.
+func TestTenant_WithoutCapturesIsTold(t *testing.T) {
+	w := newWorld(t, Options{MaxAddresses: 100, MaxAddressesPerName: 50, Families: []Family{IPv4}, Retention: 10 * time.Minute})
+	for i := range 200 {
+		size := 20
+		if i >= 100 {
+			size = 45
+		}
+		w.recordV4(www, time.Second, (i*7+i/3)%size, 1)
+		w.pass(5 * time.Second)
+	}
+	if e := w.entry(); e.Rotation.Uncovered != Forgotten || w.tenants["shop"].captures.Load() != 25 {
+		t.Errorf("%+v, %d captures", e.Rotation, w.tenants["shop"].captures.Load())
+	}
 }
