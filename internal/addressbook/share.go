@@ -112,12 +112,17 @@ func (n *name) adaptiveGroup() *group {
 // charge counts what each group lists of us, charges the shares for it, and remembers when that changes by itself.
 func (n *name) charge(us unions, at instant) {
 	n.chargedUntil = forever
+	others := false // the counts of the groups are
 	for _, g := range n.groups {
-		g.size = n.countFor(g, us, at)
+		size := n.countFor(g, us, at)
+		others = others || size != g.size
+		g.size = size
 	}
 	n.prunesFrom(n.chargedUntil)
-	for i := range n.shares {
-		n.chargeShare(i)
+	if others { // a name that rotates within its known pool walks over none of 10,000 shares
+		for i := range n.shares {
+			n.chargeShare(i)
+		}
 	}
 }
 
