@@ -52,12 +52,12 @@ func (b *bench) memory(ctx context.Context) ([]figure, error) {
 	policy := (heaps["many policies"] - heaps["few policies"]) / float64(many.policies-few.policies)
 	const alone = "heap after garbage collection, with what is cached of the API server; by the difference of two runs"
 	return append(figures,
-		bytesOf("a policy", policy, alone).atMost(costs().policy),
+		bytesOf("a policy", policy, alone).atMost(aims().policy),
 		bytesOf("a name", (heaps["few policies"]-policy*float64(few.policies))/float64(n), alone+"; with an address and a question in each family").
-			atMost(costs().name),
-		bytesOf("an address", (heaps["more addresses"]-heaps["few policies"])/float64(n*furtherAddresses), alone+"; in one policy").atMost(costs().address),
+			atMost(aims().name),
+		bytesOf("an address", (heaps["more addresses"]-heaps["few policies"])/float64(n*furtherAddresses), alone+"; in one policy").atMost(aims().address),
 		bytesOf("a question", (heaps["two servers"]-heaps["few policies"])/float64(2*n), alone+"; to one more server that says the same").
-			atMost(costs().question),
+			atMost(aims().question),
 	), nil
 }
 
