@@ -7,7 +7,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
@@ -19,37 +18,33 @@ import (
 //	of NetworkPolicies that concern no policy     the name and the identity: that one is there, should it get a label of ours
 //	of other NetworkPolicies                      everything; also what is in the way of a policy may become ours
 func CacheOptions() cache.Options {
-	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
-		ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.FQDNEgressPolicy{}:  {Transform: trimPolicy},
-			&networkingv1.NetworkPolicy{}: {Transform: trimNetworkPolicy},
-		},
-	}
+	// By one transform for all: with options of their own for a kind the manager asks for it before it can say that its CRD is
+	// missing.
+	return cache.Options{DefaultTransform: trim}
 }
 
-// trimPolicy is the transform of FQDNEgressPolicies. Nobody writes them but by a patch of the status.
-func trimPolicy(o any) (any, error) {
-	if p, ok := o.(*v1alpha1.FQDNEgressPolicy); ok {
-		p.ManagedFields, p.Annotations = nil, nil
-	}
-	return o, nil
-}
-
-// trimNetworkPolicy is the transform of NetworkPolicies. One that concerns no policy is never read; when that changes, the watch
-// brings all of it.
-func trimNetworkPolicy(o any) (any, error) {
-	np, ok := o.(*networkingv1.NetworkPolicy)
-	if !ok {
+// trim is the transform of everything.
+func trim(o any) (any, error) {
+	switch o := o.(type) {
+	case *v1alpha1.FQDNEgressPolicy: // nobody writes them but by a patch of the status
+		o.ManagedFields, o.Annotations = nil, nil
 		return o, nil
+	case *networkingv1.NetworkPolicy:
+		return trimNetworkPolicy(o), nil
 	}
+	return cache.TransformStripManagedFields()(o)
+}
+
+// trimNetworkPolicy keeps what is read of a NetworkPolicy. One that concerns no policy is never read; when that changes, the watch
+// brings all of it.
+func trimNetworkPolicy(np *networkingv1.NetworkPolicy) *networkingv1.NetworkPolicy {
 	np.ManagedFields = nil
 	if len(policiesOf(np)) > 0 {
-		return np, nil
+		return np
 	}
 	np.ObjectMeta = metav1.ObjectMeta{
 		Namespace: np.Namespace, Name: np.Name, UID: np.UID, ResourceVersion: np.ResourceVersion, Generation: np.Generation,
 	}
 	np.Spec = networkingv1.NetworkPolicySpec{}
-	return np, nil
+	return np
 }

@@ -6,10 +6,10 @@ package addressbook
 // What a Book takes, for who computes the memory of the process at its limits. TestMemory measures that it is no more. With
 // the default limits, two sources, and 10,000 policies of ten names:
 //
-//	75,000 names                  x 1,300   98 MB
-//	312,500 addresses             x   300   94 MB
+//	60,000 names                  x 1,300   78 MB
+//	250,000 addresses             x   300   75 MB
 //	10,000 owners of 10 patterns  x 2,100   21 MB
-//	in all                                 213 MB
+//	in all                                 174 MB
 //
 // What rotations remember is among that of addresses: the process has at most MaxAddresses captures.
 const (

@@ -16,7 +16,7 @@ type Options struct {
 	// Of a tenant: distinct names and wildcards that its owners list, 5000, and the addresses that these owners list of them, 50,000.
 	// An address that two of its names have counts twice; one that is kept for another tenant alone does not.
 	MaxNamesPerTenant, MaxAddressesPerTenant int
-	// Of the process: distinct names and wildcards, 75,000, and their addresses, 312,500. The last fifth is kept for tenants that have
+	// Of the process: distinct names and wildcards, 60,000, and their addresses, 250,000. The last fifth is kept for tenants that have
 	// less than an equal part of it. See memory.go for what that takes.
 	MaxNames, MaxAddresses int
 }
@@ -29,8 +29,8 @@ const (
 	DefaultMaxAddressesPerName   = 1000
 	DefaultMaxNamesPerTenant     = 5000
 	DefaultMaxAddressesPerTenant = 50_000
-	DefaultMaxNames              = 75_000
-	DefaultMaxAddresses          = 312_500
+	DefaultMaxNames              = 60_000
+	DefaultMaxAddresses          = 250_000
 )
 
 func (o Options) withDefaults() Options {
