@@ -273,7 +273,8 @@ func (m *model) record(k Key, a Answer, now time.Time) {
 	expires := now.Add(min(max(a.TTL, 0), m.options.MaxStale))
 	addrs := m.cut(k, a.Addrs, modelMark{limit: AddressesPerName, at: now, expires: expires})
 	addrs = m.withinTenants(k.Subject(), addrs, modelMark{limit: AddressesPerTenant, at: now, expires: expires}, func(f fact) bool {
-		return !slices.Contains(a.Addrs, f.addr) && !(f.stays && f.key != k) && !(f.told && f.bound.After(now))
+		kept := f.stays && f.key != k || f.told && f.bound.After(now)
+		return !kept && !slices.Contains(a.Addrs, f.addr)
 	})
 	outcome := a.Outcome
 	if outcome == Good && len(a.Addrs) == 0 {

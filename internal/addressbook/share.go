@@ -90,8 +90,7 @@ func (n *name) longestOf(s *share) *group {
 	if s.fixed == 0 {
 		return nil
 	}
-	for i := len(n.groups) - 1; i >= 0; i-- {
-		g := n.groups[i]
+	for _, g := range slices.Backward(n.groups) {
 		if !g.term.adaptive && slices.ContainsFunc(g.wants, func(x *want) bool { return x.owner.tenant == s.tenant }) {
 			return g
 		}
