@@ -16,7 +16,7 @@
 //	question.go union.go prune.go   what each source holds, all of them together, and what goes
 //	facet.go state.go message.go    what the owners of one retention see
 //	overheard.go                    answers that were not asked for
-//	limit.go marks.go               what is left out, and who is told
+//	limit.go room.go marks.go       what is left out, and who is told
 //	tenant.go share.go              what a tenant may have, and is charged for
 //	rotation.go captures.go adapt.go  how long a pool needs its addresses kept
 //	unrest.go                       what goes back and forth is told once

@@ -148,14 +148,6 @@ func (n *name) retire(s Source, at instant) news {
 	return n.changed(before, at)
 }
 
-// changed ends a change of a name that looked so before it: the tenants are charged for what it has now.
-func (n *name) changed(before facets, at instant) news {
-	after := n.facets(at)
-	n.charge(after.union, at)
-	defer n.recycle(before.union)
-	return n.ownersWhoSee(before, after, at)
-}
-
 // takes tells whether answers of a family are for somebody.
 func (n *name) takes(f Family) bool { return !n.gone && f < families && n.asked[f] }
 

@@ -185,3 +185,11 @@ func (n *name) bills() []bill {
 	}
 	return bills
 }
+
+// changed ends a change of a name that looked so before it: the tenants are charged for what it has now.
+func (n *name) changed(before facets, at instant) news {
+	after := n.facets(at)
+	n.charge(after.union, at)
+	defer n.recycle(before.union)
+	return n.ownersWhoSee(before, after, at)
+}
