@@ -70,7 +70,8 @@ func newBudget(qps int, whole *budget) *budget {
 	}
 }
 
-// lack is how long it takes until one more question of a class may be asked, which leaves the reserve alone if it yields.
+// lack returns how long to wait until one more question of a class may be asked; zero: now. yields: it must leave the reserve for
+// healthy questions.
 func (b *budget) lack(c class, yields bool, now time.Time) time.Duration {
 	lack := missing(b.all, b.left(yields), now)
 	if c == retry {

@@ -52,8 +52,8 @@ type lane struct {
 	health           health
 }
 
-// laneKey: an upstream that the process asks and one that views name are two, be it the same server, so that the names of the
-// process wait for nobody who names it.
+// laneKey: an upstream of the process and the same server named by a policy are two lanes, so that the names of the process never
+// wait for a policy's.
 type laneKey struct {
 	ofViews  bool
 	upstream dnsclient.Upstream

@@ -22,8 +22,8 @@ const (
 	spareUpstreams = maxViewUpstreams / 2
 )
 
-// places are the lanes of views: who has one and who waits for one. Whoever has one keeps it until no view names the server any
-// more, whatever comes. Those that get free go to the upstreams that wait, in the order in which they came.
+// places bounds the servers that policies name. A server keeps its place until no view names it. Free places go to the servers
+// that wait, in the order in which they came.
 //
 //	free        the tenant has   its next server
 //	none        -                waits: policies name too many servers

@@ -33,7 +33,7 @@ const (
 //	rotates, is unlocked     -                                   every second of the last tenth of the TTL
 //	rotates, and is blind    -                                   every tenth of the TTL
 //
-// Where the time that this gives has passed, or the pause has not, the pause decides.
+// If that time has passed, or comes before the pause is over, the question is asked when the pause ends.
 func (p poll) next() time.Time {
 	f := p.phase
 	if f.rotates() && !f.unlocked() && f.ttl > 2*ttlStep {

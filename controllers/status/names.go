@@ -78,7 +78,7 @@ func listed(parts []string) string {
 	return text
 }
 
-// of says of how many of how many names something is told that they do.
+// of returns "1 of 12 names does", or "3 of 12 names do".
 func of(n, all int) string {
 	if n == 1 {
 		return fmt.Sprintf("1 of %d names does", all)

@@ -33,7 +33,8 @@ func (r *Reconciler) reserveWrite(s *situation, now time.Time) time.Time {
 	return reserved.at
 }
 
-// repairAt returns when what somebody else changed may be brought back; zero if that is not all there is to do, or at once.
+// repairAt returns when a repair may be written, if repairing is all there is to do: nothing but the live objects differs from the
+// last look, and one of them is not as it was sent. Zero: at once, or there is more to do.
 func repairAt(s *situation) time.Time {
 	now, last := s.basis(), s.memory.looked.basis
 	now.live = last.live

@@ -114,8 +114,8 @@ func (a *acks) forget() {
 	a.release()
 }
 
-// gains takes note that x's name gained addresses, which its owner has with revision r. named: a Ticket names it for them. It
-// tells whether there is anything to wait for.
+// gains takes note that x's name gained addresses, and that the owner's Snapshot has them from revision r on. named: a Ticket was
+// given for them. It tells whether that revision is not applied yet.
 func (x *want) gains(r Revision, named bool) (lacks bool) {
 	a := &x.owner.acks
 	a.mu.Lock()

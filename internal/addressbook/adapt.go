@@ -91,9 +91,9 @@ func (n *name) adapt(longest time.Duration) {
 	}
 }
 
-// calm ends the rotation of a name whose last change is longer ago than any owner keeps addresses, and forgets what was
-// captured when it is longer ago than MaxRetention. It changes nothing that anybody sees: retentionAt and rotation told
-// each owner's end already, at the same instant or earlier, and Next named it.
+// calm ends the rotation of a name when its last change is older than the longest retention of its owners, and forgets the captures
+// when it is older than MaxRetention. No Snapshot changes by that: each owner was shown the end at its own retention already, and
+// Next named it.
 func (n *name) calm(at instant) {
 	if n.rotated.plus(n.retention) > at {
 		return
@@ -119,8 +119,8 @@ func (n *name) forgetRotations() {
 // sampled tells whether the name has samples of a pool.
 func (n *name) sampled() bool { return n.rotations != [families]*rotation{} }
 
-// retentionAt is how long addresses are kept for owners of that term: as long as the rotation needs until the last address
-// went that an answer lacked.
+// retentionAt is how long addresses are kept for owners of that term. While the name rotates, and for that long after its last
+// change, it is what the rotation needs; then it is the owner's own retention.
 func (n *name) retentionAt(t term, at instant) time.Duration {
 	if kept := n.retentionFor(t); n.rotated.plus(kept) > at {
 		return kept

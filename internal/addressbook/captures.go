@@ -132,8 +132,8 @@ func (c *captures) outside(addrs []ip, known []union) int {
 	return outside
 }
 
-// oldestOf returns the last of the excess oldest instants, and how many of the excess have just that. It puts them into
-// another order. It looks at each about twice, where sorting looks at each ten times.
+// oldestOf returns the newest of the excess oldest instants, and how many of these equal it. It reorders the slice (quickselect):
+// each is looked at about twice, where sorting looks at each ten times.
 func oldestOf(instants []instant, excess int) (oldest instant, ties int) {
 	part, before := instants, 0 // part has the one that is looked for, and so many older ones are outside
 	for {

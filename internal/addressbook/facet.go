@@ -208,8 +208,8 @@ func (b *Book) revisionOf(addrs []Address) Revision {
 	return Revision(max(h.Sum64(), 1))
 }
 
-// ownersWhoSee returns the owners whose facet changed: other addresses that are not past their Until, another state or message,
-// another answer to when, whether or how; or something that happens earlier than it did. A later Until is no news.
+// ownersWhoSee returns the owners whose facet changed: addresses whose Until has not passed came or went; the state, the message,
+// Answered, Tried, Limit, Rotation or Retention is another one; or Next came earlier. A later Until is no news.
 //
 //	the name has                      an answer holds  wakes                because
 //	.1, and .2 until 10:05            .1 .3            all, as Added        .3 came

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// listedFrom is the shortest retention with which a Snapshot still lists u.
+// listedFrom is the shortest retention with which a Snapshot still lists u: to drop u matters to owners with that or more.
 func (u *union) listedFrom(at instant) time.Duration {
 	from := max(u.from, u.heard)
 	if from == never || u.bound.plus(ListedAfterUntil) > at {

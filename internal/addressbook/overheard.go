@@ -14,7 +14,8 @@ import (
 // Overheard is the Source that Holders names for addresses that Observe brought.
 const Overheard Source = "overheard"
 
-// overheard is one address that a pod was told.
+// overheard is one address that a pod was told. It enters here. It leaves in union.until for an owner, in pruneOverheard for good,
+// or in fitOverheard when the name is full.
 type overheard struct {
 	ip   ip
 	end  instant // of the longest TTL with which it was told

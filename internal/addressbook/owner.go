@@ -70,8 +70,8 @@ type want struct {
 
 	// Guarded by owner.acks.
 	left    bool     // the owner does not list it any more
-	gained  Revision // with which the owner has all that name gained
-	awaited Revision // the gained that a Ticket named last
+	gained  Revision // of the owner: the first whose Snapshot has every address that the name gained
+	awaited Revision // the last gained that a Ticket named
 }
 
 // lists tells whether an owner with that list wants just ps, in that order.

@@ -81,8 +81,7 @@ func (n *name) standings(us unions, retention time.Duration, at instant) (ss [fa
 	return ss, next
 }
 
-// tally counts the addresses that are kept, and returns when the first of them changes by itself: it goes, or it is no longer
-// current and only retained.
+// tally counts the addresses whose Until has not passed, and returns when the first of them goes or stops being current.
 func (s *standing) tally(us []union, retention time.Duration, exact bool, at instant) (next instant) {
 	next = forever
 	for i := range us {

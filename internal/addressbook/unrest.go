@@ -5,9 +5,10 @@ package addressbook
 
 import "time"
 
-// What goes back and forth is told once, and ends once:
+// A message that flips with every answer would be a write each time. So a first flip is told as what it is, and a second one soon
+// after as "goes back and forth"; that stays until nothing flipped for calmAfter:
 //
-//	one upstream of a name    what is told
+//	answers of one upstream   message or state
 //	addresses, none           NotFound, if no other upstream has addresses
 //	addresses, none, again    "the answers disagree", until no answer changed so for calmAfter
 //	answers, fails            Stale, if no other upstream answers

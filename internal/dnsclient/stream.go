@@ -44,8 +44,8 @@ func (t *trip) askKept(ctx context.Context) (*dnsmsg.Message, net.Conn, error) {
 	return nil, nil, err
 }
 
-// closedBefore tells whether a kept connection may have been closed before the query came, from a server that answered on
-// it wrongly or not at all.
+// closedBefore tells whether a failure on a kept connection may mean that the server had closed it before our query; then a new
+// connection is tried. A timeout or a wrong answer means that the server got the query.
 func closedBefore(err error) bool {
 	switch ReasonOf(err) {
 	case ReasonTimeout, dnsmsg.ReasonMismatch, dnsmsg.ReasonMalformed, dnsmsg.ReasonTooLong:

@@ -54,8 +54,8 @@ func (t *trip) overUDP(ctx context.Context) (*dnsmsg.Message, error) {
 	})
 }
 
-// maxLies is how many messages that pass for the answer and are none end the wait for it; on a stream, where nobody but
-// the server can send any, how many messages of any kind.
+// maxLies is how many wrong messages end the wait for the answer. Over UDP only those count that have its ID and question and
+// cannot be read, as anybody can send others; on a stream every wrong one counts, as only the server can send it.
 const maxLies = 4
 
 // await reads messages until one is the answer. Others are skipped, not believed and not fatal: anybody can send them

@@ -32,9 +32,9 @@ func negative(m *dns.Msg, c chain) (Reading, error) {
 	return r, nil
 }
 
-// refers tells a referral: NS records where a SOA record should be (RFC 2308 section 2.2). Behind an alias they are one if
-// they are of the end's zone or of the root. Those of the alias' own zone are no more than what some servers add to every
-// answer: CoreDNS' plugin file does.
+// refers tells whether the authority section is a referral: NS records where a SOA record should be (RFC 2308 section 2.2). Behind
+// an alias only NS records of the root, or of the zone of the alias' end, are one. Those of the alias' own zone are what some
+// servers add to every answer: CoreDNS' plugin file does.
 func refers(authority []dns.RR, c chain) bool {
 	for _, rr := range authority {
 		zone := rr.Header().Name

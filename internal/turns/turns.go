@@ -171,7 +171,9 @@ func (q *Queue[T]) Pop(may func(tenant string) bool) (value T, tenantName string
 	return value, "", false
 }
 
-// next is the class whose turn it is: the lowest one, unless others must go now for none to be passed over Classes-1 times.
+// next returns the class that has this turn: the lowest one that waits, unless others would be too late then. A class may be passed
+// over Classes-1-passed more times. If more than n classes must each go within the next n turns, the one that was passed over most
+// goes now.
 //
 //	class     0  1  2
 //	passed    0  2  2     0: it leaves 1 and 2 a turn each in time
