@@ -16,6 +16,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 var (
@@ -29,15 +30,15 @@ func TestFamiliesOf(t *testing.T) {
 		pod, dns []netip.Addr
 		want     []addressbook.Family
 	}{
-		"IPv4 only":                          {addrs("10.244.0.5"), addrs("10.96.0.10"), only4},
-		"IPv6 only":                          {addrs("fd00:244::5"), addrs("fd00:96::a"), only6},
-		"dual stack":                         {addrs("10.244.0.5", "fd00:244::5"), addrs("10.96.0.10"), both},
-		"the DNS Service became dual stack":  {addrs("10.244.0.5"), addrs("10.96.0.10", "fd00:96::a"), both},
-		"no DNS Service":                     {addrs("10.244.0.5"), nil, only4},
-		"outside of a cluster, a Service":    {nil, addrs("10.96.0.10"), both},
+		"IPv4 only":                          {given.Addrs("10.244.0.5"), given.Addrs("10.96.0.10"), only4},
+		"IPv6 only":                          {given.Addrs("fd00:244::5"), given.Addrs("fd00:96::a"), only6},
+		"dual stack":                         {given.Addrs("10.244.0.5", "fd00:244::5"), given.Addrs("10.96.0.10"), both},
+		"the DNS Service became dual stack":  {given.Addrs("10.244.0.5"), given.Addrs("10.96.0.10", "fd00:96::a"), both},
+		"no DNS Service":                     {given.Addrs("10.244.0.5"), nil, only4},
+		"outside of a cluster, a Service":    {nil, given.Addrs("10.96.0.10"), both},
 		"outside of a cluster, nothing":      {nil, nil, both},
-		"IPv4 in the form of IPv6 is IPv4":   {addrs("::ffff:10.244.0.5"), nil, only4},
-		"the order of addresses is no order": {addrs("fd00:244::5", "10.244.0.5"), nil, both},
+		"IPv4 in the form of IPv6 is IPv4":   {given.Addrs("::ffff:10.244.0.5"), nil, only4},
+		"the order of addresses is no order": {given.Addrs("fd00:244::5", "10.244.0.5"), nil, both},
 	} {
 		got := FamiliesOf(tc.pod, clusterdns.Facts{ClusterIPs: tc.dns})
 		if diff := cmp.Diff(tc.want, got); diff != "" {
@@ -63,7 +64,7 @@ func (c *changingDNS) WaitForSync(context.Context) bool { return true }
 
 func (c *changingDNS) set(clusterIPs ...string) {
 	c.mu.Lock()
-	c.facts.ClusterIPs = addrs(clusterIPs...)
+	c.facts.ClusterIPs = given.Addrs(clusterIPs...)
 	c.mu.Unlock()
 	c.changed()
 }
@@ -72,9 +73,9 @@ func (c *changingDNS) set(clusterIPs ...string) {
 func TestFamilies_FollowTheDNSService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		book := addressbook.New(addressbook.Options{Families: only4})
-		dns := &changingDNS{facts: clusterdns.Facts{ClusterIPs: addrs("10.96.0.10")}}
+		dns := &changingDNS{facts: clusterdns.Facts{ClusterIPs: given.Addrs("10.96.0.10")}}
 		f := &Families{
-			Book: book, ClusterDNS: dns, PodIPs: addrs("10.244.0.5"), Clock: clock.RealClock{}, Log: logr.Discard(),
+			Book: book, ClusterDNS: dns, PodIPs: given.Addrs("10.244.0.5"), Clock: clock.RealClock{}, Log: logr.Discard(),
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

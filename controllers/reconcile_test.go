@@ -23,6 +23,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func TestReconcile_WritesAndReports(t *testing.T) {
@@ -237,10 +238,10 @@ func TestReconcile_AStatusIsOfOneMoment(t *testing.T) {
 	if _, err := w.targets.Reconcile(t.Context(), testKey()); err != nil {
 		t.Fatal(err)
 	}
-	slow, _ := pattern(t, "slow.example.com").Exact() // is answered before the status is looked at
+	slow, _ := given.Pattern(t, "slow.example.com").Exact() // is answered before the status is looked at
 	for _, family := range []addressbook.Family{addressbook.IPv4, addressbook.IPv6} {
 		w.book.Record(addressbook.Key{Name: slow, Family: family, Source: "10.96.0.10:53"},
-			addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs("192.0.2.7", "2001:db8::7"), TTL: time.Minute}, w.clock.Now())
+			addressbook.Answer{Outcome: addressbook.Good, Addrs: given.Addrs("192.0.2.7", "2001:db8::7"), TTL: time.Minute}, w.clock.Now())
 	}
 	w.clock.SetTime(testNow.Add(time.Second))
 	if _, err := w.statuses.Reconcile(t.Context(), testKey().Owner); err != nil {

@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -31,6 +30,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 var testNow = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -85,7 +85,7 @@ func reconcilingWith(t *testing.T, intercept interceptor.Funcs, objects ...clien
 	w.targets = target.New(target.API{Client: c, Live: api}, w.book, aClusterDNS{}, (&Guard{}).Current, w.pulse, results, w.clock, m,
 		target.Options{MaxStale: time.Hour})
 	w.statuses = status.New(c, results, noRules{}, aClusterDNS{}, w.pulse, w.recorder, w.clock, m, "kube-system/kube-dns")
-	w.book.Want(testKey().Owner, addressbook.Wants{Patterns: []fqdn.Pattern{pattern(t, "www.example.com")}}, testNow)
+	w.book.Want(testKey().Owner, addressbook.Wants{Patterns: []fqdn.Pattern{given.Pattern(t, "www.example.com")}}, testNow)
 	w.book.Serve("", 1)
 	w.answer("192.0.2.1")
 	return w
@@ -100,33 +100,16 @@ func (noRules) Waiting(string) bool { return false }
 type aClusterDNS struct{}
 
 func (aClusterDNS) Facts() clusterdns.Facts {
-	return clusterdns.Facts{Found: true, Asked: clusterdns.AskedEndpoints, Namespace: "kube-system", ClusterIPs: addrs("10.96.0.10"),
+	return clusterdns.Facts{Found: true, Asked: clusterdns.AskedEndpoints, Namespace: "kube-system", ClusterIPs: given.Addrs("10.96.0.10"),
 		ServicePorts: []clusterdns.Port{{Protocol: "UDP", Port: 53}}}
 }
 
-func pattern(t *testing.T, s string) fqdn.Pattern {
-	t.Helper()
-	p, err := fqdn.ParsePattern(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func addrs(ss ...string) []netip.Addr {
-	var out []netip.Addr
-	for _, s := range ss {
-		out = append(out, netip.MustParseAddr(s))
-	}
-	return out
-}
-
 func (w *reconciling) answer(addresses ...string) {
-	www, _ := pattern(w.t, "www.example.com").Exact()
+	www, _ := given.Pattern(w.t, "www.example.com").Exact()
 	for _, family := range []addressbook.Family{addressbook.IPv4, addressbook.IPv6} {
 		answer := addressbook.Answer{Outcome: addressbook.NoData, TTL: time.Minute}
 		if family == addressbook.IPv4 {
-			answer = addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs(addresses...), TTL: time.Minute}
+			answer = addressbook.Answer{Outcome: addressbook.Good, Addrs: given.Addrs(addresses...), TTL: time.Minute}
 		}
 		w.book.Record(addressbook.Key{Name: www, Family: family, Source: "10.96.0.10:53"}, answer, w.clock.Now())
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // silentBook wants names and takes what it is told.
@@ -56,7 +57,7 @@ func BenchmarkLoop(b *testing.B) {
 	net := instant{messages: map[dnsmsg.Question]*dnsmsg.Message{}}
 	book := newSilentBook(b, numbered("n%d.example.com", names)...)
 	for _, s := range numbered("n%d.example.com", names) {
-		q := dnsmsg.Question{Name: mustName(b, s)}
+		q := dnsmsg.Question{Name: given.Name(b, s)}
 		net.messages[q] = (*dnsmsg.Message)(w.message(q, reply{ttl: 0}))
 	}
 	o := onlyIPv4
@@ -110,7 +111,7 @@ func BenchmarkLane(b *testing.B) {
 			l := newLane(b.Context(), laneKey{upstream: u}, r.serverAt(u.Server().Addr()))
 			l.workers = 1024
 			for i := range tenants {
-				s := &subject{Subject: addressbook.Subject{Name: mustName(b, fmt.Sprintf("n%d.example.com", i))}, tenants: []string{fmt.Sprint("t", i)}}
+				s := &subject{Subject: addressbook.Subject{Name: given.Name(b, fmt.Sprintf("n%d.example.com", i))}, tenants: []string{fmt.Sprint("t", i)}}
 				q := &query{asking: asking{s, addressbook.IPv4}, lane: l, index: -1, good: true}
 				l.push(q)
 				if i < refused {

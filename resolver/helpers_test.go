@@ -11,25 +11,17 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 const testSOA = "example.com. 100 IN SOA ns.example.com. admin.example.com. 1 3600 600 86400 20"
-
-func mustName(t testing.TB, s string) fqdn.Name {
-	t.Helper()
-	name, err := fqdn.ParseName(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
 
 // questionFor reads "www.example.com A".
 func questionFor(t testing.TB, s string) dnsmsg.Question {
 	t.Helper()
 	name, qtype, _ := strings.Cut(s, " ")
-	q := dnsmsg.Question{Name: mustName(t, name)}
+	q := dnsmsg.Question{Name: given.Name(t, name)}
 	if qtype == "AAAA" {
 		q.Type = dnsmsg.AAAA
 	}
@@ -40,31 +32,7 @@ func questionFor(t testing.TB, s string) dnsmsg.Question {
 // authority section.
 func answerTo(t testing.TB, q dnsmsg.Question, text string, edits ...func(*dns.Msg)) *dns.Msg {
 	t.Helper()
-	m := new(dns.Msg)
-	m.SetQuestion(q.Host(), dns.StringToType[q.Type.String()])
-	m.Response, m.RecursionAvailable = true, true
-	answer, authority, _ := strings.Cut(text, "--")
-	m.Answer, m.Ns = records(t, answer), records(t, authority)
-	for _, edit := range edits {
-		edit(m)
-	}
-	return m
-}
-
-func records(t testing.TB, text string) []dns.RR {
-	t.Helper()
-	var rrs []dns.RR
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		rr, err := dns.NewRR(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rrs = append(rrs, rr)
-	}
-	return rrs
+	return dnstest.Answer(t, q.Host(), dns.StringToType[q.Type.String()], text, edits...)
 }
 
 func rcode(code int) func(*dns.Msg) { return func(m *dns.Msg) { m.Rcode = code } }

@@ -12,6 +12,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // TestExplain: the log tells what is wrong with a certificate, and no names that were asked for.
@@ -19,7 +20,7 @@ func TestExplain(t *testing.T) {
 	ca := dnstest.NewCA(t)
 	s := dnstest.Start(t, dnstest.TLS(&tls.Config{Certificates: []tls.Certificate{ca.Issue("dns.example.net")}}))
 	sockets := dnsclient.Sockets{RootCAs: ca.Pool()}
-	_, err := sockets.Exchange(t.Context(), questionFor(t, "www.example.com A"), dnsclient.TLS(s.TLSAddr(), mustName(t, "other.example.net")))
+	_, err := sockets.Exchange(t.Context(), questionFor(t, "www.example.com A"), dnsclient.TLS(s.TLSAddr(), given.Name(t, "other.example.net")))
 	const want = "certificate not trusted: tls: failed to verify certificate: x509: certificate is valid for dns.example.net, not other.example.net"
 	if got := explain(err); got != want {
 		t.Errorf("got %q, want %q", got, want)

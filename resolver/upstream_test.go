@@ -12,6 +12,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // TestSource_IsShort: a message has room for three of them, and two upstreams stay two.
@@ -30,7 +31,7 @@ func TestDistinct(t *testing.T) {
 	a, b := netip.MustParseAddrPort("10.0.0.1:53"), netip.MustParseAddrPort("10.0.0.2:53")
 	udp, tcp, tls := dnsclient.UDP, dnsclient.TCP, dnsclient.TLS
 	listed := func(us ...dnsclient.Upstream) []Listed { return Static(us...).(static) }
-	x, y := mustName(t, "x.example.net"), mustName(t, "y.example.net")
+	x, y := given.Name(t, "x.example.net"), given.Name(t, "y.example.net")
 	inCluster := Listed{Upstream: udp(a), Cluster: true}
 	got := distinct(append(append(listed(tcp(b), tls(b, y), udp(b), udp(a), tls(b, x), tcp(b)), inCluster), listed(tls(b, fqdn.Name{}), tls(b, y))...))
 	want := append([]Listed{inCluster}, listed(udp(b), tcp(b), tls(b, fqdn.Name{}), tls(b, x), tls(b, y))...)

@@ -16,6 +16,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func conditionOf(status v1alpha1.FQDNEgressPolicyStatus, kind string) string {
@@ -35,7 +36,7 @@ func TestConditionsOfEachState(t *testing.T) {
 	refuse := func(f *findings) {
 		www := f.result.Names[0].Pattern
 		allow(f, www)
-		keepOut(f, www, netpol.Refusal{Addr: addrs("192.0.2.1")[0], Reason: "private: list its block in allowedPrivateCIDRs"})
+		keepOut(f, www, netpol.Refusal{Addr: given.Addrs("192.0.2.1")[0], Reason: "private: list its block in allowedPrivateCIDRs"})
 	}
 	since := func(d time.Duration, reason string) func(*findings) {
 		return func(f *findings) {
@@ -69,7 +70,7 @@ func TestConditionsOfEachState(t *testing.T) {
 			"True/Ready", "False/ResolutionFailed", "True/Programmed", 1},
 		"nor one whose every address is refused": {refuse, "True/Ready", "False/AddressRefused", "True/Programmed", 1},
 		"nor a wildcard that nothing observes": {func(f *findings) {
-			f.result.Names[0] = target.Name{Pattern: pattern(t, "*.example.com"), State: addressbook.Pending}
+			f.result.Names[0] = target.Name{Pattern: given.Pattern(t, "*.example.com"), State: addressbook.Pending}
 		}, "True/Ready", "False/WildcardsUnobserved", "True/Programmed", 1},
 		"a name that may still get its first answer": {both(starting, func(f *findings) { f.result.Heard = true }),
 			"Unknown/Pending", "False/Pending", "True/Programmed", 1},
@@ -185,7 +186,7 @@ func TestConditionsHaveATimeAlthoughTheDefaultHasNone(t *testing.T) {
 func TestResolvedListsTheWorstNamesFirst(t *testing.T) {
 	f := someFindings(t, func(f *findings) {
 		for name, state := range map[string]addressbook.State{"gone": addressbook.NotFound, "failing": addressbook.Failing} {
-			f.result.Names = append(f.result.Names, target.Name{Pattern: pattern(t, name+".example.com"),
+			f.result.Names = append(f.result.Names, target.Name{Pattern: given.Pattern(t, name+".example.com"),
 				State: state, Message: name, Wanted: testNow.Add(-time.Hour), Answered: true})
 		}
 	})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func TestReconcile_AtMostOneStatusInFiveSeconds(t *testing.T) {
@@ -217,14 +218,14 @@ func TestReconcile_AfterAStart(t *testing.T) {
 
 func TestFold(t *testing.T) {
 	policy := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{UID: "u", Generation: 2}}
-	www := pattern(t, "www.example.com")
+	www := given.Pattern(t, "www.example.com")
 	a := &target.Result{
 		UID: "u", Generation: 2, Objects: []string{"web-cfqdn"}, AddressCount: 2, Refused: 1, Vanishes: true,
-		Names: []target.Name{{Pattern: www, Addresses: addrs("192.0.2.1", "192.0.2.2"), AddressCount: 2, Holds: true}},
+		Names: []target.Name{{Pattern: www, Addresses: given.Addrs("192.0.2.1", "192.0.2.2"), AddressCount: 2, Holds: true}},
 	}
 	b := &target.Result{
 		UID: "u", Generation: 2, Error: "exceeded quota", AddressCount: 1, Refused: 1, Contested: true, AwaitsTurn: true, LeftOut: 3,
-		Names: []target.Name{{Pattern: www, Addresses: addrs("192.0.2.1"), AddressCount: 1, Carried: true}},
+		Names: []target.Name{{Pattern: www, Addresses: given.Addrs("192.0.2.1"), AddressCount: 1, Carried: true}},
 	}
 	folded, ok := fold(policy, []*target.Result{a, b})
 	if !ok {

@@ -17,31 +17,15 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 var testNow = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-func pattern(t *testing.T, s string) fqdn.Pattern {
-	t.Helper()
-	p, err := fqdn.ParsePattern(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func addrs(ss ...string) []netip.Addr {
-	var out []netip.Addr
-	for _, s := range ss {
-		out = append(out, netip.MustParseAddr(s))
-	}
-	return out
-}
-
 // someFindings is a policy with one resolved name, changed by edit.
 func someFindings(t *testing.T, edit func(*findings)) findings {
 	t.Helper()
-	www := pattern(t, "www.example.com")
+	www := given.Pattern(t, "www.example.com")
 	f := findings{
 		policy: &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web", Generation: 3}},
 		result: target.Result{
@@ -60,7 +44,7 @@ func someFindings(t *testing.T, edit func(*findings)) findings {
 }
 
 // allow makes these the only addresses that are planned and live.
-func allow(f *findings, p fqdn.Pattern, ss ...string) { allowAll(f, p, addrs(ss...)) }
+func allow(f *findings, p fqdn.Pattern, ss ...string) { allowAll(f, p, given.Addrs(ss...)) }
 
 func allowAll(f *findings, p fqdn.Pattern, live []netip.Addr) {
 	f.result.AddressCount, f.result.Names = len(live), slices.Clone(f.result.Names)
@@ -102,8 +86,8 @@ func TestStatusOfAResolvedName(t *testing.T) {
 
 // A name is Refused by what DNS says of it now, whatever is still allowed from before. target.TestRefusals has what DNS says now.
 func TestRefusedNames(t *testing.T) {
-	www := pattern(t, "www.example.com")
-	refused := netpol.Refusal{Addr: addrs("10.0.0.2")[0], Reason: "private: list its block in allowedPrivateCIDRs"}
+	www := given.Pattern(t, "www.example.com")
+	refused := netpol.Refusal{Addr: given.Addrs("10.0.0.2")[0], Reason: "private: list its block in allowedPrivateCIDRs"}
 	for name, tc := range map[string]struct {
 		state   addressbook.State
 		refused bool // some address is
@@ -245,7 +229,7 @@ func TestInvariant12_StatusIsBounded(t *testing.T) {
 	f := someFindings(t, func(f *findings) {
 		f.result.Names = nil
 		for i := range 500 {
-			p := pattern(t, "name"+string(rune('a'+i%26))+string(rune('a'+i/26%26))+".example.com")
+			p := given.Pattern(t, "name"+string(rune('a'+i%26))+string(rune('a'+i/26%26))+".example.com")
 			f.result.Names = append(f.result.Names, target.Name{Pattern: p, State: addressbook.Resolved})
 			allowAll(f, p, many)
 			var refused []netpol.Refusal

@@ -23,6 +23,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // world is one policy, web, whose target was looked at.
@@ -97,7 +98,7 @@ func (w *world) put(result target.Result) {
 	w.t.Helper()
 	policy := w.policy()
 	result.UID, result.Generation = policy.UID, policy.Generation
-	www := pattern(w.t, "www.example.com")
+	www := given.Pattern(w.t, "www.example.com")
 	result.Served, result.Heard = 1, true
 	result.Names = []target.Name{{
 		Pattern: www, State: addressbook.Resolved, Tried: true, Wanted: testNow.Add(-time.Hour), Answered: true,

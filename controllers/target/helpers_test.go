@@ -5,7 +5,6 @@ package target
 
 import (
 	"context"
-	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,8 +25,8 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/clusterdns"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 var testNow = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -39,23 +38,6 @@ const (
 )
 
 func testKey() Key { return KeyOf(client.ObjectKey{Namespace: testNamespace, Name: testPolicy}) }
-
-func pattern(t testing.TB, s string) fqdn.Pattern {
-	t.Helper()
-	p, err := fqdn.ParsePattern(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func addrs(ss ...string) []netip.Addr {
-	var out []netip.Addr
-	for _, s := range ss {
-		out = append(out, netip.MustParseAddr(s))
-	}
-	return out
-}
 
 // networkPolicy is one with a single block, so that another block is another object.
 func networkPolicy(cidr string) networkingv1.NetworkPolicy {
@@ -94,7 +76,8 @@ func newWorld(t *testing.T, intercept interceptor.Funcs, objects ...client.Objec
 		WithIndex(&networkingv1.NetworkPolicy{}, PolicyIndex, func(o client.Object) []string {
 			return netpol.PoliciesOf(o.(*networkingv1.NetworkPolicy), netpol.NamespacedKind())
 		}).Build()
-	w := &world{t: t, api: api, book: &tellingBook{Book: addressbook.New(addressbook.Options{})}, results: NewResults(), clock: clocktesting.NewFakeClock(testNow)}
+	book := &tellingBook{Book: addressbook.New(addressbook.Options{}), sickness: make(chan struct{}, 1)}
+	w := &world{t: t, api: api, book: book, results: NewResults(), clock: clocktesting.NewFakeClock(testNow)}
 	w.r = New(API{Client: interceptor.NewClient(api, intercept), Live: api}, w.book, aClusterDNS{},
 		func(context.Context) (netpol.Guard, error) { return netpol.Guard{}, nil }, steady{}, w.results, w.clock,
 		metrics.New(prometheus.NewRegistry(), w.book.Book, aClusterDNS{}), Options{MaxStale: time.Hour})
@@ -109,6 +92,7 @@ type tellingBook struct {
 	*addressbook.Book
 	applied   []addressbook.Revision
 	unhealthy atomic.Bool // a clock may tell it
+	sickness  chan struct{}
 }
 
 func (b *tellingBook) Applied(o addressbook.Owner, r addressbook.Revision) {
@@ -119,13 +103,19 @@ func (b *tellingBook) Applied(o addressbook.Owner, r addressbook.Revision) {
 func (b *tellingBook) SetHealthy(o addressbook.Owner, healthy bool) {
 	b.unhealthy.Store(!healthy)
 	b.Book.SetHealthy(o, healthy)
+	if !healthy {
+		select {
+		case b.sickness <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // aClusterDNS is a cluster whose DNS Service is there and never changes.
 type aClusterDNS struct{}
 
 func (aClusterDNS) Facts() clusterdns.Facts {
-	return clusterdns.Facts{Found: true, Asked: clusterdns.AskedEndpoints, Namespace: "kube-system", ClusterIPs: addrs("10.96.0.10"),
+	return clusterdns.Facts{Found: true, Asked: clusterdns.AskedEndpoints, Namespace: "kube-system", ClusterIPs: given.Addrs("10.96.0.10"),
 		ServicePorts: []clusterdns.Port{{Protocol: "UDP", Port: 53}}}
 }
 
@@ -137,11 +127,11 @@ func (steady) Steady(time.Time) bool { return true }
 func (w *world) answer(addresses ...string) { w.answerFor("www.example.com", addresses...) }
 
 func (w *world) answerFor(name string, addresses ...string) {
-	n, _ := pattern(w.t, name).Exact()
+	n, _ := given.Pattern(w.t, name).Exact()
 	for _, family := range []addressbook.Family{addressbook.IPv4, addressbook.IPv6} {
 		answer := addressbook.Answer{Outcome: addressbook.NoData, TTL: time.Minute}
 		if family == addressbook.IPv4 {
-			answer = addressbook.Answer{Outcome: addressbook.Good, Addrs: addrs(addresses...), TTL: time.Minute}
+			answer = addressbook.Answer{Outcome: addressbook.Good, Addrs: given.Addrs(addresses...), TTL: time.Minute}
 		}
 		w.book.Record(addressbook.Key{Name: n, Family: family, Source: "10.96.0.10:53"}, answer, w.clock.Now())
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // What a status says of these is tested with Reconcile of both, in package controllers.
@@ -72,7 +73,7 @@ func TestReconcile_LooksAgainAt(t *testing.T) {
 				w.t.Fatal(err)
 			}
 		},
-		"the cluster's DNS": func(w *world) { w.r.options.ExtraDNS = addrs("169.254.20.10") },
+		"the cluster's DNS": func(w *world) { w.r.options.ExtraDNS = given.Addrs("169.254.20.10") },
 		"the guard": func(w *world) {
 			w.r.guard = func(context.Context) (netpol.Guard, error) {
 				return netpol.Guard{Cluster: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, nil
@@ -148,8 +149,10 @@ func TestReconcile_AWriteThatHangs(t *testing.T) {
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
 			if hang {
 				w.clock.Step(slowWrite)
-				for !w.book.unhealthy.Load() {
-					time.Sleep(time.Millisecond) // the clock calls back from another goroutine
+				select {
+				case <-w.book.sickness: // the clock calls back from another goroutine
+				case <-time.After(10 * time.Second):
+					t.Error("a write that hangs does not make the target unhealthy")
 				}
 			}
 			return c.Update(ctx, o, opts...)

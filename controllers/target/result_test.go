@@ -15,6 +15,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // What the status cannot list is counted all the same, after a restart too.
@@ -51,11 +52,11 @@ func TestResult_ListsTheFirstAddressesOnly(t *testing.T) {
 	}
 	w.answer(many...)
 	w.reconcile()
-	name := w.result().Of(pattern(t, "www.example.com"))
+	name := w.result().Of(given.Pattern(t, "www.example.com"))
 	if name.AddressCount != 201 || len(name.Addresses) != MaxListed || cap(name.Addresses) > 2*MaxListed {
 		t.Errorf("%d addresses, %d listed in a slice of %d", name.AddressCount, len(name.Addresses), cap(name.Addresses))
 	}
-	if got := w.result().Of(pattern(t, "other.example.com")); got.AddressCount != 0 || got.Holds {
+	if got := w.result().Of(given.Pattern(t, "other.example.com")); got.AddressCount != 0 || got.Holds {
 		t.Errorf("of a name that is not listed: %+v", got)
 	}
 }
@@ -73,12 +74,12 @@ func TestResult_AuditSaysWhatWouldBeAllowed(t *testing.T) {
 // The guard's refusals of what DNS has now, and of what it had before.
 func TestRefusals(t *testing.T) {
 	current := func(ss ...string) (as []addressbook.Address) {
-		for _, a := range addrs(ss...) {
+		for _, a := range given.Addrs(ss...) {
 			as = append(as, addressbook.Address{Addr: a, Current: true})
 		}
 		return as
 	}
-	retained := addressbook.Address{Addr: addrs("192.0.2.1")[0], Until: testNow.Add(time.Minute)}
+	retained := addressbook.Address{Addr: given.Addrs("192.0.2.1")[0], Until: testNow.Add(time.Minute)}
 	for name, tc := range map[string]struct {
 		addresses []addressbook.Address
 		refused   []string
@@ -87,13 +88,13 @@ func TestRefusals(t *testing.T) {
 		"all of them":                        {current("10.0.0.2"), []string{"10.0.0.2"}, true},
 		"some of them":                       {current("10.0.0.2", "192.0.2.1"), []string{"10.0.0.2"}, false},
 		"public yesterday and private today": {append(current("10.0.0.2"), retained), []string{"10.0.0.2"}, true},
-		"private yesterday and public today": {append(current("192.0.2.7"), addressbook.Address{Addr: addrs("10.0.0.2")[0]}), []string{"10.0.0.2"}, false},
-		"only earlier ones are left":         {[]addressbook.Address{{Addr: addrs("10.0.0.2")[0]}}, []string{"10.0.0.2"}, false},
+		"private yesterday and public today": {append(current("192.0.2.7"), addressbook.Address{Addr: given.Addrs("10.0.0.2")[0]}), []string{"10.0.0.2"}, false},
+		"only earlier ones are left":         {[]addressbook.Address{{Addr: given.Addrs("10.0.0.2")[0]}}, []string{"10.0.0.2"}, false},
 		"none":                               {current("192.0.2.1"), nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var refused []netpol.Refusal
-			for _, a := range addrs(tc.refused...) {
+			for _, a := range given.Addrs(tc.refused...) {
 				refused = append(refused, netpol.Refusal{Addr: a, Reason: "private"})
 			}
 			rs := refusalsOf(&addressbook.Entry{Addresses: tc.addresses}, refused)
@@ -108,9 +109,9 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestCauses(t *testing.T) {
-	exact := addressbook.Entry{Pattern: pattern(t, "www.example.com"), Revision: 1}
-	wildcard := addressbook.Entry{Pattern: pattern(t, "*.example.com"), Revision: 1}
-	big := addressbook.Entry{Pattern: pattern(t, "big.example.com"), Revision: 1, Addresses: make([]addressbook.Address, poolSize)}
+	exact := addressbook.Entry{Pattern: given.Pattern(t, "www.example.com"), Revision: 1}
+	wildcard := addressbook.Entry{Pattern: given.Pattern(t, "*.example.com"), Revision: 1}
+	big := addressbook.Entry{Pattern: given.Pattern(t, "big.example.com"), Revision: 1, Addresses: make([]addressbook.Address, poolSize)}
 	sent := networkPolicy("192.0.2.1/32")
 	for name, tc := range map[string]struct {
 		generation int64
@@ -141,7 +142,7 @@ func TestCauses(t *testing.T) {
 			s.memory.written.generation, s.memory.looked.entries = tc.generation, tc.before
 			s.memory.looked.basis = s.basis()
 			if tc.moved {
-				s.dns.ClusterIPs = addrs("10.96.0.11")
+				s.dns.ClusterIPs = given.Addrs("10.96.0.11")
 			}
 			s.memory.written.sent(&sent, &sent)
 			s.memory.contest.undone = tc.contested
@@ -154,7 +155,7 @@ func TestCauses(t *testing.T) {
 
 // What waits for its turn says what the book says now, and what is live as it was.
 func TestResult_OfATargetThatWaits(t *testing.T) {
-	www, api := pattern(t, "www.example.com"), pattern(t, "api.example.com")
+	www, api := given.Pattern(t, "www.example.com"), given.Pattern(t, "api.example.com")
 	before := Result{AddressCount: 1, Served: 1, Names: []Name{{Pattern: www, AddressCount: 1, State: addressbook.Resolved}}}
 	after := before.heard(addressbook.Snapshot{Served: 2, Heard: true, Entries: []addressbook.Entry{
 		{Pattern: api, State: addressbook.Pending, Wanted: testNow},

@@ -20,6 +20,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // tracedLine is a log line of one write, as the log has it.
@@ -107,12 +108,12 @@ func TestTrace_SaysWhichAddressCameAndWentForWhichName(t *testing.T) {
 
 // Somebody deletes the object after a restart, before the name was answered again.
 func TestTrace_SaysForWhichNameAnAddressIsCarried(t *testing.T) {
-	www := pattern(t, "www.example.com")
+	www := given.Pattern(t, "www.example.com")
 	policy := &v1alpha1.FQDNEgressPolicy{}
 	policy.Spec.Egress = []v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{{FQDN: "www.example.com"}}}}
 	tr := tracer{
 		in:   &situation{policy: policy, snapshot: addressbook.Snapshot{Entries: []addressbook.Entry{{Pattern: www}}}},
-		plan: &netpol.Plan{CarriedFor: map[fqdn.Pattern][]netip.Addr{www: addrs("192.0.2.9")}},
+		plan: &netpol.Plan{CarriedFor: map[fqdn.Pattern][]netip.Addr{www: given.Addrs("192.0.2.9")}},
 	}
 	want := tracedGroup{Why: whyCarried, Names: []string{"www.example.com"}}
 	if diff := cmp.Diff(want, tr.cameFor(block{cidr: "192.0.2.9/32"})); diff != "" {

@@ -15,6 +15,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // indebted lets edits of the tenant wait for so long.
@@ -172,7 +173,7 @@ func TestChange_Spares(t *testing.T) {
 		"there are none":    {[]string{}, true},
 	} {
 		exact := map[netip.Addr]bool{}
-		for _, a := range addrs(tc.exact...) {
+		for _, a := range given.Addrs(tc.exact...) {
 			exact[a] = true
 		}
 		if got := c.spares(exact); got != tc.want {
@@ -188,7 +189,7 @@ func TestChange_Spares(t *testing.T) {
 func TestCauseOf_TimeThatPasses(t *testing.T) {
 	over := testNow.Add(-netpol.Linger)
 	entry := func(name string, until time.Time) addressbook.Entry {
-		return addressbook.Entry{Pattern: pattern(t, name), Addresses: []addressbook.Address{{Addr: addrs("192.0.2.1")[0], Until: until}}}
+		return addressbook.Entry{Pattern: given.Pattern(t, name), Addresses: []addressbook.Address{{Addr: given.Addrs("192.0.2.1")[0], Until: until}}}
 	}
 	for name, tc := range map[string]struct {
 		exact, pool time.Time

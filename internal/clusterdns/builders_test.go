@@ -98,14 +98,6 @@ func with(f Facts, change func(*Facts)) Facts {
 	return f
 }
 
-func addrs(all ...string) []netip.Addr {
-	var parsed []netip.Addr
-	for _, s := range all {
-		parsed = append(parsed, netip.MustParseAddr(s))
-	}
-	return parsed
-}
-
 func addrPorts(all ...string) []netip.AddrPort {
 	var parsed []netip.AddrPort
 	for _, s := range all {

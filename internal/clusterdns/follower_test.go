@@ -13,6 +13,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func TestFollower_EndpointsComeGoAndRoll(t *testing.T) {
@@ -75,7 +77,7 @@ func TestFollower_AServiceThatIsGoneForAMomentChangesNothing(t *testing.T) {
 	c := newCluster(t)
 	c.createService(func(s *corev1.Service) { s.Spec.ClusterIP = "10.96.7.10" })
 	c.createSlice("a", slice("10.0.0.1"))
-	f := c.follow(c.server.Config, Options{PodServers: addrs("10.96.7.10")})
+	f := c.follow(c.server.Config, Options{PodServers: given.Addrs("10.96.7.10")})
 	f.wantFacts("the Service", func(f Facts) bool { return f.Asked == AskedEndpoints })
 	before := f.Facts()
 	_, changed := f.Upstreams()
@@ -102,9 +104,9 @@ func TestFollower_AServiceThatIsGoneForAMomentChangesNothing(t *testing.T) {
 // EKS Auto Mode and the like: no Service at first, then a dummy without endpoints, then one with.
 func TestFollower_StandsInUntilThereAreEndpoints(t *testing.T) {
 	c := newCluster(t)
-	f := c.follow(c.server.Config, Options{PodServers: addrs("10.96.8.10")})
+	f := c.follow(c.server.Config, Options{PodServers: given.Addrs("10.96.8.10")})
 	f.wantUpstreams("10.96.8.10:53")
-	want := Facts{Asked: AskedStandIns, StandIns: addrs("10.96.8.10")}
+	want := Facts{Asked: AskedStandIns, StandIns: given.Addrs("10.96.8.10")}
 	if diff := cmp.Diff(want, f.Facts(), byValue); diff != "" {
 		t.Errorf("facts without the Service (-want +got):\n%s", diff)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // moment is what the API server has at one time, and what is known then.
@@ -23,7 +25,7 @@ type moment struct {
 }
 
 func TestKnown_WhatIsGoneIsKeptForAWhile(t *testing.T) {
-	pods := Options{PodServers: addrs("10.96.0.10")}
+	pods := Options{PodServers: given.Addrs("10.96.0.10")}
 	full := objects{service: service(), slices: list(slice("10.0.0.1"))}
 	noEndpoints := objects{service: service(), slices: list(slice("10.0.0.1", ready(false)))}
 	gone := objects{slices: list(slice("10.0.0.1"))}
@@ -46,10 +48,10 @@ func TestKnown_WhatIsGoneIsKeptForAWhile(t *testing.T) {
 			{0, objects{}, false, AskedNobody, nil, 0},
 			{m, noEndpoints, true, AskedNobody, nil, 0},
 		}},
-		{"--cluster-dns stands in where resolv.conf says nothing", Options{Extra: addrs("172.20.0.10")}, []moment{
+		{"--cluster-dns stands in where resolv.conf says nothing", Options{Extra: given.Addrs("172.20.0.10")}, []moment{
 			{0, objects{}, false, AskedStandIns, addrPorts("172.20.0.10:53"), 0},
 		}},
-		{"resolv.conf goes before --cluster-dns", Options{PodServers: addrs("10.96.0.10"), Extra: addrs("169.254.20.10")}, []moment{
+		{"resolv.conf goes before --cluster-dns", Options{PodServers: given.Addrs("10.96.0.10"), Extra: given.Addrs("169.254.20.10")}, []moment{
 			{0, objects{}, false, AskedStandIns, standIn, 0},
 		}},
 		{"a rollout without any ready endpoint", pods, []moment{
@@ -128,21 +130,21 @@ func TestKnown_OtherServers(t *testing.T) {
 		around Options
 		want   []netip.Addr
 	}{
-		{"pods ask the Service", full, Options{PodServers: addrs("10.96.0.10")}, nil},
-		{"it is not known whom pods ask", full, Options{Extra: addrs("169.254.20.10")}, nil},
-		{"pods ask a cache of the node", full, Options{PodServers: addrs("169.254.20.10")}, addrs("169.254.20.10")},
-		{"which is in --cluster-dns", full, Options{PodServers: addrs("169.254.20.10"), Extra: addrs("169.254.20.10")}, nil},
-		{"pods ask the Service and another", full, Options{PodServers: addrs("169.254.20.10", "10.96.0.10")}, addrs("169.254.20.10")},
+		{"pods ask the Service", full, Options{PodServers: given.Addrs("10.96.0.10")}, nil},
+		{"it is not known whom pods ask", full, Options{Extra: given.Addrs("169.254.20.10")}, nil},
+		{"pods ask a cache of the node", full, Options{PodServers: given.Addrs("169.254.20.10")}, given.Addrs("169.254.20.10")},
+		{"which is in --cluster-dns", full, Options{PodServers: given.Addrs("169.254.20.10"), Extra: given.Addrs("169.254.20.10")}, nil},
+		{"pods ask the Service and another", full, Options{PodServers: given.Addrs("169.254.20.10", "10.96.0.10")}, given.Addrs("169.254.20.10")},
 		{"pods ask the Service in one family, and an old address in the other", full,
-			Options{PodServers: addrs("10.96.0.10", "fd00::a")}, addrs("fd00::a")},
+			Options{PodServers: given.Addrs("10.96.0.10", "fd00::a")}, given.Addrs("fd00::a")},
 		{"a headless Service: pods ask its endpoint", objects{
 			service: service(func(s *corev1.Service) {
 				s.Spec.ClusterIP, s.Spec.ClusterIPs = corev1.ClusterIPNone, []string{corev1.ClusterIPNone}
 			}),
 			slices: list(slice("10.0.0.1")),
-		}, Options{PodServers: addrs("10.0.0.1")}, nil},
-		{"the stand-ins are asked", objects{service: service()}, Options{PodServers: addrs("169.254.20.10")}, nil},
-		{"no Service", objects{}, Options{PodServers: addrs("169.254.20.10")}, nil},
+		}, Options{PodServers: given.Addrs("10.0.0.1")}, nil},
+		{"the stand-ins are asked", objects{service: service()}, Options{PodServers: given.Addrs("169.254.20.10")}, nil},
+		{"no Service", objects{}, Options{PodServers: given.Addrs("169.254.20.10")}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

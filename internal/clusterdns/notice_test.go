@@ -4,18 +4,13 @@
 package clusterdns
 
 import (
-	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func TestStatusNotice_SaysWhatIsTheMatterAndWhatToSet(t *testing.T) {
-	addrs := func(ss ...string) (out []netip.Addr) {
-		for _, s := range ss {
-			out = append(out, netip.MustParseAddr(s))
-		}
-		return out
-	}
 	for name, tc := range map[string]struct {
 		facts Facts
 		says  []string // none: nothing is said
@@ -23,11 +18,11 @@ func TestStatusNotice_SaysWhatIsTheMatterAndWhatToSet(t *testing.T) {
 		"all is well":                       {Facts{Found: true, Asked: AskedEndpoints}, nil},
 		"NodeLocal DNSCache is for the log": {Facts{Found: true, Asked: AskedEndpoints, NodeLocalDNS: true}, nil},
 		"no Service, pods ask an address": {
-			Facts{Asked: AskedStandIns, StandIns: addrs("172.20.0.10")},
+			Facts{Asked: AskedStandIns, StandIns: given.Addrs("172.20.0.10")},
 			[]string{"kube-system/kube-dns is not there", "172.20.0.10"},
 		},
 		"no endpoint, pods ask two addresses": {
-			Facts{Found: true, Asked: AskedStandIns, StandIns: addrs("172.20.0.10", "fd00::a")},
+			Facts{Found: true, Asked: AskedStandIns, StandIns: given.Addrs("172.20.0.10", "fd00::a")},
 			[]string{"kube-system/kube-dns has no ready endpoint", "172.20.0.10 and fd00::a"},
 		},
 		"no Service, and nothing is known": {
@@ -37,7 +32,7 @@ func TestStatusNotice_SaysWhatIsTheMatterAndWhatToSet(t *testing.T) {
 			Facts{Found: true}, []string{"kube-system/kube-dns has no ready endpoint", "set --cluster-dns to"},
 		},
 		"pods ask another server": {
-			Facts{Found: true, Asked: AskedEndpoints, OtherServers: addrs("169.254.169.254")},
+			Facts{Found: true, Asked: AskedEndpoints, OtherServers: given.Addrs("169.254.169.254")},
 			[]string{"169.254.169.254", "no address of the cluster DNS Service kube-system/kube-dns", "set --cluster-dns"},
 		},
 	} {

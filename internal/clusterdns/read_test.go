@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 var byValue = cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})
@@ -24,7 +26,7 @@ var (
 
 func TestRead_Facts(t *testing.T) {
 	plain := Facts{
-		Found: true, Namespace: "kube-system", Selector: kubeDNS, ClusterIPs: addrs("10.96.0.10"),
+		Found: true, Namespace: "kube-system", Selector: kubeDNS, ClusterIPs: given.Addrs("10.96.0.10"),
 		ServicePorts: []Port{tcp53, udp53}, TargetPorts: []Port{tcp53, udp53},
 	}
 	tests := []struct {
@@ -222,7 +224,7 @@ func TestEdge24_FactsAllowDNSBeforeAndAfterTranslation(t *testing.T) {
 	got := read(objects{service: service(namedTargets), slices: list(slice("10.128.0.5", on(5353)))}, Facts{})
 	want := Facts{
 		Found: true, Namespace: "kube-system",
-		ClusterIPs: addrs("10.96.0.10"), ServicePorts: []Port{tcp53, udp53},
+		ClusterIPs: given.Addrs("10.96.0.10"), ServicePorts: []Port{tcp53, udp53},
 		Selector: kubeDNS, TargetPorts: []Port{tcp5353, udp5353},
 	}
 	if diff := cmp.Diff(want, got, byValue); diff != "" {
@@ -236,7 +238,7 @@ func TestEdge25_DualStackHasBothFamilies(t *testing.T) {
 		slices:  list(slice("fd00:1::5", ofType(discoveryv1.AddressTypeIPv6)), slice("10.0.0.1")),
 	}
 	facts, upstreams := read(have, Facts{}), endpoints(have)
-	if diff := cmp.Diff(addrs("10.96.0.10", "fd00::a"), facts.ClusterIPs, byValue); diff != "" {
+	if diff := cmp.Diff(given.Addrs("10.96.0.10", "fd00::a"), facts.ClusterIPs, byValue); diff != "" {
 		t.Errorf("cluster IPs (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(addrPorts("10.0.0.1:53", "[fd00:1::5]:53"), upstreams, byValue); diff != "" {
@@ -256,7 +258,7 @@ func TestRead_SharesNothingWithTheObjects(t *testing.T) {
 
 func TestFacts_EqualSeesEveryField(t *testing.T) {
 	base := Facts{
-		Found: true, Namespace: "kube-system", Selector: kubeDNS, ClusterIPs: addrs("10.96.0.10"),
+		Found: true, Namespace: "kube-system", Selector: kubeDNS, ClusterIPs: given.Addrs("10.96.0.10"),
 		ServicePorts: []Port{udp53}, TargetPorts: []Port{udp53},
 	}
 	if !base.equal(with(base, func(f *Facts) { f.TargetPorts = []Port{udp53} })) {
@@ -266,13 +268,13 @@ func TestFacts_EqualSeesEveryField(t *testing.T) {
 		"Found":        func(f *Facts) { f.Found = false },
 		"Namespace":    func(f *Facts) { f.Namespace = "dns" },
 		"Selector":     func(f *Facts) { f.Selector = nil },
-		"ClusterIPs":   func(f *Facts) { f.ClusterIPs = addrs("10.96.0.11") },
+		"ClusterIPs":   func(f *Facts) { f.ClusterIPs = given.Addrs("10.96.0.11") },
 		"ServicePorts": func(f *Facts) { f.ServicePorts = []Port{tcp53} },
 		"TargetPorts":  func(f *Facts) { f.TargetPorts = []Port{udp5353} },
 		"NodeLocalDNS": func(f *Facts) { f.NodeLocalDNS = true },
 		"Asked":        func(f *Facts) { f.Asked = AskedEndpoints },
-		"StandIns":     func(f *Facts) { f.StandIns = addrs("10.96.0.10") },
-		"OtherServers": func(f *Facts) { f.OtherServers = addrs("169.254.20.10") },
+		"StandIns":     func(f *Facts) { f.StandIns = given.Addrs("10.96.0.10") },
+		"OtherServers": func(f *Facts) { f.OtherServers = given.Addrs("169.254.20.10") },
 	}
 	for field, change := range changes {
 		if base.equal(with(base, change)) {

@@ -20,6 +20,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 const (
@@ -96,7 +97,7 @@ func TestExchange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := dnsmsg.Answer{Addrs: addrs(tc.want...), TTL: time.Minute}
+			want := dnsmsg.Answer{Addrs: given.Addrs(tc.want...), TTL: time.Minute}
 			if diff := cmp.Diff(want, got, compareAddrs); diff != "" {
 				t.Error(diff)
 			}

@@ -12,37 +12,20 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 var compareAddrs = cmpopts.EquateComparable(netip.Addr{})
-
-func mustName(t testing.TB, s string) fqdn.Name {
-	t.Helper()
-	name, err := fqdn.ParseName(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
 
 // questionFor reads "www.example.com A".
 func questionFor(t testing.TB, s string) dnsmsg.Question {
 	t.Helper()
 	name, qtype, _ := strings.Cut(s, " ")
-	q := dnsmsg.Question{Name: mustName(t, name)}
+	q := dnsmsg.Question{Name: given.Name(t, name)}
 	if qtype == "AAAA" {
 		q.Type = dnsmsg.AAAA
 	}
 	return q
-}
-
-func addrs(as ...string) []netip.Addr {
-	var out []netip.Addr
-	for _, a := range as {
-		out = append(out, netip.MustParseAddr(a))
-	}
-	return out
 }
 
 func mustUpstream(t testing.TB, s string) Upstream {

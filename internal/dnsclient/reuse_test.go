@@ -12,6 +12,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // overStreams runs a test with a server and a client over TCP, and with others over TLS.
@@ -72,7 +73,7 @@ func TestExchange_OneCertificateIsNotAnother(t *testing.T) {
 	s := startSecure(t)
 	s.mustResolve(t, 1)
 	// Another upstream at the same address has proven nothing by that.
-	s.upstream = TLS(s.TLSAddr(), mustName(t, "other.example.net"))
+	s.upstream = TLS(s.TLSAddr(), given.Name(t, "other.example.net"))
 	if got, err := s.resolve(t); ReasonOf(err) != ReasonCertificate {
 		t.Errorf("another name got %+v, %v", got, err)
 	}

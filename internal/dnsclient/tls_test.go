@@ -19,6 +19,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // certifiedName is the name of the servers of these tests; they are at 127.0.0.1 too.
@@ -41,7 +42,7 @@ func startWith(t *testing.T, ca *dnstest.CA, config *tls.Config) secure {
 	t.Helper()
 	s := dnstest.Start(t, dnstest.TLS(config))
 	s.Set("www.example.com", testTTL, "192.0.2.1", "192.0.2.2")
-	return secure{Server: s, sockets: trusting(ca), upstream: TLS(s.TLSAddr(), mustName(t, certifiedName))}
+	return secure{Server: s, sockets: trusting(ca), upstream: TLS(s.TLSAddr(), given.Name(t, certifiedName))}
 }
 
 func (s secure) resolve(t *testing.T) (dnsmsg.Answer, error) {
@@ -66,7 +67,7 @@ func (s secure) losses() losses {
 // mustResolve asks n times, one after the other.
 func (s secure) mustResolve(t *testing.T, n int) {
 	t.Helper()
-	want := dnsmsg.Answer{Addrs: addrs("192.0.2.1", "192.0.2.2"), TTL: time.Minute}
+	want := dnsmsg.Answer{Addrs: given.Addrs("192.0.2.1", "192.0.2.2"), TTL: time.Minute}
 	for range n {
 		got, err := s.resolve(t)
 		if diff := cmp.Diff(want, got, compareAddrs); err != nil || diff != "" {
@@ -139,7 +140,7 @@ func TestExchange_OverTLS(t *testing.T) {
 			s := startWith(t, ca, tc.server)
 			s.upstream = TLS(s.TLSAddr(), fqdn.Name{})
 			if tc.name != "" {
-				s.upstream = TLS(s.TLSAddr(), mustName(t, tc.name))
+				s.upstream = TLS(s.TLSAddr(), given.Name(t, tc.name))
 			}
 			if tc.want == "" {
 				s.mustResolve(t, 1)

@@ -5,29 +5,20 @@ package dnsmsg
 
 import (
 	"errors"
-	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
 
-	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
-
-func mustName(t testing.TB, s string) fqdn.Name {
-	t.Helper()
-	name, err := fqdn.ParseName(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
 
 // questionFor reads "www.example.com A".
 func questionFor(t testing.TB, s string) Question {
 	t.Helper()
 	name, qtype, _ := strings.Cut(s, " ")
-	q := Question{Name: mustName(t, name)}
+	q := Question{Name: given.Name(t, name)}
 	if qtype == "AAAA" {
 		q.Type = AAAA
 	}
@@ -38,39 +29,7 @@ func questionFor(t testing.TB, s string) Question {
 // authority section.
 func answerTo(t testing.TB, q Question, text string, edits ...func(*dns.Msg)) *dns.Msg {
 	t.Helper()
-	m := new(dns.Msg)
-	m.SetQuestion(q.Host(), q.qtype())
-	m.Response, m.RecursionAvailable = true, true
-	answer, authority, _ := strings.Cut(text, "--")
-	m.Answer, m.Ns = records(t, answer), records(t, authority)
-	for _, edit := range edits {
-		edit(m)
-	}
-	return m
-}
-
-func records(t testing.TB, text string) []dns.RR {
-	t.Helper()
-	var rrs []dns.RR
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		rr, err := dns.NewRR(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		rrs = append(rrs, rr)
-	}
-	return rrs
-}
-
-func addrs(as ...string) []netip.Addr {
-	var out []netip.Addr
-	for _, a := range as {
-		out = append(out, netip.MustParseAddr(a))
-	}
-	return out
+	return dnstest.Answer(t, q.Host(), q.qtype(), text, edits...)
 }
 
 func rcode(code int) func(*dns.Msg) { return func(m *dns.Msg) { m.Rcode = code } }

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/miekg/dns"
+
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 var compareAddrs = cmpopts.EquateComparable(netip.Addr{})
@@ -22,7 +24,7 @@ const testSOA = "example.com. 100 IN SOA ns.example.com. admin.example.com. 1 36
 func TestRead(t *testing.T) {
 	type edits = []func(*dns.Msg)
 	good := func(ttl uint32, as ...string) Answer {
-		return Answer{Addrs: addrs(as...), TTL: time.Duration(ttl) * time.Second}
+		return Answer{Addrs: given.Addrs(as...), TTL: time.Duration(ttl) * time.Second}
 	}
 	nodata := func(ttl uint32) Answer {
 		return Answer{Outcome: NoData, TTL: time.Duration(ttl) * time.Second}

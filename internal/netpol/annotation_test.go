@@ -15,6 +15,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func TestAnnotationSaysWhoseTheAddressesAre(t *testing.T) {
@@ -25,8 +26,8 @@ func TestAnnotationSaysWhoseTheAddressesAre(t *testing.T) {
 		"*.example.org": answered("192.0.2.3"),
 	}))
 	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {
-		Of:      map[fqdn.Pattern][]netip.Addr{pattern(t, "a.example.com"): addrs("192.0.2.2", "192.0.2.4")},
-		Unknown: addrs("192.0.2.5", "192.0.2.10"),
+		Of:      map[fqdn.Pattern][]netip.Addr{given.Pattern(t, "a.example.com"): given.Addrs("192.0.2.2", "192.0.2.4")},
+		Unknown: given.Addrs("192.0.2.5", "192.0.2.10"),
 	}}}
 	objects := cluster{}
 	objects.run(t, in, start())
@@ -46,7 +47,7 @@ all ports:
 
 func TestAnnotationWrapsForKubectlDescribe(t *testing.T) {
 	in := input(policy(on(to("a.example.com"), tcp(443))), nil)
-	in.Names, in.MaxPeers = map[fqdn.Pattern]Name{pattern(t, "a.example.com"): many(1000)}, 2000
+	in.Names, in.MaxPeers = map[fqdn.Pattern]Name{given.Pattern(t, "a.example.com"): many(1000)}, 2000
 	text := Compile(in, start()).Steps[0].Object.Annotations[AnnotationAddresses]
 	for line := range strings.SplitSeq(text, "\n") {
 		if len(line) > 138 || strings.TrimRight(line, " ") != line {
@@ -130,7 +131,7 @@ func TestAnnotationStaysWithTheForeignOnes(t *testing.T) {
 }
 
 func TestAnnotationReadsBack(t *testing.T) {
-	a, wild := addressFor{pattern: pattern(t, "a.example.com")}, addressFor{pattern: pattern(t, "*.example.com")}
+	a, wild := addressFor{pattern: given.Pattern(t, "a.example.com")}, addressFor{pattern: given.Pattern(t, "*.example.com")}
 	tests := map[string]struct {
 		text string
 		want addressesFor // nil: unreadable
@@ -139,9 +140,9 @@ func TestAnnotationReadsBack(t *testing.T) {
 			"TCP/443:\n  (ipBlock): 192.0.2.7\n  (unknown): 192.0.2.8\n  *.example.com: 192.0.2.1\n  a.example.com: 192.0.2.1\n    2001:db8::1\nall ports:\n  a.example.com: 192.0.2.9\n# 3 more\n",
 			addressesFor{
 				https: {
-					addrs("192.0.2.7")[0]: {{spec: true}}, addrs("192.0.2.8")[0]: {{}}, addrs("192.0.2.1")[0]: {wild, a}, addrs("2001:db8::1")[0]: {a},
+					given.Addrs("192.0.2.7")[0]: {{spec: true}}, given.Addrs("192.0.2.8")[0]: {{}}, given.Addrs("192.0.2.1")[0]: {wild, a}, given.Addrs("2001:db8::1")[0]: {a},
 				},
-				"": {addrs("192.0.2.9")[0]: {a}},
+				"": {given.Addrs("192.0.2.9")[0]: {a}},
 			},
 		},
 		"missing":                     {"", nil},
@@ -181,7 +182,7 @@ func FuzzAnnotation(f *testing.F) {
 	f.Add("TCP/443:\n  a.example.com: 192.0.2.9 192.0.2.9 ::ffff:192.0.2.1 fe80::1%eth0\n")
 	f.Add("all ports:\nall ports:\n  a.example.com: 198.51.100.1\n")
 	np := owned("web-fqdn")
-	peers := addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1")
+	peers := given.Addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1")
 	for _, key := range []int32{443, 0} {
 		r := networkingv1.NetworkPolicyEgressRule{}
 		if key != 0 {

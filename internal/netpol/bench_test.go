@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // BenchmarkCompile is one policy with one rule: in the steady state, which is what nearly all calls see, and with one
@@ -23,7 +24,7 @@ func BenchmarkCompile(b *testing.B) {
 
 func benchmarkCompile(b *testing.B, before, after, steps int) {
 	in := settled(b, before)
-	in.Names = map[fqdn.Pattern]Name{pattern(b, "a.example.com"): many(after)}
+	in.Names = map[fqdn.Pattern]Name{given.Pattern(b, "a.example.com"): many(after)}
 	b.ReportAllocs()
 	for b.Loop() {
 		if plan := Compile(in, start()); len(plan.Steps) != steps {
@@ -51,7 +52,7 @@ func BenchmarkLive(b *testing.B) {
 // settled is a policy with one name of n addresses, all of them written.
 func settled(b *testing.B, n int) Input {
 	objects := cluster{}
-	in := input(policy(on(to("a.example.com"), tcp(443))), map[fqdn.Pattern]Name{pattern(b, "a.example.com"): many(n)})
+	in := input(policy(on(to("a.example.com"), tcp(443))), map[fqdn.Pattern]Name{given.Pattern(b, "a.example.com"): many(n)})
 	in.MaxPeers = 2 * n // one object
 	for _, s := range Compile(in, start()).Steps {
 		objects.apply(b, s)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 const dnsPortsKey RuleKey = "TCP/53,UDP/53"
@@ -43,12 +44,12 @@ func TestCarriedFromSkipsTheDNSRule(t *testing.T) {
 		omit         bool
 	}{
 		"same facts":                        {},
-		"convention, then the Service":      {written: func(d *DNS) { *d = DNS{Extra: addrs("10.0.0.53")} }},
+		"convention, then the Service":      {written: func(d *DNS) { *d = DNS{Extra: given.Addrs("10.0.0.53")} }},
 		"the Service, then gone":            {now: func(d *DNS) { *d = DNS{} }},
-		"another ClusterIP":                 {now: func(d *DNS) { d.ClusterIPs = addrs("10.96.0.99") }},
+		"another ClusterIP":                 {now: func(d *DNS) { d.ClusterIPs = given.Addrs("10.96.0.99") }},
 		"other target ports since":          {written: func(d *DNS) { d.TargetPorts = []DNSPort{{"UDP", 5353}} }},
 		"other target ports than now":       {now: func(d *DNS) { d.TargetPorts = []DNSPort{{"UDP", 5353}} }},
-		"no selector, another address":      {written: func(d *DNS) { d.Selector = nil }, now: func(d *DNS) { d.ClusterIPs = addrs("10.96.0.99") }},
+		"no selector, another address":      {written: func(d *DNS) { d.Selector = nil }, now: func(d *DNS) { d.ClusterIPs = given.Addrs("10.96.0.99") }},
 		"omitted: the leading rule is ours": {omit: true},
 	}
 	for name, tt := range tests {
@@ -85,7 +86,7 @@ func TestCarriedFromSkipsTheDNSRuleWhereNoOtherHasItsPorts(t *testing.T) {
 			objects := cluster{}
 			objects.run(t, in, start())
 			if changed {
-				in.DNS.ClusterIPs = addrs("10.96.0.99")
+				in.DNS.ClusterIPs = given.Addrs("10.96.0.99")
 			}
 			if diff := cmp.Diff(want, carriedText(CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start()))); diff != "" {
 				t.Errorf("carried (-want +got):\n%s", diff)
@@ -96,9 +97,9 @@ func TestCarriedFromSkipsTheDNSRuleWhereNoOtherHasItsPorts(t *testing.T) {
 
 func TestCarriedListsOnlyWhatNoNameHas(t *testing.T) {
 	in := input(policy(on(to("a.example.com", "b.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1")}))
-	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {Unknown: addrs("192.0.2.1", "192.0.2.2")}}}
+	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {Unknown: given.Addrs("192.0.2.1", "192.0.2.2")}}}
 	plan := Compile(in, start())
-	if diff := cmp.Diff(addrs("192.0.2.2"), plan.Carried, addrComparer()); diff != "" || plan.AddressCount != 2 {
+	if diff := cmp.Diff(given.Addrs("192.0.2.2"), plan.Carried, addrComparer()); diff != "" || plan.AddressCount != 2 {
 		t.Errorf("AddressCount = %d, Carried (-want +got):\n%s", plan.AddressCount, diff)
 	}
 }
@@ -106,7 +107,7 @@ func TestCarriedListsOnlyWhatNoNameHas(t *testing.T) {
 // A policy that turns to mode Audit while no process runs reports what was answered, and is enforced again with what it had.
 func TestCarriedIsNotReportedByAudit(t *testing.T) {
 	in := input(policy(on(to("a.example.com"), tcp(443))), nil)
-	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {Of: map[fqdn.Pattern][]netip.Addr{pattern(t, "a.example.com"): addrs("192.0.2.1")}}}}
+	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {Of: map[fqdn.Pattern][]netip.Addr{given.Pattern(t, "a.example.com"): given.Addrs("192.0.2.1")}}}}
 	in.Policy.Audit = true
 	plan := Compile(in, start())
 	if plan.AddressCount != 0 || len(plan.CarriedFor) > 0 {
@@ -121,18 +122,18 @@ func TestCarriedIsNotReportedByAudit(t *testing.T) {
 func TestCarriedFromTakesSingleAddressesOfMarkedObjectsOnly(t *testing.T) {
 	np := owned("web-fqdn-1")
 	np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{
-		addressPeer(addrs("192.0.2.2")[0]), addressPeer(addrs("192.0.2.1")[0]), addressPeer(addrs("2001:db8::1")[0]), addressPeer(addrs("192.0.2.1")[0]),
+		addressPeer(given.Addrs("192.0.2.2")[0]), addressPeer(given.Addrs("192.0.2.1")[0]), addressPeer(given.Addrs("2001:db8::1")[0]), addressPeer(given.Addrs("192.0.2.1")[0]),
 		{IPBlock: &networkingv1.IPBlock{CIDR: "198.51.100.0/24"}}, {IPBlock: &networkingv1.IPBlock{CIDR: "2001:db8::/32"}},
 		{IPBlock: &networkingv1.IPBlock{CIDR: "nonsense/32"}},
 	}}}
-	np.Spec.Egress = append(np.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{addressPeer(addrs("192.0.2.3")[0])}})
+	np.Spec.Egress = append(np.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{addressPeer(given.Addrs("192.0.2.3")[0])}})
 	foreign, stray := np.DeepCopy(), np.DeepCopy()
 	foreign.Labels, foreign.OwnerReferences = nil, nil
 	stray.Name = "copy"
 	foreign.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.1/32"
 	stray.Spec.Egress[0].To[0].IPBlock.CIDR = "203.0.113.2/32"
 	got := CarriedFrom(policy(), nil, []networkingv1.NetworkPolicy{*foreign, *stray, *np}, DNS{}, start())
-	want := Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"": {Unknown: addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1")}}}
+	want := Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"": {Unknown: given.Addrs("192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1")}}}
 	if diff := cmp.Diff(want, got, addrComparer()); diff != "" {
 		t.Errorf("carried (-want +got):\n%s", diff)
 	}
@@ -167,7 +168,7 @@ func TestCarriedUntil(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var patterns []fqdn.Pattern
 			for _, p := range tt.patterns {
-				patterns = append(patterns, pattern(t, p))
+				patterns = append(patterns, given.Pattern(t, p))
 			}
 			names := map[fqdn.Pattern]Name{}
 			if tt.names != nil {
@@ -206,7 +207,7 @@ func TestCarriedThatIsOverStaysOver(t *testing.T) {
 	}
 	// Retention has passed for a, and a write takes along what was due; b never answered.
 	late := Compile(in, start().Add(6*time.Minute))
-	want := Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"TCP/22": {Of: map[fqdn.Pattern][]netip.Addr{pattern(t, "b.example.com"): addrs("192.0.2.2")}}}}
+	want := Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"TCP/22": {Of: map[fqdn.Pattern][]netip.Addr{given.Pattern(t, "b.example.com"): given.Addrs("192.0.2.2")}}}}
 	if diff := cmp.Diff(want, late.StillCarried, addrComparer()); diff != "" {
 		t.Error(diff)
 	}
@@ -218,7 +219,7 @@ func TestCarriedThatIsOverStaysOver(t *testing.T) {
 }
 
 func TestCarriedCovers(t *testing.T) {
-	c := Carried{Rules: map[RuleKey]CarriedRule{https: {Unknown: addrs("192.0.2.1")}}}
+	c := Carried{Rules: map[RuleKey]CarriedRule{https: {Unknown: given.Addrs("192.0.2.1")}}}
 	for name, tc := range map[string]struct {
 		rules []v1alpha1.EgressRule
 		want  bool

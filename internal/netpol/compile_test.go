@@ -15,6 +15,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // isInComment fails unless a line stands in a comment of the file: the examples there are the rows of the tests here.
@@ -81,7 +82,7 @@ func TestCompileExamples(t *testing.T) {
 				objects["web-fqdn"] = np
 			}
 			name := answered(long(tt.want)...)
-			for _, a := range addrs(long(tt.due)...) {
+			for _, a := range given.Addrs(long(tt.due)...) {
 				name.Addresses = append(name.Addresses, Address{Addr: a, Until: start().Add(-tt.dueFor)})
 			}
 			in.Names, in.Live, in.Policy.Audit = namesOf(t, map[string]Name{"a.example.com": name}), objects.list(), tt.audit
@@ -152,7 +153,7 @@ func withPeers(name string, key RuleKey, list []string) *networkingv1.NetworkPol
 	if key == https {
 		r.Ports = []networkingv1.NetworkPolicyPort{npPort("TCP", 443, 0)}
 	}
-	for _, a := range addrs(list...) {
+	for _, a := range given.Addrs(list...) {
 		r.To = append(r.To, addressPeer(a))
 	}
 	np.Spec.Egress = append(np.Spec.Egress, r)
@@ -170,7 +171,7 @@ func TestGrantsExamples(t *testing.T) {
 		r.Peers = []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: cidr}}}
 		return r
 	}
-	a, b := pattern(t, "a.example.com"), pattern(t, "*.example.com")
+	a, b := given.Pattern(t, "a.example.com"), given.Pattern(t, "*.example.com")
 	tests := []struct {
 		line    string
 		rule    Rule
@@ -198,7 +199,7 @@ func TestGrantsExamples(t *testing.T) {
 			p.Rules = []Rule{tt.rule}
 			in := input(p, namesOf(t, tt.names))
 			if tt.carried != nil {
-				in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"": {Of: map[fqdn.Pattern][]netip.Addr{a: addrs(tt.carried...)}}}}
+				in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{"": {Of: map[fqdn.Pattern][]netip.Addr{a: given.Addrs(tt.carried...)}}}}
 			}
 			g := GrantsOf(in, start())
 			var got []string

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func drawInput(t *rapid.T, now time.Time) Input {
@@ -35,9 +36,9 @@ func drawInput(t *rapid.T, now time.Time) Input {
 		in.Policy.Audit = true
 	}
 	for _, s := range []string{"a.example.com", "b.example.com", "c.example.com", "*.example.com"} {
-		in.Names[pattern(t, s)] = drawName(t, now)
+		in.Names[given.Pattern(t, s)] = drawName(t, now)
 	}
-	in.DNS.ClusterIPs = rapid.SampledFrom([][]netip.Addr{nil, addrs("10.96.0.10"), addrs("10.96.0.11")}).Draw(t, "clusterIPs")
+	in.DNS.ClusterIPs = rapid.SampledFrom([][]netip.Addr{nil, given.Addrs("10.96.0.10"), given.Addrs("10.96.0.11")}).Draw(t, "clusterIPs")
 	in.DNS.TargetPorts = rapid.SampledFrom([][]DNSPort{nil, {{"UDP", 443}, {"TCP", 443}}}).Draw(t, "targetPorts")
 	in.Carried = drawCarried(t, now)
 	in.MaxPeers = rapid.IntRange(1, 8).Draw(t, "maxPeers")
@@ -55,7 +56,7 @@ func drawCarried(t *rapid.T, now time.Time) Carried {
 			case 0, 1:
 				r.Unknown = append(r.Unknown, netip.MustParseAddr(a))
 			case 2, 3, 4, 5:
-				p := pattern(t, []string{"a.example.com", "b.example.com", "*.example.com", "gone.example.com"}[owner-2])
+				p := given.Pattern(t, []string{"a.example.com", "b.example.com", "*.example.com", "gone.example.com"}[owner-2])
 				r.Of[p] = append(r.Of[p], netip.MustParseAddr(a))
 			}
 		}

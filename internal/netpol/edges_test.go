@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // The numbers are those of the edge cases that other controllers of this kind ran into.
@@ -98,7 +99,7 @@ func TestEdge21_SameNameOwnedBySomebodyElse(t *testing.T) {
 		if diff := cmp.Diff([]string{"update web-fqdn-1"}, stepNames(plan.Steps)); diff != "" {
 			t.Errorf("steps (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(addrs("192.0.2.3"), plan.Allowed[pattern(t, "a.example.com")], addrComparer()); diff != "" {
+		if diff := cmp.Diff(given.Addrs("192.0.2.3"), plan.Allowed[given.Pattern(t, "a.example.com")], addrComparer()); diff != "" {
 			t.Errorf("Allowed (-want +got):\n%s", diff)
 		}
 	})
@@ -176,7 +177,7 @@ func TestEdge30_GuardJudgesRetainedAndCarriedAddressesToo(t *testing.T) {
 	objects.run(t, input(p, namesOf(t, map[string]Name{"a.example.com": answered("10.1.0.1", "10.1.0.2", "192.0.2.1")})), start())
 	p.AllowedPrivate = nil
 	retained := answered("10.1.0.1")
-	retained.Addresses[0] = Address{Addr: addrs("10.1.0.1")[0], Until: start().Add(time.Hour)}
+	retained.Addresses[0] = Address{Addr: given.Addrs("10.1.0.1")[0], Until: start().Add(time.Hour)}
 	in := input(p, namesOf(t, map[string]Name{"a.example.com": retained}))
 	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	objects.run(t, in, start())
@@ -202,7 +203,7 @@ func TestEdge32_OneNameAtDifferentPortsAndOneAddressOfTwoNames(t *testing.T) {
 
 func TestEdge39_RemovedNameTakesItsAddressesAlong(t *testing.T) {
 	retained := answered("192.0.2.2")
-	retained.Addresses[0] = Address{Addr: addrs("192.0.2.2")[0], Until: start().Add(time.Hour)}
+	retained.Addresses[0] = Address{Addr: given.Addrs("192.0.2.2")[0], Until: start().Add(time.Hour)}
 	names := namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1"), "b.example.com": retained})
 	objects := cluster{}
 	objects.run(t, input(policy(on(to("a.example.com", "b.example.com"), tcp(443))), names), start())

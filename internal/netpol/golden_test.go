@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -65,17 +66,17 @@ func TestGolden(t *testing.T) {
 			return p, nil, nil
 		},
 		"dns-by-convention": func() (Policy, map[string]Name, func(*Input)) {
-			return policy(), nil, func(in *Input) { in.DNS = DNS{Extra: addrs("169.254.20.10")} }
+			return policy(), nil, func(in *Input) { in.DNS = DNS{Extra: given.Addrs("169.254.20.10")} }
 		},
 		"dns-of-openshift": func() (Policy, map[string]Name, func(*Input)) {
 			return policy(), nil, func(in *Input) {
 				in.DNS.Namespace, in.DNS.Selector = "openshift-dns", map[string]string{"dns.operator.openshift.io/daemonset-dns": "default"}
-				in.DNS.ClusterIPs = addrs("172.30.0.10", "fd02::a")
+				in.DNS.ClusterIPs = given.Addrs("172.30.0.10", "fd02::a")
 				in.DNS.TargetPorts = []DNSPort{{"UDP", 5353}, {"TCP", 5353}}
 			}
 		},
 		"dns-without-selector": func() (Policy, map[string]Name, func(*Input)) {
-			return policy(), nil, func(in *Input) { in.DNS.Selector = nil; in.DNS.Extra = addrs("169.254.20.10", "10.96.0.10") }
+			return policy(), nil, func(in *Input) { in.DNS.Selector = nil; in.DNS.Extra = given.Addrs("169.254.20.10", "10.96.0.10") }
 		},
 		"dns-rule-stands-apart": func() (Policy, map[string]Name, func(*Input)) {
 			return policy(on(to("dns.google"), udp(53), tcp(53))), map[string]Name{"dns.google": answered("8.8.8.8")}, nil

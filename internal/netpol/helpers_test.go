@@ -19,6 +19,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // start is the now of the tests.
@@ -30,27 +31,10 @@ type failer interface {
 	Fatalf(format string, args ...any)
 }
 
-func pattern(t failer, s string) fqdn.Pattern {
-	t.Helper()
-	p, err := fqdn.ParsePattern(s)
-	if err != nil {
-		t.Fatalf("ParsePattern(%q): %v", s, err)
-	}
-	return p
-}
-
-func addrs(list ...string) []netip.Addr {
-	out := make([]netip.Addr, len(list))
-	for i, s := range list {
-		out[i] = netip.MustParseAddr(s)
-	}
-	return out
-}
-
 // answered is a name with current addresses and a good answer a minute ago.
 func answered(list ...string) Name {
 	n := Name{Answered: start().Add(-time.Minute), Retention: 5 * time.Minute}
-	for _, a := range addrs(list...) {
+	for _, a := range given.Addrs(list...) {
 		n.Addresses = append(n.Addresses, Address{Addr: a, Current: true})
 	}
 	return n
@@ -61,7 +45,7 @@ func namesOf(t failer, names map[string]Name) map[fqdn.Pattern]Name {
 	t.Helper()
 	out := map[fqdn.Pattern]Name{}
 	for s, n := range names {
-		out[pattern(t, s)] = n
+		out[given.Pattern(t, s)] = n
 	}
 	return out
 }
@@ -115,7 +99,7 @@ func input(p Policy, names map[fqdn.Pattern]Name) Input {
 		DNS: DNS{
 			Namespace:    "kube-system",
 			Selector:     map[string]string{"k8s-app": "kube-dns"},
-			ClusterIPs:   addrs("10.96.0.10"),
+			ClusterIPs:   given.Addrs("10.96.0.10"),
 			ServicePorts: []DNSPort{{"UDP", 53}, {"TCP", 53}},
 			TargetPorts:  []DNSPort{{"UDP", 53}, {"TCP", 53}},
 		},

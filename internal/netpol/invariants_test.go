@@ -14,6 +14,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 const https RuleKey = "TCP/443"
@@ -72,7 +73,7 @@ func TestInvariant4_RestartCarries(t *testing.T) {
 		t.Fatalf("a restart writes: %v", stepNames(plan.Steps))
 	}
 	want := map[fqdn.Pattern][]netip.Addr{
-		pattern(t, "a.example.com"): addrs("192.0.2.1", "192.0.2.2"), pattern(t, "b.example.com"): addrs("192.0.2.9"),
+		given.Pattern(t, "a.example.com"): given.Addrs("192.0.2.1", "192.0.2.2"), given.Pattern(t, "b.example.com"): given.Addrs("192.0.2.9"),
 	}
 	if diff := cmp.Diff(want, plan.CarriedFor, addrComparer()); diff != "" {
 		t.Errorf("CarriedFor (-want +got):\n%s", diff)
@@ -112,7 +113,7 @@ func TestInvariant4_RestartCarriesWithoutAnnotation(t *testing.T) {
 	in := input(p, namesOf(t, map[string]Name{"a.example.com": a}))
 	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start())
 	plan := objects.run(t, in, start().Add(time.Hour))
-	if diff := cmp.Diff(addrs("192.0.2.1", "192.0.2.9"), plan.Carried, addrComparer()); diff != "" || len(plan.CarriedFor) != 0 {
+	if diff := cmp.Diff(given.Addrs("192.0.2.1", "192.0.2.9"), plan.Carried, addrComparer()); diff != "" || len(plan.CarriedFor) != 0 {
 		t.Errorf("one name is answered; CarriedFor %v, Carried (-want +got):\n%s", plan.CarriedFor, diff)
 	}
 	in.Names = namesOf(t, map[string]Name{"a.example.com": a, "b.example.com": b})
@@ -149,7 +150,7 @@ func TestInvariant5_SteadyStateWritesNothing(t *testing.T) {
 	})), start())
 	// The same addresses in another order and from another name; one not current any more.
 	turned := answered("192.0.2.3", "192.0.2.2")
-	turned.Addresses = append(turned.Addresses, Address{Addr: addrs("192.0.2.1")[0], Until: start().Add(time.Minute)})
+	turned.Addresses = append(turned.Addresses, Address{Addr: given.Addrs("192.0.2.1")[0], Until: start().Add(time.Minute)})
 	in := input(p, namesOf(t, map[string]Name{"b.example.com": turned}))
 	in.Live = objects.list()
 	if plan := Compile(in, start()); len(plan.Steps) > 0 {
@@ -198,7 +199,7 @@ func TestInvariant7_DriftIsRestoredInFull(t *testing.T) {
 	want.run(t, in, start())
 	tests := map[string]func(*networkingv1.NetworkPolicy){
 		"a peer added": func(np *networkingv1.NetworkPolicy) {
-			np.Spec.Egress[1].To = append(np.Spec.Egress[1].To, addressPeer(addrs("192.0.2.66")[0]))
+			np.Spec.Egress[1].To = append(np.Spec.Egress[1].To, addressPeer(given.Addrs("192.0.2.66")[0]))
 		},
 		"a peer removed":         func(np *networkingv1.NetworkPolicy) { np.Spec.Egress[0].To = np.Spec.Egress[0].To[1:] },
 		"ports changed":          func(np *networkingv1.NetworkPolicy) { np.Spec.Egress[1].Ports = nil },
@@ -242,15 +243,15 @@ func TestInvariant8_HostileAnswersStayOut(t *testing.T) {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}
 	want := []Refusal{
-		{addrs("10.96.0.1")[0], "inside the cluster's own range 10.96.0.0/12: use podSelector or namespaceSelector"},
-		{addrs("127.0.0.1")[0], "loopback address: correct the DNS record"},
-		{addrs("169.254.169.254")[0], "link-local address (cloud metadata lives there): write ipBlock {cidr: 169.254.169.254/32} if it is meant"},
-		{addrs("::ffff:10.0.0.1")[0], "private address: list 10.0.0.1/32, or its network, in allowedPrivateCIDRs"},
+		{given.Addrs("10.96.0.1")[0], "inside the cluster's own range 10.96.0.0/12: use podSelector or namespaceSelector"},
+		{given.Addrs("127.0.0.1")[0], "loopback address: correct the DNS record"},
+		{given.Addrs("169.254.169.254")[0], "link-local address (cloud metadata lives there): write ipBlock {cidr: 169.254.169.254/32} if it is meant"},
+		{given.Addrs("::ffff:10.0.0.1")[0], "private address: list 10.0.0.1/32, or its network, in allowedPrivateCIDRs"},
 	}
-	if diff := cmp.Diff(want, plan.Refused[pattern(t, "a.example.com")], addrComparer()); diff != "" {
+	if diff := cmp.Diff(want, plan.Refused[given.Pattern(t, "a.example.com")], addrComparer()); diff != "" {
 		t.Errorf("Refused (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(addrs("10.1.0.1", "192.0.2.1"), plan.Allowed[pattern(t, "a.example.com")], addrComparer()); diff != "" {
+	if diff := cmp.Diff(given.Addrs("10.1.0.1", "192.0.2.1"), plan.Allowed[given.Pattern(t, "a.example.com")], addrComparer()); diff != "" {
 		t.Errorf("Allowed (-want +got):\n%s", diff)
 	}
 }
@@ -295,7 +296,7 @@ func TestInvariant12_PeersAreBounded(t *testing.T) {
 	if plan.LeftOut != 1 || plan.AddressCount != 4 {
 		t.Errorf("LeftOut = %d, AddressCount = %d", plan.LeftOut, plan.AddressCount)
 	}
-	if diff := cmp.Diff(addrs("192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"), plan.Allowed[pattern(t, "a.example.com")], addrComparer()); diff != "" {
+	if diff := cmp.Diff(given.Addrs("192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"), plan.Allowed[given.Pattern(t, "a.example.com")], addrComparer()); diff != "" {
 		t.Errorf("Allowed (-want +got):\n%s", diff)
 	}
 	for name, np := range objects {

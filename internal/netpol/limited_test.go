@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // A limit that cuts an answer after a start takes nothing from a rule that was there; when the name is not limited any more, it
 // has what the answers say, and what the guard refuses does not come back by it.
 func TestCarriedStaysWhileTheNameIsLimited(t *testing.T) {
-	a := pattern(t, "a.example.com")
+	a := given.Pattern(t, "a.example.com")
 	p := policy(on(to("a.example.com"), tcp(443)))
 	objects := cluster{}
 	objects.run(t, input(p, namesOf(t, map[string]Name{"a.example.com": answered("192.0.2.1", "192.0.2.2")})), start())
@@ -46,10 +47,10 @@ func TestCarriedStaysWhileTheNameIsLimited(t *testing.T) {
 }
 
 func TestCarriedOfALimitedNameGoesAfterMaxStale(t *testing.T) {
-	a := pattern(t, "a.example.com")
+	a := given.Pattern(t, "a.example.com")
 	p := policy(on(to("a.example.com"), tcp(443)))
 	in := input(p, map[fqdn.Pattern]Name{a: {Answered: start(), Retention: time.Minute, Limited: true}})
-	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {Of: map[fqdn.Pattern][]netip.Addr{a: addrs("192.0.2.1")}}}}
+	in.Carried = Carried{Since: start(), Rules: map[RuleKey]CarriedRule{https: {Of: map[fqdn.Pattern][]netip.Addr{a: given.Addrs("192.0.2.1")}}}}
 	for after, want := range map[time.Duration]int{in.MaxStale - time.Second: 1, in.MaxStale + Linger: 0} {
 		if got := Compile(in, start().Add(after)).AddressCount; got != want {
 			t.Errorf("after %v there are %d addresses, want %d", after, got, want)
@@ -61,7 +62,7 @@ func TestCarriedOfALimitedNameGoesAfterMaxStale(t *testing.T) {
 func TestCarriedHeld(t *testing.T) {
 	names := func(of ...string) (ps []fqdn.Pattern) {
 		for _, s := range of {
-			ps = append(ps, pattern(t, s))
+			ps = append(ps, given.Pattern(t, s))
 		}
 		return ps
 	}
@@ -69,10 +70,10 @@ func TestCarriedHeld(t *testing.T) {
 	listed.To = append(listed.To, block("192.0.2.9/32"))
 	p := policy(on(to("a.example.com", "b.example.com"), tcp(443)), on(to("c.example.com", "a.example.com"), tcp(22)), listed, on(to("e.example.com"), tcp(80)))
 	c := Carried{Rules: map[RuleKey]CarriedRule{
-		https:     {Of: map[fqdn.Pattern][]netip.Addr{names("b.example.com")[0]: addrs("192.0.2.1"), names("x.example.com")[0]: addrs("192.0.2.2")}},
-		"TCP/22":  {Unknown: addrs("192.0.2.3")},
-		"TCP/25":  {Unknown: addrs("192.0.2.9")}, // an ipBlock of the spec
-		"TCP/999": {Unknown: addrs("192.0.2.3")},
+		https:     {Of: map[fqdn.Pattern][]netip.Addr{names("b.example.com")[0]: given.Addrs("192.0.2.1"), names("x.example.com")[0]: given.Addrs("192.0.2.2")}},
+		"TCP/22":  {Unknown: given.Addrs("192.0.2.3")},
+		"TCP/25":  {Unknown: given.Addrs("192.0.2.9")}, // an ipBlock of the spec
+		"TCP/999": {Unknown: given.Addrs("192.0.2.3")},
 	}}
 	want := names("b.example.com", "c.example.com", "a.example.com")
 	if got := c.Held(p); !slices.Equal(got, want) {

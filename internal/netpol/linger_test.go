@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // rotating is a name with one current address and one that is due at a time.
 func rotating(due time.Time) Name {
 	n := answered("192.0.2.1")
-	n.Addresses = append(n.Addresses, Address{Addr: addrs("192.0.2.2")[0], Until: due})
+	n.Addresses = append(n.Addresses, Address{Addr: given.Addrs("192.0.2.2")[0], Until: due})
 	return n
 }
 
@@ -89,7 +91,7 @@ func TestAllowedListsWhatLingersForEachPattern(t *testing.T) {
 	in.Live = objects.list()
 	plan := Compile(in, start())
 	for name, want := range map[string][]string{"a.example.com": {"192.0.2.1", "192.0.2.2"}, "b.example.com": {"192.0.2.1"}} {
-		if diff := cmp.Diff(addrs(want...), plan.Allowed[pattern(t, name)], addrComparer()); diff != "" {
+		if diff := cmp.Diff(given.Addrs(want...), plan.Allowed[given.Pattern(t, name)], addrComparer()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
@@ -103,7 +105,7 @@ func TestDueAddressThatIsNotLiveEndsNoLingering(t *testing.T) {
 	objects := cluster{}
 	objects.run(t, in, start().Add(-time.Second))
 	n := rotating(start())
-	n.Addresses = append(n.Addresses, Address{Addr: addrs("192.0.2.3")[0], Until: start()})
+	n.Addresses = append(n.Addresses, Address{Addr: given.Addrs("192.0.2.3")[0], Until: start()})
 	in.Names, in.Live = namesOf(t, map[string]Name{"a.example.com": n}), objects.list()
 	if plan := Compile(in, start()); len(plan.Steps) > 0 || plan.AddressCount != 2 {
 		t.Errorf("steps %v, AddressCount = %d", stepNames(plan.Steps), plan.AddressCount)
@@ -117,7 +119,7 @@ func TestLingeringGivesWayWhereRoomIsNeeded(t *testing.T) {
 	in.MaxPeers, in.MaxObjects = 3, 1 // two are for DNS
 	objects := cluster{}
 	objects.run(t, in, start().Add(-time.Second))
-	due.Addresses = append(due.Addresses, Address{Addr: addrs("192.0.2.2")[0], Until: start().Add(time.Hour)})
+	due.Addresses = append(due.Addresses, Address{Addr: given.Addrs("192.0.2.2")[0], Until: start().Add(time.Hour)})
 	in.Names = namesOf(t, map[string]Name{"a.example.com": due})
 	plan := objects.run(t, in, start())
 	if diff := cmp.Diff([]string{"192.0.2.2"}, objects.peersOf(https, in.DNS)); diff != "" || plan.LeftOut != 0 {

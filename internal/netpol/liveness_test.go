@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func TestLive(t *testing.T) {
@@ -23,7 +24,7 @@ func TestLive(t *testing.T) {
 	after := namesOf(t, map[string]Name{
 		"a.example.com": answered("192.0.2.3"), "b.example.com": answered("192.0.2.2", "192.0.2.3"), "c.example.com": answered("192.0.2.9"),
 	})
-	all := addrs("192.0.2.1", "192.0.2.2", "192.0.2.7", "192.0.2.9")
+	all := given.Addrs("192.0.2.1", "192.0.2.2", "192.0.2.7", "192.0.2.9")
 	type want struct {
 		objects   []string
 		addresses []netip.Addr
@@ -40,32 +41,32 @@ func TestLive(t *testing.T) {
 		"all is written": {names: before, written: true, want: want{
 			objects: []string{"web-fqdn"}, addresses: all,
 			names: map[string][]netip.Addr{
-				"a.example.com": addrs("192.0.2.1", "192.0.2.2", "192.0.2.7"), "b.example.com": addrs("192.0.2.2"), "c.example.com": addrs("192.0.2.9"),
+				"a.example.com": given.Addrs("192.0.2.1", "192.0.2.2", "192.0.2.7"), "b.example.com": given.Addrs("192.0.2.2"), "c.example.com": given.Addrs("192.0.2.9"),
 			},
 		}},
 		"an update was refused: what should go is its former owner's, what should come is nobody's": {names: after, want: want{
-			objects: []string{"web-fqdn"}, addresses: addrs("192.0.2.1", "192.0.2.2", "192.0.2.9"), // .7 is an ipBlock alone now
+			objects: []string{"web-fqdn"}, addresses: given.Addrs("192.0.2.1", "192.0.2.2", "192.0.2.9"), // .7 is an ipBlock alone now
 			names: map[string][]netip.Addr{
-				"a.example.com": addrs("192.0.2.1"), "b.example.com": addrs("192.0.2.2"), "c.example.com": addrs("192.0.2.9"),
+				"a.example.com": given.Addrs("192.0.2.1"), "b.example.com": given.Addrs("192.0.2.2"), "c.example.com": given.Addrs("192.0.2.9"),
 			},
 		}},
 		"an update went through": {names: after, written: true, want: want{
-			objects: []string{"web-fqdn"}, addresses: addrs("192.0.2.2", "192.0.2.3", "192.0.2.9"),
+			objects: []string{"web-fqdn"}, addresses: given.Addrs("192.0.2.2", "192.0.2.3", "192.0.2.9"),
 			names: map[string][]netip.Addr{
-				"a.example.com": addrs("192.0.2.3"), "b.example.com": addrs("192.0.2.2", "192.0.2.3"), "c.example.com": addrs("192.0.2.9"),
+				"a.example.com": given.Addrs("192.0.2.3"), "b.example.com": given.Addrs("192.0.2.2", "192.0.2.3"), "c.example.com": given.Addrs("192.0.2.9"),
 			},
 		}},
 		"somebody added a peer and took one away": {names: before, written: true,
 			edit: func(t *testing.T, objects cluster) {
 				np := objects["web-fqdn"]
 				rules := np.Spec.Egress
-				rules[1].To = append(rules[1].To, addressPeer(addrs("198.51.100.1")[0]))
+				rules[1].To = append(rules[1].To, addressPeer(given.Addrs("198.51.100.1")[0]))
 				rules[2].To = nil
 				objects.put(t, &np)
 			},
 			want: want{
-				objects: []string{"web-fqdn"}, addresses: addrs("192.0.2.1", "192.0.2.2", "192.0.2.7", "198.51.100.1"),
-				names: map[string][]netip.Addr{"a.example.com": addrs("192.0.2.1", "192.0.2.2", "192.0.2.7"), "b.example.com": addrs("192.0.2.2")},
+				objects: []string{"web-fqdn"}, addresses: given.Addrs("192.0.2.1", "192.0.2.2", "192.0.2.7", "198.51.100.1"),
+				names: map[string][]netip.Addr{"a.example.com": given.Addrs("192.0.2.1", "192.0.2.2", "192.0.2.7"), "b.example.com": given.Addrs("192.0.2.2")},
 			}},
 		"somebody else's object of our name": {names: before, written: true,
 			edit: func(t *testing.T, objects cluster) {
@@ -77,14 +78,14 @@ func TestLive(t *testing.T) {
 		"a copy that still has our owner reference": {names: after, written: true,
 			edit: func(t *testing.T, objects cluster) {
 				np := owned("a-copy")
-				np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{addressPeer(addrs("192.0.2.66")[0])}}}
+				np.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{{To: []networkingv1.NetworkPolicyPeer{addressPeer(given.Addrs("192.0.2.66")[0])}}}
 				np.Annotations = map[string]string{AnnotationAddresses: "all ports:\n  a.example.com: 192.0.2.66 192.0.2.67\n"}
 				objects.put(t, np)
 			},
 			want: want{
-				objects: []string{"web-fqdn", "a-copy"}, addresses: addrs("192.0.2.2", "192.0.2.3", "192.0.2.9", "192.0.2.66"),
+				objects: []string{"web-fqdn", "a-copy"}, addresses: given.Addrs("192.0.2.2", "192.0.2.3", "192.0.2.9", "192.0.2.66"),
 				names: map[string][]netip.Addr{
-					"a.example.com": addrs("192.0.2.3", "192.0.2.66"), "b.example.com": addrs("192.0.2.2", "192.0.2.3"), "c.example.com": addrs("192.0.2.9"),
+					"a.example.com": given.Addrs("192.0.2.3", "192.0.2.66"), "b.example.com": given.Addrs("192.0.2.2", "192.0.2.3"), "c.example.com": given.Addrs("192.0.2.9"),
 				},
 			}},
 	}
@@ -108,7 +109,7 @@ func TestLive(t *testing.T) {
 			got := Live(in, plan, objects.list())
 			wanted := Liveness{Objects: tt.want.objects, Addresses: tt.want.addresses, For: map[fqdn.Pattern][]netip.Addr{}}
 			for name, list := range tt.want.names {
-				wanted.For[pattern(t, name)] = list
+				wanted.For[given.Pattern(t, name)] = list
 			}
 			if diff := cmp.Diff(wanted, got, addrComparer()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
@@ -129,8 +130,8 @@ func TestLiveAfterRestart(t *testing.T) {
 	in.Carried, in.Live = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start()), objects.list()
 	got := Live(in, Compile(in, start()), objects.list())
 	want := Liveness{
-		Objects: []string{"web-fqdn"}, Addresses: addrs("192.0.2.1", "192.0.2.2"),
-		For: map[fqdn.Pattern][]netip.Addr{pattern(t, "a.example.com"): addrs("192.0.2.1")},
+		Objects: []string{"web-fqdn"}, Addresses: given.Addrs("192.0.2.1", "192.0.2.2"),
+		For: map[fqdn.Pattern][]netip.Addr{given.Pattern(t, "a.example.com"): given.Addrs("192.0.2.1")},
 	}
 	if diff := cmp.Diff(want, got, addrComparer()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

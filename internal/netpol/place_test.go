@@ -11,6 +11,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // spread is a policy whose four addresses stand in two objects.
@@ -62,7 +63,7 @@ func TestEditOfPortsMovesNothing(t *testing.T) {
 // TestLargeObjectOfAnOlderVersionStays: it held up to 5,000 peers. Nothing is written at the upgrade, what is new goes to
 // another object, and the large one is only written for what leaves it.
 func TestLargeObjectOfAnOlderVersionStays(t *testing.T) {
-	name := pattern(t, "a.example.com")
+	name := given.Pattern(t, "a.example.com")
 	in := input(policy(on(to("a.example.com"), tcp(443))), map[fqdn.Pattern]Name{name: many(4998)})
 	in.MaxPeers = 5000
 	objects := cluster{}
@@ -145,7 +146,7 @@ func TestAddressThatTheSpecListsTakesNoRoomTwice(t *testing.T) {
 
 func TestRulesListEachPatternOnce(t *testing.T) {
 	rules := mergeRules(policy(on(to("a.example.com", "b.example.com", "A.Example.com."), tcp(443)), on(to("b.example.com"), tcp(443))).Rules)
-	if len(rules) != 1 || !slices.Equal(rules[0].patterns, []fqdn.Pattern{pattern(t, "a.example.com"), pattern(t, "b.example.com")}) {
+	if len(rules) != 1 || !slices.Equal(rules[0].patterns, []fqdn.Pattern{given.Pattern(t, "a.example.com"), given.Pattern(t, "b.example.com")}) {
 		t.Errorf("rules = %+v", rules)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func TestPolicyOf(t *testing.T) {
@@ -28,14 +29,14 @@ func TestPolicyOf(t *testing.T) {
 		Rules: []Rule{
 			{
 				Ports:    []networkingv1.NetworkPolicyPort{npPort("TCP", 443, 0)},
-				Patterns: []fqdn.Pattern{pattern(t, "a.example.com")},
+				Patterns: []fqdn.Pattern{given.Pattern(t, "a.example.com")},
 				Peers: []networkingv1.NetworkPolicyPeer{
 					{PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "db"}}},
 					{IPBlock: &networkingv1.IPBlock{CIDR: "192.0.2.0/24", Except: []string{"192.0.2.1/32"}}},
 					{NamespaceSelector: &metav1.LabelSelector{}},
 				},
 			},
-			{Ports: []networkingv1.NetworkPolicyPort{}, Patterns: []fqdn.Pattern{pattern(t, "*.example.com")}},
+			{Ports: []networkingv1.NetworkPolicyPort{}, Patterns: []fqdn.Pattern{given.Pattern(t, "*.example.com")}},
 		},
 		AllowedPrivate: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
 	}

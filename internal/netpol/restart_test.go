@@ -17,6 +17,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // TestRestartProperties writes what random answers want, starts anew with a spec from which names were taken out, and with
@@ -80,9 +81,9 @@ func TestRestartTellsWhatEachNameHad(t *testing.T) {
 	in.Carried = CarriedFrom(in.Policy, nil, objects.list(), in.DNS, start().Add(2*time.Hour))
 	first := many(8)
 	first.Answered = start().Add(2 * time.Hour)
-	in.Names = map[fqdn.Pattern]Name{pattern(t, "pool.example.com"): first}
+	in.Names = map[fqdn.Pattern]Name{given.Pattern(t, "pool.example.com"): first}
 	again := objects.run(t, in, start().Add(2*time.Hour))
-	p := pattern(t, "pool.example.com")
+	p := given.Pattern(t, "pool.example.com")
 	if n := len(again.Allowed[p]) + len(again.CarriedFor[p]); n != 400 || len(again.Steps) > 0 {
 		t.Errorf("%d addresses told of 400, steps %v", n, stepNames(again.Steps))
 	}
@@ -160,7 +161,7 @@ func drawWorld(t *rapid.T) Input {
 func everyPattern(t failer) []fqdn.Pattern {
 	var out []fqdn.Pattern
 	for _, s := range []string{"a.example.com", "b.example.com", "c.example.com", "*.example.com"} {
-		out = append(out, pattern(t, s))
+		out = append(out, given.Pattern(t, s))
 	}
 	return out
 }

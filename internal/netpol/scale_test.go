@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 // TestALargePoolRewritesFewObjects: 10 of 20,000 addresses are replaced. Those that go come from two objects, and the new ones
 // go to these too, so two of 21 objects are written.
 func TestALargePoolRewritesFewObjects(t *testing.T) {
-	name := pattern(t, "a.example.com")
+	name := given.Pattern(t, "a.example.com")
 	in := input(policy(on(to("a.example.com"), tcp(443))), map[fqdn.Pattern]Name{name: many(20_000)})
 	objects := cluster{}
 	objects.run(t, in, start())
@@ -42,7 +43,7 @@ func TestALargePoolRewritesFewObjects(t *testing.T) {
 // TestAllObjectsChange: every address of a policy with as many as it may have is replaced at once. The order of the writes
 // must not take long to find, or one tenant's policy would hold a worker.
 func TestAllObjectsChange(t *testing.T) {
-	name := pattern(t, "a.example.com")
+	name := given.Pattern(t, "a.example.com")
 	pool := func(first string) Name {
 		n, a := answered(), netip.MustParseAddr(first)
 		for range 50_000 {

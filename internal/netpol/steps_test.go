@@ -17,13 +17,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
+	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
 
 func TestChangesThatWaitForEachOtherGoByABridge(t *testing.T) {
 	// Each object holds, in a range of ports, what the other is to hold at the one port of the range that stays allowed.
 	wide, narrow := portsFrom([]networkingv1.NetworkPolicyPort{npPort("TCP", 440, 450)}), portsFrom([]networkingv1.NetworkPolicyPort{npPort("TCP", 443, 0)})
 	want := func(ports *Ports, a string) *object {
-		return &object{rules: []RuleGrants{{Ports: *ports, Names: []Grant{{Ports: ports, Addr: addrs(a)[0]}}}}}
+		return &object{rules: []RuleGrants{{Ports: *ports, Names: []Grant{{Ports: ports, Addr: given.Addrs(a)[0]}}}}}
 	}
 	p := policy()
 	first, second := owned("web-fqdn"), owned("web-fqdn-1")
@@ -79,7 +80,7 @@ func TestStepsExamples(t *testing.T) {
 			var want []*object
 			for _, list := range lists(columns[1]) {
 				names := []Grant{}
-				for _, a := range addrs(list...) {
+				for _, a := range given.Addrs(list...) {
 					names = append(names, Grant{Ports: &ports, Addr: a})
 				}
 				want = append(want, &object{rules: []RuleGrants{{Ports: ports, Names: names}}})
@@ -145,7 +146,7 @@ func TestBridgeSparesTheDNSRule(t *testing.T) {
 	dns := input(policy(), nil).DNS.rules()
 	o, ports := &object{rules: dns, leads: len(dns)}, portsFrom(dns[0].Ports.List)
 	for _, want := range []int{1, 2} {
-		o = o.with([]Grant{{Ports: &ports, Addr: addrs("8.8.8.8")[0]}})
+		o = o.with([]Grant{{Ports: &ports, Addr: given.Addrs("8.8.8.8")[0]}})
 		egress := egressOf(o.rules)
 		if len(egress) != 2 || len(egress[0].To) != 2 || len(egress[1].To) != want {
 			t.Fatalf("rules: %v", egress)
@@ -157,7 +158,7 @@ func TestAdditionsGoFirstAcrossObjects(t *testing.T) {
 	in, objects := spread(t, tcp(443))
 	// Somebody added a peer to the first and deleted the second.
 	np := objects["web-fqdn"]
-	np.Spec.Egress[1].To = append(np.Spec.Egress[1].To, addressPeer(addrs("192.0.2.7")[0]))
+	np.Spec.Egress[1].To = append(np.Spec.Egress[1].To, addressPeer(given.Addrs("192.0.2.7")[0]))
 	objects["web-fqdn"] = np
 	delete(objects, "web-fqdn-1")
 	plan := objects.run(t, in, start())
@@ -198,7 +199,7 @@ func TestAuditDeletesOursAndStillReports(t *testing.T) {
 	if len(objects) != 0 || len(plan.Objects) != 0 {
 		t.Errorf("left: %v, Objects %v", objects, plan.Objects)
 	}
-	if got := plan.Allowed[pattern(t, "a.example.com")]; len(got) != 4 || plan.AddressCount != 4 {
+	if got := plan.Allowed[given.Pattern(t, "a.example.com")]; len(got) != 4 || plan.AddressCount != 4 {
 		t.Errorf("Allowed = %v, AddressCount = %d", got, plan.AddressCount)
 	}
 	in.Live = []networkingv1.NetworkPolicy{{ObjectMeta: metav1.ObjectMeta{Name: "web-fqdn", Namespace: "shop"}}}

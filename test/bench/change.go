@@ -12,6 +12,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 const (
@@ -58,7 +59,7 @@ func (b *bench) changes(ctx context.Context, counted bool, flags ...string) ([]m
 				return fmt.Errorf("move %d: %w", n, err)
 			}
 			all = append(all, m)
-			if err := sleep(ctx, betweenMoves); err != nil {
+			if err := pause.For(ctx, betweenMoves); err != nil {
 				return err
 			}
 		}
@@ -102,7 +103,7 @@ func (t *trial) move(ctx context.Context, n int, counted bool) (move, error) {
 	expectation := t.watch.Expect(t.workload.allWant(addrs...))
 	t.dns.Set(sharedName, t.workload.ttl, addrs...)
 
-	if err := sleep(ctx, time.Until(expires)-time.Second); err != nil {
+	if err := pause.For(ctx, time.Until(expires)-time.Second); err != nil {
 		return move{}, err
 	}
 	stopProfile := func() error { return nil }
@@ -143,9 +144,9 @@ func (t *trial) awaitStatuses(ctx context.Context, addrs []string) ([]string, er
 			return nil, err
 		}
 		if len(silent) == 0 || time.Now().After(deadline) {
-			return silent, sleep(ctx, quiet)
+			return silent, pause.For(ctx, quiet)
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := pause.For(ctx, time.Second); err != nil {
 			return nil, err
 		}
 	}
@@ -185,7 +186,7 @@ func (t *trial) afterQuery(ctx context.Context) (expires time.Time, err error) {
 			return time.Time{}, err
 		}
 	}
-	if err := sleep(ctx, changeTTL/10); err != nil {
+	if err := pause.For(ctx, changeTTL/10); err != nil {
 		return time.Time{}, err
 	}
 	for _, family := range t.families() {

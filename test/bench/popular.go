@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 // rotatesFor is how long a popular name rotates within what is known of it.
@@ -63,7 +64,7 @@ func (t *trial) rotate(ctx context.Context) ([]figure, error) {
 	known := []string{sharedAddresses(0, 0)[0], sharedAddresses(1, 0)[0]}
 	t.dns.Pool(sharedName, t.workload.ttl, dnstest.RoundRobin(1), append(known, sharedAddresses(0, 0)[1])...)
 	// The last answer from before ends, and what is learnt of a name that rotates is told in the statuses.
-	if err := sleep(ctx, 2*changeTTL); err != nil {
+	if err := pause.For(ctx, 2*changeTTL); err != nil {
 		return nil, err
 	}
 	if err := t.awaitQuiet(ctx); err != nil {
@@ -78,7 +79,7 @@ func (t *trial) rotate(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	answers := t.dns.Count(sharedName)
-	if err := sleep(ctx, rotatesFor); err != nil {
+	if err := pause.For(ctx, rotatesFor); err != nil {
 		return nil, err
 	}
 	after, err := t.reconciles(ctx)

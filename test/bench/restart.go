@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 // restart measures what a crash of the controller costs with everything in place.
@@ -43,7 +45,7 @@ func (t *trial) crash(ctx context.Context) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sleep(ctx, 2*quiet); err != nil {
+	if err := pause.For(ctx, 2*quiet); err != nil {
 		return nil, err
 	}
 	w, err := t.audit.since(begun)
@@ -76,7 +78,7 @@ func (t *trial) allAsked(ctx context.Context) (time.Duration, error) {
 		if time.Now().After(deadline) {
 			return 0, fmt.Errorf("not every name was asked again after %s", patience)
 		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 100*time.Millisecond); err != nil {
 			return 0, err
 		}
 	}

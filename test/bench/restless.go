@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 	"github.com/fqdn-egress/fqdn-egress/test/rules"
 	"github.com/fqdn-egress/fqdn-egress/test/tenants"
 )
@@ -70,7 +71,7 @@ func (t *trial) changeEachSecond(ctx context.Context) ([]figure, error) {
 		for k := range restlessNames {
 			t.dns.Set(hostName(k), t.workload.ttl, restlessAddress(round, k))
 		}
-		if err := sleep(ctx, time.Until(began.Add(time.Duration(round+1)*time.Second))); err != nil {
+		if err := pause.For(ctx, time.Until(began.Add(time.Duration(round+1)*time.Second))); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 const (
@@ -128,7 +129,7 @@ func (t *trial) growSteady(ctx context.Context, g *growth) error {
 		return err
 	}
 	before, began := t.asked(), time.Now()
-	if err := sleep(ctx, t.options.steadyFor); err != nil {
+	if err := pause.For(ctx, t.options.steadyFor); err != nil {
 		return err
 	}
 	took := time.Since(began)
@@ -175,7 +176,7 @@ func (t *trial) growRestart(ctx context.Context, g *growth) error {
 	if _, err := t.allAsked(ctx); err != nil {
 		return err
 	}
-	if err := sleep(ctx, 2*quiet); err != nil {
+	if err := pause.For(ctx, 2*quiet); err != nil {
 		return err
 	}
 	g.restartWrites, err = t.audit.since(begun)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 const steadyTTL = 10 * time.Second
@@ -41,7 +42,7 @@ func (t *trial) watchSteady(ctx context.Context) ([]figure, error) {
 		return nil, err
 	}
 	queriesBefore, start := t.dns.Count(""), time.Now()
-	if err := sleep(ctx, t.options.steadyFor); err != nil {
+	if err := pause.For(ctx, t.options.steadyFor); err != nil {
 		return nil, err
 	}
 	queries, took := t.dns.Count("")-queriesBefore, time.Since(start)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/test/controller"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 	"github.com/fqdn-egress/fqdn-egress/test/rules"
 )
 
@@ -160,7 +161,7 @@ func (t *trial) settle(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%v of %v policies are ready after %s", policies-notReady, policies, patience)
 		}
-		if err := sleep(ctx, time.Second); err != nil {
+		if err := pause.For(ctx, time.Second); err != nil {
 			return err
 		}
 	}
@@ -180,7 +181,7 @@ func (t *trial) awaitQuiet(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("something is still written after %s", patience)
 		}
-		if err := sleep(ctx, quiet/10); err != nil {
+		if err := pause.For(ctx, quiet/10); err != nil {
 			return err
 		}
 	}
@@ -206,13 +207,3 @@ func parallel(ctx context.Context, n int, do func(ctx context.Context, i int) er
 	return group.Wait()
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 func startAuthority(t *testing.T, trip time.Duration) (shape, *authority) {
@@ -111,7 +112,7 @@ func TestAsCoreDNS(t *testing.T) {
 	negative := map[string]*sequence{"ours": {ttl: 3600}, "CoreDNS": {ttl: 3600}} // as noData says
 	begin := time.Now()
 	for i := range 13 {
-		if err := sleep(t.Context(), time.Until(begin.Add(time.Duration(i)*500*time.Millisecond+rankDelay(i)))); err != nil {
+		if err := pause.For(t.Context(), time.Until(begin.Add(time.Duration(i)*500*time.Millisecond+rankDelay(i)))); err != nil {
 			t.Fatal(err)
 		}
 		for name, server := range caches {

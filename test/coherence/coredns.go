@@ -17,6 +17,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
 	"github.com/fqdn-egress/fqdn-egress/test/controller"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 // kubernetesCache is what the Corefile that Kubernetes comes with says to the cache.
@@ -90,7 +91,7 @@ func answers(ctx context.Context, address string, c *controller.Child) error {
 		if err := c.Failure(); err != nil {
 			return err
 		}
-		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 	"github.com/miekg/dns"
 )
 
@@ -42,7 +43,7 @@ func (p *pod) run(ctx context.Context) error {
 		defer conn.Close()
 		p.conns = append(p.conns, &dns.Conn{Conn: conn})
 	}
-	for sleep(ctx, time.Duration(rand.ExpFloat64()*float64(p.interval))) == nil {
+	for pause.For(ctx, time.Duration(rand.ExpFloat64()*float64(p.interval))) == nil {
 		found, err := p.ask()
 		if err != nil {
 			p.site.lookupFailed()
@@ -75,13 +76,3 @@ func (p *pod) ask() (lookup, error) {
 	return l, nil
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

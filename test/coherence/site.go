@@ -12,6 +12,7 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 // site is one configuration at work: its DNS server, caches and pods, and what is allowed to them.
@@ -88,7 +89,7 @@ func (s *site) close() error {
 func (s *site) connect(ctx context.Context, l lookup, to netip.Addr) {
 	a := attempt{age: -1}
 	for i := range connects {
-		if sleep(ctx, time.Until(l.at.Add(connectAfter(i)))) != nil {
+		if pause.For(ctx, time.Until(l.at.Add(connectAfter(i)))) != nil {
 			return
 		}
 		s.mu.Lock()

@@ -24,6 +24,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/test/apiserver"
 	"github.com/fqdn-egress/fqdn-egress/test/controller"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 // world is all that runs.
@@ -127,7 +128,7 @@ func (w *world) observe(ctx context.Context, binary string) (err error) {
 			s.connects.Wait()
 		}
 	}()
-	if err := sleep(ctx, 2*time.Second+rand.N(5*time.Second)); err != nil {
+	if err := pause.For(ctx, 2*time.Second+rand.N(5*time.Second)); err != nil {
 		return err
 	}
 	say("starting the controller; results in %s", w.options.duration)
@@ -140,7 +141,7 @@ func (w *world) observe(ctx context.Context, binary string) (err error) {
 	}
 	end := time.Now().Add(w.options.duration)
 	for time.Now().Before(end) {
-		if err := errors.Join(sleep(ctx, time.Second), w.controller.Failure(), w.failure()); err != nil {
+		if err := errors.Join(pause.For(ctx, time.Second), w.controller.Failure(), w.failure()); err != nil {
 			return err
 		}
 		for _, s := range w.sites {

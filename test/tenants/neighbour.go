@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fqdn-egress/fqdn-egress/test/dnstest"
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 	"github.com/fqdn-egress/fqdn-egress/test/rules"
 )
 
@@ -90,7 +91,7 @@ func (n *Neighbour) expect(policy string, addrs ...string) (wait func(context.Co
 func (n *Neighbour) Followed(ctx context.Context, limit time.Duration) (time.Duration, error) {
 	// An answer that ends only in a while, so that it cannot end while it is read.
 	for time.Until(n.dns.CachedUntil(n.host("moves"), typeA)) < movesTTL/4 {
-		if err := sleep(ctx, 5*time.Millisecond); err != nil {
+		if err := pause.For(ctx, 5*time.Millisecond); err != nil {
 			return 0, err
 		}
 	}
@@ -132,7 +133,7 @@ func (n *Neighbour) Healed(ctx context.Context, after, limit time.Duration) (tim
 	if err := n.client.Create(ctx, Policy(n.Namespace, policy, host)); err != nil {
 		return 0, err
 	}
-	if err := sleep(ctx, after); err != nil {
+	if err := pause.For(ctx, after); err != nil {
 		return 0, err
 	}
 	n.dns.Heal(host)
@@ -173,13 +174,3 @@ func atMost(ctx context.Context, limit time.Duration, measure func(context.Conte
 	return d, err
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
