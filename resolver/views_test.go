@@ -147,7 +147,7 @@ func TestView_MessagesFit(t *testing.T) {
 				ended := make(chan error)
 				go func() { ended <- r.Start(ctx) }()
 				time.Sleep(time.Minute)
-				message := book.Snapshot(owner, time.Now()).Entries[0].Message
+				message := book.Snapshot(owner, time.Now()).Patterns[0].Message
 				if len(message) > 1024 || strings.Count(message, "; ") < 2 || !strings.Contains(message, tc.want) {
 					t.Errorf("a message of %d bytes: %s", len(message), message)
 				}

@@ -59,7 +59,7 @@ func causeOf(s *situation, now time.Time) cause {
 		return causeEdit
 	case m.looked.clusterChanged(s.basis()), m.written.anyDrifted(s.live) && !m.contest.on():
 		return causeRepair
-	case m.looked.onlyPoolsMoved(s.snapshot.Entries, now):
+	case m.looked.onlyPoolsMoved(s.snapshot.Patterns, now):
 		return causePools
 	}
 	return causeAnswers
@@ -67,16 +67,16 @@ func causeOf(s *situation, now time.Time) cause {
 
 // onlyPoolsMoved tells whether since the last look pools got other addresses, or the time of such was over, and those of no other
 // name did.
-func (l *looked) onlyPoolsMoved(entries []addressbook.Entry, now time.Time) bool {
-	if len(entries) != len(l.entries) {
+func (l *looked) onlyPoolsMoved(patterns []addressbook.PatternState, now time.Time) bool {
+	if len(patterns) != len(l.revisions) {
 		return false
 	}
 	moved := false
-	for i := range entries {
-		if entries[i].Revision == l.entries[i] && !l.anyOver(entries[i].Addresses, now) {
+	for i := range patterns {
+		if patterns[i].Revision == l.revisions[i] && !l.anyOver(patterns[i].Addresses, now) {
 			continue
 		}
-		if !isPool(&entries[i]) {
+		if !isPool(&patterns[i]) {
 			return false
 		}
 		moved = true
@@ -95,8 +95,8 @@ func (l *looked) anyOver(addresses []addressbook.Address, now time.Time) bool {
 // exactAddresses returns the addresses of all names that are no pools; nil if there are no pools.
 func (s *situation) exactAddresses() map[netip.Addr]bool {
 	exact, pools := map[netip.Addr]bool{}, false
-	for i := range s.snapshot.Entries {
-		e := &s.snapshot.Entries[i]
+	for i := range s.snapshot.Patterns {
+		e := &s.snapshot.Patterns[i]
 		if isPool(e) {
 			pools = true
 			continue
@@ -111,8 +111,8 @@ func (s *situation) exactAddresses() map[netip.Addr]bool {
 	return exact
 }
 
-// isPool tells whether an entry is a wildcard, or a name with so many addresses that it is as restless as one.
-func isPool(e *addressbook.Entry) bool {
+// isPool tells whether a pattern is a wildcard, or a name with so many addresses that it is as restless as one.
+func isPool(e *addressbook.PatternState) bool {
 	_, exact := e.Pattern.Exact()
 	return !exact || len(e.Addresses) >= poolSize
 }

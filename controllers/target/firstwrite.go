@@ -40,7 +40,7 @@ func firstWriteAt(s *situation) time.Time {
 // namesDueAt returns when names that were not answered yet were wanted for so long. Zero: all are answered.
 func namesDueAt(s addressbook.Snapshot, wait time.Duration) time.Time {
 	var at time.Time
-	for _, e := range s.Entries {
+	for _, e := range s.Patterns {
 		if _, exact := e.Pattern.Exact(); !exact || !e.Answered.IsZero() {
 			continue
 		}

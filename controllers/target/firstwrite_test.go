@@ -49,7 +49,7 @@ func TestInvariant11_FirstWriteAt(t *testing.T) {
 			}}
 			policy.Spec.Egress = []v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{{FQDN: "www.example.com"}}}}
 			s := &situation{policy: policy, memory: &memory{servedAt: at(tc.served)}}
-			s.snapshot.Entries = []addressbook.Entry{{Pattern: given.Pattern(t, "www.example.com"), Wanted: at(tc.wanted), Answered: at(tc.answered)}}
+			s.snapshot.Patterns = []addressbook.PatternState{{Pattern: given.Pattern(t, "www.example.com"), Wanted: at(tc.wanted), Answered: at(tc.answered)}}
 			if tc.carries {
 				np := networkPolicy("192.0.2.1/32")
 				np.Namespace, np.Labels = "shop", map[string]string{netpol.LabelPolicy: "web"}
@@ -68,7 +68,7 @@ func TestInvariant11_FirstWriteAt(t *testing.T) {
 
 func TestFirstWriteDoesNotWaitForWildcards(t *testing.T) {
 	s := &situation{policy: &v1alpha1.FQDNEgressPolicy{}, memory: &memory{}}
-	s.snapshot.Entries = []addressbook.Entry{{Pattern: given.Pattern(t, "*.example.com"), Wanted: testNow}}
+	s.snapshot.Patterns = []addressbook.PatternState{{Pattern: given.Pattern(t, "*.example.com"), Wanted: testNow}}
 	if got := firstWriteAt(s); !got.IsZero() {
 		t.Errorf("it waits until %s for a name that nobody can ask for", got)
 	}

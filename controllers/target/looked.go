@@ -28,11 +28,11 @@ type basis struct {
 
 // looked is the last look at a target that came to its end. The zero value: there was none.
 type looked struct {
-	at      time.Time
-	basis   basis
-	entries []addressbook.Revision // of the names, in the order of the snapshot
-	done    bool                   // false: something is left to do, or was not tried yet
-	next    time.Time              // when time alone changes the decision; zero: never
+	at        time.Time
+	basis     basis
+	revisions []addressbook.Revision // of the names, in the order of the snapshot
+	done      bool                   // false: something is left to do, or was not tried yet
+	next      time.Time              // when time alone changes the decision; zero: never
 }
 
 // still tells whether a look now would find what the last one found: then nothing is compiled.

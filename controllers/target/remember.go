@@ -25,7 +25,7 @@ func (r *Reconciler) remember(s *situation, done *attempt, now time.Time) {
 	if !m.looked.done || done.waits || done.repairs {
 		m.health.tell(r.book, s.key.Owner, false)
 		if m.looked.done {
-			m.looked.at, m.looked.basis, m.looked.entries = now, s.basis(), revisionsOf(s.snapshot.Entries)
+			m.looked.at, m.looked.basis, m.looked.revisions = now, s.basis(), revisionsOf(s.snapshot.Patterns)
 			m.looked.next = when.Earliest(done.retryAt, done.plan.Next, s.snapshot.Next)
 		}
 		return
@@ -39,7 +39,7 @@ func (r *Reconciler) remember(s *situation, done *attempt, now time.Time) {
 	m.written.know(s.owned())
 	done.retryAt = m.contest.settle(now)
 	_, limitEnd := m.pace.limitedBy(now)
-	m.looked.at, m.looked.basis, m.looked.entries = now, s.basis(), revisionsOf(s.snapshot.Entries)
+	m.looked.at, m.looked.basis, m.looked.revisions = now, s.basis(), revisionsOf(s.snapshot.Patterns)
 	m.looked.next = when.Earliest(done.retryAt, done.plan.Next, s.snapshot.Next, limitEnd)
 
 	m.health.tell(r.book, s.key.Owner, !s.isAudit() && !m.contest.on() && !m.health.slow)
@@ -48,10 +48,10 @@ func (r *Reconciler) remember(s *situation, done *attempt, now time.Time) {
 	}
 }
 
-func revisionsOf(entries []addressbook.Entry) []addressbook.Revision {
-	revisions := make([]addressbook.Revision, len(entries))
-	for i := range entries {
-		revisions[i] = entries[i].Revision
+func revisionsOf(patterns []addressbook.PatternState) []addressbook.Revision {
+	revisions := make([]addressbook.Revision, len(patterns))
+	for i := range patterns {
+		revisions[i] = patterns[i].Revision
 	}
 	return revisions
 }

@@ -62,7 +62,7 @@ type Result struct {
 
 // Name is what the book said of one name or pattern, and what came of it: both of the same moment.
 type Name struct {
-	// As in addressbook.Entry; Answered tells whether it is an instant there.
+	// As in addressbook.PatternState; Answered tells whether it is an instant there.
 	Pattern         fqdn.Pattern
 	State           addressbook.State
 	Message         string
@@ -115,7 +115,7 @@ func resultOf(s *situation, done attempt, o Options, now time.Time) Result {
 		AddressCount: len(live.Addresses),
 		Served:       s.snapshot.Served,
 		Heard:        s.snapshot.Heard,
-		Names:        make([]Name, len(s.snapshot.Entries)),
+		Names:        make([]Name, len(s.snapshot.Patterns)),
 	}
 	if done.err != nil {
 		result.Error = done.err.Error()
@@ -124,8 +124,8 @@ func resultOf(s *situation, done attempt, o Options, now time.Time) Result {
 		result.AddressCount = done.plan.AddressCount
 	}
 	told := toldOf(&s.policy.Status)
-	for i := range s.snapshot.Entries {
-		e := &s.snapshot.Entries[i]
+	for i := range s.snapshot.Patterns {
+		e := &s.snapshot.Patterns[i]
 		name, refused := &result.Names[i], done.plan.Refused[e.Pattern]
 		addresses := live.For[e.Pattern]
 		if s.isAudit() {
@@ -144,17 +144,17 @@ func resultOf(s *situation, done attempt, o Options, now time.Time) Result {
 }
 
 // hear takes over what the book says, but for the addresses: a Result keeps few of these.
-func (n *Name) hear(e *addressbook.Entry) {
+func (n *Name) hear(e *addressbook.PatternState) {
 	n.Pattern, n.State, n.Message, n.Wanted = e.Pattern, e.State, e.Message, e.Wanted
 	n.Rotation, n.Limit, n.Answered, n.Tried = e.Rotation, e.Limit, !e.Answered.IsZero(), e.Tried
 }
 
 // heard returns r with what the book says now, and what is live as it was.
 func (r Result) heard(s addressbook.Snapshot) Result {
-	names := make([]Name, len(s.Entries))
-	for i := range s.Entries {
-		names[i] = r.Of(s.Entries[i].Pattern)
-		names[i].hear(&s.Entries[i])
+	names := make([]Name, len(s.Patterns))
+	for i := range s.Patterns {
+		names[i] = r.Of(s.Patterns[i].Pattern)
+		names[i].hear(&s.Patterns[i])
 	}
 	r.Names, r.Served, r.Heard = names, s.Served, s.Heard
 	return r
@@ -180,7 +180,7 @@ func holds(live []netip.Addr, told []string) bool {
 }
 
 // refusalsOf sums up what the guard keeps out of a name; nil: nothing.
-func refusalsOf(e *addressbook.Entry, refused []netpol.Refusal) *Refusals {
+func refusalsOf(e *addressbook.PatternState, refused []netpol.Refusal) *Refusals {
 	if len(refused) == 0 {
 		return nil
 	}

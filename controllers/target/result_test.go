@@ -97,7 +97,7 @@ func TestRefusals(t *testing.T) {
 			for _, a := range given.Addrs(tc.refused...) {
 				refused = append(refused, netpol.Refusal{Addr: a, Reason: "private"})
 			}
-			rs := refusalsOf(&addressbook.Entry{Addresses: tc.addresses}, refused)
+			rs := refusalsOf(&addressbook.PatternState{Addresses: tc.addresses}, refused)
 			if (rs == nil) != (len(refused) == 0) {
 				t.Fatalf("got %+v", rs)
 			}
@@ -109,9 +109,9 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestCauses(t *testing.T) {
-	exact := addressbook.Entry{Pattern: given.Pattern(t, "www.example.com"), Revision: 1}
-	wildcard := addressbook.Entry{Pattern: given.Pattern(t, "*.example.com"), Revision: 1}
-	big := addressbook.Entry{Pattern: given.Pattern(t, "big.example.com"), Revision: 1, Addresses: make([]addressbook.Address, poolSize)}
+	exact := addressbook.PatternState{Pattern: given.Pattern(t, "www.example.com"), Revision: 1}
+	wildcard := addressbook.PatternState{Pattern: given.Pattern(t, "*.example.com"), Revision: 1}
+	big := addressbook.PatternState{Pattern: given.Pattern(t, "big.example.com"), Revision: 1, Addresses: make([]addressbook.Address, poolSize)}
 	sent := networkPolicy("192.0.2.1/32")
 	for name, tc := range map[string]struct {
 		generation int64
@@ -138,8 +138,8 @@ func TestCauses(t *testing.T) {
 				policy: &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Generation: 2}},
 				memory: &memory{}, live: []networkingv1.NetworkPolicy{tc.live},
 			}
-			s.snapshot.Entries = []addressbook.Entry{exact, wildcard, big}
-			s.memory.written.generation, s.memory.looked.entries = tc.generation, tc.before
+			s.snapshot.Patterns = []addressbook.PatternState{exact, wildcard, big}
+			s.memory.written.generation, s.memory.looked.revisions = tc.generation, tc.before
 			s.memory.looked.basis = s.basis()
 			if tc.moved {
 				s.dns.ClusterIPs = given.Addrs("10.96.0.11")
@@ -157,7 +157,7 @@ func TestCauses(t *testing.T) {
 func TestResult_OfATargetThatWaits(t *testing.T) {
 	www, api := given.Pattern(t, "www.example.com"), given.Pattern(t, "api.example.com")
 	before := Result{AddressCount: 1, Served: 1, Names: []Name{{Pattern: www, AddressCount: 1, State: addressbook.Resolved}}}
-	after := before.heard(addressbook.Snapshot{Served: 2, Heard: true, Entries: []addressbook.Entry{
+	after := before.heard(addressbook.Snapshot{Served: 2, Heard: true, Patterns: []addressbook.PatternState{
 		{Pattern: api, State: addressbook.Pending, Wanted: testNow},
 		{Pattern: www, State: addressbook.Stale, Message: "SERVFAIL", Answered: testNow, Tried: true},
 	}})

@@ -102,7 +102,7 @@ func (t tracer) cameFor(b block) tracedGroup {
 		return tracedGroup{Why: whySpec}
 	}
 	var names, carriedFor, sources []string
-	for _, e := range t.in.snapshot.Entries {
+	for _, e := range t.in.snapshot.Patterns {
 		if !t.listed(e.Pattern, b.ports) {
 			continue
 		}
@@ -140,7 +140,7 @@ func (t tracer) wentFor(b block) tracedGroup {
 		return tracedGroup{Why: t.in.why}
 	}
 	g := tracedGroup{Why: whyAnswers}
-	for _, e := range t.in.snapshot.Entries {
+	for _, e := range t.in.snapshot.Patterns {
 		if holdsAddress(e.Addresses, addr) && t.listed(e.Pattern, b.ports) {
 			g.Names = append(g.Names, e.Pattern.String())
 			if slices.ContainsFunc(t.plan.Refused[e.Pattern], func(r netpol.Refusal) bool { return r.Addr.Unmap() == addr }) {

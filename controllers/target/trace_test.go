@@ -112,7 +112,7 @@ func TestTrace_SaysForWhichNameAnAddressIsCarried(t *testing.T) {
 	policy := &v1alpha1.FQDNEgressPolicy{}
 	policy.Spec.Egress = []v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{{FQDN: "www.example.com"}}}}
 	tr := tracer{
-		in:   &situation{policy: policy, snapshot: addressbook.Snapshot{Entries: []addressbook.Entry{{Pattern: www}}}},
+		in:   &situation{policy: policy, snapshot: addressbook.Snapshot{Patterns: []addressbook.PatternState{{Pattern: www}}}},
 		plan: &netpol.Plan{CarriedFor: map[fqdn.Pattern][]netip.Addr{www: given.Addrs("192.0.2.9")}},
 	}
 	want := tracedGroup{Why: whyCarried, Names: []string{"www.example.com"}}

@@ -54,8 +54,8 @@ func retentionOf(policy *v1alpha1.FQDNEgressPolicy) *time.Duration {
 
 // namesOf gives the compiler what the book knows.
 func namesOf(s addressbook.Snapshot) map[fqdn.Pattern]netpol.Name {
-	names := make(map[fqdn.Pattern]netpol.Name, len(s.Entries))
-	for _, e := range s.Entries {
+	names := make(map[fqdn.Pattern]netpol.Name, len(s.Patterns))
+	for _, e := range s.Patterns {
 		addresses := make([]netpol.Address, len(e.Addresses))
 		for i, a := range e.Addresses {
 			addresses[i] = netpol.Address(a)

@@ -188,8 +188,8 @@ func TestChange_Spares(t *testing.T) {
 // When time alone takes an address away, it matters whose.
 func TestCauseOf_TimeThatPasses(t *testing.T) {
 	over := testNow.Add(-netpol.Linger)
-	entry := func(name string, until time.Time) addressbook.Entry {
-		return addressbook.Entry{Pattern: given.Pattern(t, name), Addresses: []addressbook.Address{{Addr: given.Addrs("192.0.2.1")[0], Until: until}}}
+	entry := func(name string, until time.Time) addressbook.PatternState {
+		return addressbook.PatternState{Pattern: given.Pattern(t, name), Addresses: []addressbook.Address{{Addr: given.Addrs("192.0.2.1")[0], Until: until}}}
 	}
 	for name, tc := range map[string]struct {
 		exact, pool time.Time
@@ -202,8 +202,8 @@ func TestCauseOf_TimeThatPasses(t *testing.T) {
 		"of a pool, not yet":      {time.Time{}, over.Add(time.Second), false},
 		"of a pool; exact before": {over.Add(-time.Second), over, true},
 	} {
-		l := looked{at: testNow.Add(-time.Second), entries: make([]addressbook.Revision, 2)}
-		entries := []addressbook.Entry{entry("www.example.com", tc.exact), entry("*.example.com", tc.pool)}
+		l := looked{at: testNow.Add(-time.Second), revisions: make([]addressbook.Revision, 2)}
+		entries := []addressbook.PatternState{entry("www.example.com", tc.exact), entry("*.example.com", tc.pool)}
 		if got := l.onlyPoolsMoved(entries, testNow); got != tc.want {
 			t.Errorf("an address %s is over: pools alone %t", name, got)
 		}

@@ -10,17 +10,18 @@
 //
 // # Where things are
 //
-//	wants.go join.go waiting.go     who wants what, and who waits for room
+//	wants.go join.go admission.go   who wants what, and who waits for room
 //	held.go                         who gets its place back after a start
 //	book.go name.go                 the calls, and what one does to a name: prune, facets before, learn, facets after, owners who see
 //	question.go union.go prune.go   what each source holds, all of them together, and what goes
 //	facet.go state.go message.go    what the owners of one retention see
+//	listing.go snapshot.go          what a Snapshot lists
 //	overheard.go                    answers that were not asked for
 //	limit.go room.go marks.go       what is left out, and who is told
 //	tenant.go share.go              what a tenant may have, and is charged for
-//	rotation.go captures.go adapt.go  how long a pool needs its addresses kept
+//	rotation.go captures.go         how long a pool needs its addresses kept
 //	unrest.go                       what goes back and forth is told once
-//	news.go revision.go acks.go     whom to wake, and who has it in force
+//	news.go revision.go await.go    whom to wake, and who has it in force
 //	subscription.go                 what is wanted, for producers
 //
 // # How an address ages
@@ -148,8 +149,8 @@ type Address struct {
 // ListedAfterUntil is how long a Snapshot still lists an address after its Until.
 const ListedAfterUntil = time.Minute
 
-// Entry is what is known of one pattern of an owner.
-type Entry struct {
+// PatternState is what is known of one pattern of an owner.
+type PatternState struct {
 	Pattern   fqdn.Pattern
 	State     State
 	Message   string    // for a person; the same facts give the same words; empty when all is well
@@ -160,7 +161,7 @@ type Entry struct {
 	Tried bool
 	// Wanted is when the owner first listed the pattern.
 	Wanted time.Time
-	// Retention is how long addresses of this entry are kept, for this owner.
+	// Retention is how long addresses of the pattern are kept, for this owner.
 	Retention time.Duration
 	// Rotation is that of the name; the zero value for a wildcard.
 	Rotation Rotation
@@ -203,8 +204,8 @@ const (
 type Snapshot struct {
 	// Revision is the owner's, see Applied.
 	Revision Revision
-	// Entries has one entry for each distinct pattern, in the order in which the owner listed them.
-	Entries []Entry
+	// Patterns has one for each distinct pattern, in the order in which the owner listed them.
+	Patterns []PatternState
 	// Next is the earliest instant at which a Snapshot would differ although nothing was recorded, but for addresses
 	// that vanish after ListedAfterUntil; zero: never.
 	Next time.Time

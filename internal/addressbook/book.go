@@ -200,3 +200,23 @@ func (b *Book) read(s *scratch, f Family, a Answer, at instant) answer {
 	}
 	return read
 }
+
+func (b *Book) lock() {
+	b.mu.Lock()
+	b.watch.take()
+}
+
+func (b *Book) unlock() {
+	b.watch.give()
+	b.mu.Unlock()
+}
+
+func (b *Book) rlock() {
+	b.mu.RLock()
+	b.watch.take()
+}
+
+func (b *Book) runlock() {
+	b.watch.give()
+	b.mu.RUnlock()
+}

@@ -49,7 +49,7 @@ func TestRetention_IsPerOwner(t *testing.T) {
 	w.answer(upstream, 0, "192.0.2.2")
 	w.expect("192.0.2.1 5m0s", "192.0.2.2")
 	s := w.Snapshot(brief, w.now)
-	if got := s.Entries[0].Addresses[0].Until; !got.Equal(w.now) {
+	if got := s.Patterns[0].Addresses[0].Until; !got.Equal(w.now) {
 		t.Errorf("Until %v, want now", got)
 	}
 	w.wants(web, new(time.Hour), www) // a longer one acts on what is still known
@@ -67,7 +67,7 @@ func TestWant_KeepsOrderAndSince(t *testing.T) {
 	w.pass(time.Minute)
 	w.Want(web, Wants{Patterns: []fqdn.Pattern{pattern("*.example.net"), pattern(www), {}, pattern("WWW.example.com.")}}, w.now)
 	var got []string
-	for _, e := range w.Snapshot(web, w.now).Entries {
+	for _, e := range w.Snapshot(web, w.now).Patterns {
 		got = append(got, fmt.Sprintf("%s %v %v", e.Pattern, e.Wanted.Sub(first), e.Retention))
 	}
 	want := []string{"*.example.net 1m0s 5m0s", "www.example.com 0s 5m0s"}
@@ -79,7 +79,7 @@ func TestWant_KeepsOrderAndSince(t *testing.T) {
 func TestSnapshot_OfAnUnknownOwner(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.Forget(Owner{Name: "unknown"})
-	if s := w.Snapshot(Owner{Name: "unknown"}, w.now); len(s.Entries) != 0 || !s.Next.IsZero() {
+	if s := w.Snapshot(Owner{Name: "unknown"}, w.now); len(s.Patterns) != 0 || !s.Next.IsZero() {
 		t.Errorf("snapshot %+v", s)
 	}
 }
@@ -90,7 +90,7 @@ func TestOnChange_EachOf5000OwnersOnceAndWithoutTheLock(t *testing.T) {
 	notified := map[Owner]int{}
 	b.OnChange(func(o Owner, _ Urgency) {
 		notified[o]++
-		if got := len(b.Snapshot(o, start).Entries[0].Addresses); got != 1 { // the lock is free, the change is seen
+		if got := len(b.Snapshot(o, start).Patterns[0].Addresses); got != 1 { // the lock is free, the change is seen
 			t.Errorf("%d addresses", got)
 		}
 	})

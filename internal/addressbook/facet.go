@@ -4,7 +4,6 @@
 package addressbook
 
 import (
-	"hash/maphash"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -51,19 +50,6 @@ type facet struct {
 
 // valid tells whether the facet is what is seen at an instant.
 func (f *facet) valid(at instant) bool { return f != nil && f.at <= at && at < f.next }
-
-// listing is a facet with its addresses. It is immutable.
-type listing struct {
-	*facet
-	from, end instant // it lists just what it should from then on until before end: some leave without a change of the facet
-	addresses []Address
-	revision  Revision
-}
-
-// lists tells whether a Snapshot at that instant would list the same.
-func (l *listing) lists(at instant) bool {
-	return l != nil && l.valid(at) && l.from <= at && at < l.end
-}
 
 // facets is what all who want a name see of it at one instant.
 type facets struct {
@@ -139,75 +125,6 @@ func (n *name) turn(us unions, f *facet, at instant) instant {
 	return first
 }
 
-// list returns what a group's Snapshot lists. It is kept where another Snapshot is likely to ask for it.
-func (n *name) list(g *group, at instant) *listing {
-	n.lock()
-	defer n.unlock()
-	us := n.united()
-	l := &listing{facet: n.facetOf(g, us, &verdict{}, at), from: at}
-	l.addresses, l.end = n.addresses(us, l.retention, at)
-	l.revision = n.book.revisionOf(l.addresses)
-	if len(n.groups) <= keptTerms && (len(g.wants) > 1 || len(l.addresses) > keptListing) {
-		g.listing.Store(l)
-	}
-	return l
-}
-
-// keptTerms is for how many terms of a name listings are kept. Most names have one, that of policies without retentionSeconds.
-// 500 policies with a retention each would else keep a name of 1,000 addresses 500 times, 56 bytes an address.
-const keptTerms = 2
-
-// keptListing is from how many addresses on what one owner alone sees is kept between its Snapshots: 16 of 56 bytes are
-// 900, which is as much as the rest of a name takes, and are made in 300 ns.
-const keptListing = 16
-
-// addresses lists those that an owner with that retention still sees, and until when these are all.
-func (n *name) addresses(us unions, retention time.Duration, at instant) (listed []Address, end instant) {
-	end = forever
-	size := 0
-	for _, family := range us {
-		for i := range family {
-			if gone := family[i].until(retention).plus(ListedAfterUntil); gone > at {
-				size++
-				end = min(end, gone)
-			}
-		}
-	}
-	if size == 0 {
-		return nil, end
-	}
-	listed = make([]Address, 0, size)
-	for f, family := range us {
-		for i := range family {
-			if u := &family[i]; u.listed(retention, at) {
-				listed = append(listed, Address{
-					Addr:    u.ip.addr(Family(f)),
-					Current: u.current(at),
-					Until:   n.book.epoch.time(u.until(retention)),
-				})
-			}
-		}
-	}
-	return listed, end
-}
-
-// revisionOf is a hash of the set of addresses, which are sorted: so equal sets have equal revisions, whichever owner asks and
-// whatever was between. That two sets share one by chance happens once in 2^64 times; the seed is random, so nobody can
-// choose such sets.
-func (b *Book) revisionOf(addrs []Address) Revision {
-	if len(addrs) == 0 {
-		return 0
-	}
-	var h maphash.Hash
-	h.SetSeed(b.seed)
-	for _, a := range addrs {
-		bits := a.Addr.As16()
-		_, _ = h.Write(bits[:])
-		_ = h.WriteByte(byte(familyOf(a.Addr)))
-	}
-	return Revision(max(h.Sum64(), 1))
-}
-
 // ownersWhoSee returns the owners whose facet changed: addresses whose Until has not passed came or went; the state, the message,
 // Answered, Tried, Limit, Rotation or Retention is another one; or Next came earlier. A later Until is no news.
 //
@@ -271,4 +188,63 @@ func nextKept(us []union, i int, retention time.Duration, at instant) int {
 		i++
 	}
 	return i
+}
+
+// answeredAt is when the last of the asked families got its first good answer; never: not yet.
+func (n *name) answeredAt() instant {
+	last := never
+	for f, a := range n.answered {
+		if !n.asked[f] {
+			continue
+		}
+		if a == never {
+			return never
+		}
+		last = max(last, a)
+	}
+	return last
+}
+
+// retentionAt is how long addresses are kept for owners of that term. While the name rotates, and for that long after its last
+// change, it is what the rotation needs; then it is the owner's own retention.
+func (n *name) retentionAt(t term, at instant) time.Duration {
+	if kept := n.retentionFor(t); n.rotated.plus(kept) > at {
+		return kept
+	}
+	return t.retention
+}
+
+// retentionFor is how long addresses are kept for owners of that term while the name rotates.
+func (n *name) retentionFor(t term) time.Duration {
+	if t.adaptive {
+		return max(t.retention, n.adapted)
+	}
+	return t.retention
+}
+
+func (n *name) longestRetention() time.Duration {
+	longest := time.Duration(0)
+	for _, g := range n.groups {
+		longest = max(longest, n.retentionFor(g.term))
+	}
+	return longest
+}
+
+// rotation returns what an owner with that retention is told of the rotation, and until when that is so if nothing changes:
+// when the last address goes that an answer lacked.
+func (n *name) rotation(retention time.Duration, at instant) (told Rotation, end instant) {
+	if end = n.rotated.plus(retention); end <= at {
+		return Rotation{}, forever
+	}
+	for _, r := range n.rotations {
+		if r != nil && r.proven {
+			told.Rotates = true
+			told.Unseen += r.unseen
+			told.Uncovered = max(told.Uncovered, r.uncovered(retention, n.book.options.MaxAddressesPerName))
+		}
+	}
+	if !told.Rotates {
+		return Rotation{}, forever
+	}
+	return told, end
 }

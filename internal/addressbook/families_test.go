@@ -41,7 +41,7 @@ func TestSetFamilies_Wider(t *testing.T) {
 	}
 
 	w.wants(web, nil, www, "new.example.com") // which no answer speaks for
-	if e := w.Snapshot(web, w.now).Entries[1]; e.State != Pending || e.Message != "waiting for the first answer for A and AAAA" {
+	if e := w.Snapshot(web, w.now).Patterns[1]; e.State != Pending || e.Message != "waiting for the first answer for A and AAAA" {
 		t.Errorf("a new name is %s: %s", e.State, e.Message)
 	}
 }

@@ -112,7 +112,7 @@ func (h *heldWorld) admitted(b *Book, now time.Time) map[Owner]map[fqdn.Pattern]
 	all := map[Owner]map[fqdn.Pattern]bool{}
 	for o := range h.policies {
 		all[o] = map[fqdn.Pattern]bool{}
-		for _, e := range b.Snapshot(o, now).Entries {
+		for _, e := range b.Snapshot(o, now).Patterns {
 			if e.Limit == NoLimit {
 				all[o][e.Pattern] = true
 			}

@@ -104,13 +104,13 @@ func (w *world) fails(s Source, f Family, reason string) {
 }
 
 // entry returns the first entry of web.
-func (w *world) entry() Entry {
+func (w *world) entry() PatternState {
 	w.t.Helper()
 	s := w.Snapshot(web, w.now)
-	if len(s.Entries) == 0 {
+	if len(s.Patterns) == 0 {
 		w.t.Fatal("no entries")
 	}
-	return s.Entries[0]
+	return s.Patterns[0]
 }
 
 // expect compares the addresses of web's first name: "192.0.2.1" is current and stays, "192.0.2.1 current 5m0s" is

@@ -124,7 +124,7 @@ func TestInvariant9_NameTakenOutTakesItsAddressesAtOnce(t *testing.T) {
 	w.wants(web, nil, "other.example.com")
 	w.wants(web, nil, "other.example.com", www)
 	s := w.Snapshot(web, w.now)
-	for _, e := range s.Entries {
+	for _, e := range s.Patterns {
 		if len(e.Addresses) > 0 || e.State != Pending {
 			t.Errorf("%s: %s, %v", e.Pattern, e.State, e.Addresses)
 		}
@@ -140,8 +140,8 @@ func TestInvariant9_NameOfAnotherOwnerStays(t *testing.T) {
 	w.wants(api, nil, www)
 	w.answer(upstream, 0, "192.0.2.1")
 	w.wants(web, nil)
-	if got := w.Snapshot(web, w.now); len(got.Entries) > 0 {
-		t.Errorf("entries %v", got.Entries)
+	if got := w.Snapshot(web, w.now); len(got.Patterns) > 0 {
+		t.Errorf("entries %v", got.Patterns)
 	}
 	w.wants(web, nil, www) // what is known of it is known at once
 	w.expect("192.0.2.1")
@@ -160,7 +160,7 @@ func TestInvariant10_OneBadQuestionChangesNoOther(t *testing.T) {
 	if d := cmp.Diff(before, w.entry(), byValue); d != "" {
 		t.Errorf("the good name changed (-before +after):\n%s", d)
 	}
-	if got := w.Snapshot(web, w.now).Entries[1].State; got != Failing {
+	if got := w.Snapshot(web, w.now).Patterns[1].State; got != Failing {
 		t.Errorf("the bad name is %s", got)
 	}
 }

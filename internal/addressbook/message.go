@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // unobserved is the message of a wildcard that nothing was overheard for.
@@ -65,64 +67,12 @@ func (n *name) findings(tell func(*question) (what, suffix string)) []finding {
 	return found
 }
 
-// failures says which sources fail, in what, and whether others answer.
-func (n *name) failures(ss [families]standing, at instant) clauses {
-	if n.unrest == nil {
-		return nil // none of its sources ever failed
-	}
-	const beside = " while others answer"
-	found := n.findings(func(q *question) (what, suffix string) {
-		switch s := ss[q.family]; {
-		case s.shaky:
-			return "", ""
-		case s.well && n.noted(q, at):
-			return q.failure(), beside
-		case s.well || !q.failed:
-			return "", ""
-		}
-		return q.failure(), ""
-	})
-	var fs clauses
-	for _, f := range found {
-		if f.suffix == beside {
-			fs = append(fs, fmt.Sprintf("%s from %s%s", f.what, f.source, beside)) // whatever the types, so that it is said once
-		} else {
-			fs = append(fs, fmt.Sprintf("%s for %s from %s", f.what, typeNames(f.types, " and "), f.source))
-		}
-	}
-	slices.Sort(fs)
-	return slices.Compact(fs)
-}
-
-// failure is the reason of a question whose last word, or the one before, is a failure.
-func (q *question) failure() string {
-	if q.reason == "" {
-		return "failure"
-	}
-	return q.reason
-}
-
 // The clauses about a name that goes back and forth have the same words whoever says what at the moment.
 const (
 	atOdds = "the answers disagree: some have addresses and some say that there are none; " +
 		"addresses are kept while an answer holds them, and for the retention after it"
 	unreliable = "the upstreams fail at times; what they said is kept"
 )
-
-// unsteady says what goes back and forth, and which TTLs are not believed.
-func (n *name) unsteady(ss [families]standing, at instant) clauses {
-	var fs clauses
-	if n.disagrees(at) {
-		fs = append(fs, atOdds)
-	}
-	if anyFamily(ss, func(s standing) bool { return s.shaky }) {
-		fs = append(fs, unreliable)
-	}
-	if anyFamily(ss, func(s standing) bool { return s.capped }) || n.unrest != nil && at < n.unrest.capped {
-		fs = append(fs, fmt.Sprintf("an answer has a TTL of more than %s, and counts for that time only", n.book.options.MaxStale))
-	}
-	return fs
-}
 
 // absences says which sources know of no addresses.
 func (n *name) absences(at instant) clauses {
@@ -175,4 +125,61 @@ func typeNames(types [families]bool, conjunction string) string {
 		return "AAAA"
 	}
 	return "A"
+}
+
+const (
+	// otherHosts is for names that exist for their SRV, MX or TXT records alone, such as that of a mongodb+srv URL: the
+	// misspelt name, which is what comes to mind first, would not exist.
+	otherHosts = ": the name exists and has no addresses of its own; list the hosts that its SRV or MX records name " +
+		"(for mongodb+srv the SRV records of _mongodb._tcp.<name>)"
+	// shortService is for names that work in a pod only because of its search domains.
+	shortService = ": no search domain is tried; if it is a Service of the cluster, use podSelector and namespaceSelector"
+	// wholeService is for names that look like those of Services, with the cluster's domain.
+	wholeService = ": if it should be a Service of the cluster, there is none of that name; " +
+		"for its pods use podSelector and namespaceSelector"
+)
+
+// hint says what to write in place of a name that has no addresses; "" if nothing is known to be better.
+//
+//	name                                   all say NODATA   all say NXDOMAIN   anything else
+//	billing.payments                       otherHosts       shortService       -
+//	billing.payments.svc                   otherHosts       shortService       -
+//	billing.payments.svc.cluster.local     otherHosts       wholeService       -
+//	www.example.com                        otherHosts       -                  -
+//
+// Whether it is meant to be a Service is a guess, so both hints say "if": a registered domain has two labels too.
+func (n *name) hint(at instant) string {
+	if n.disagrees(at) || n.mixes(at) {
+		return ""
+	}
+	nodata, nxdomain := 0, 0
+	for q := range n.speakers() {
+		switch {
+		case q.good == never || q.failed && q.outcome == Good:
+			return ""
+		case q.outcome == NXDomain:
+			nxdomain++
+		default:
+			nodata++
+		}
+	}
+	switch {
+	case nxdomain == 0:
+		return otherHosts
+	case nodata == 0:
+		return serviceHint(n.pattern)
+	}
+	return ""
+}
+
+// serviceHint is the hint for a name that does not exist; "" if it does not look like a Service's.
+func serviceHint(called fqdn.Pattern) string {
+	labels := strings.Split(called.String(), ".")
+	switch svc := slices.Index(labels, "svc"); {
+	case svc >= 2 && svc < len(labels)-1: // name.namespace.svc.<cluster domain>, with a pod's name in front or without
+		return wholeService
+	case svc >= 2, len(labels) == 2:
+		return shortService
+	}
+	return ""
 }

@@ -14,14 +14,14 @@ import (
 )
 
 // entries is the Snapshot of the model, but for Next.
-func (m *model) entries(o Owner, now time.Time) []Entry {
+func (m *model) entries(o Owner, now time.Time) []PatternState {
 	w := m.owners[o]
 	if w == nil {
 		return nil
 	}
-	var all []Entry
+	var all []PatternState
 	for _, p := range w.patterns {
-		e := Entry{Pattern: p, Wanted: w.since[p], Retention: w.retention, State: Pending, Message: unobserved}
+		e := PatternState{Pattern: p, Wanted: w.since[p], Retention: w.retention, State: Pending, Message: unobserved}
 		if w.waits[p] {
 			e.Limit, e.Message = NamesPerTenant, m.options.waitingMessage(NamesPerTenant, o.Tenant())
 		} else {
@@ -32,7 +32,7 @@ func (m *model) entries(o Owner, now time.Time) []Entry {
 	return all
 }
 
-func (m *model) fill(e *Entry, n Subject, now time.Time) {
+func (m *model) fill(e *PatternState, n Subject, now time.Time) {
 	e.Addresses = m.addresses(m.facts(n), e.Retention, now)
 	for _, mark := range m.limited[n] {
 		if mark.tells(e.Retention, now) && (e.Limit == NoLimit || mark.limit < e.Limit) {

@@ -4,8 +4,6 @@
 package addressbook
 
 import (
-	"iter"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,28 +67,6 @@ func (n *name) exact() bool {
 func (n *name) subject() Subject {
 	called, _ := n.pattern.Exact()
 	return Subject{View: n.view.View, Name: called}
-}
-
-// question returns the question of k; nil if it has none yet.
-func (n *name) question(k Key) *question {
-	i, ok := slices.BinarySearchFunc(n.questions, k, question.compare)
-	if !ok {
-		return nil
-	}
-	return &n.questions[i]
-}
-
-// ensureQuestion returns the question of k, which it makes if need be.
-func (n *name) ensureQuestion(k Key) *question {
-	i, ok := slices.BinarySearchFunc(n.questions, k, question.compare)
-	if !ok {
-		if n.questions == nil {
-			n.questions = make([]question, 0, families)
-		}
-		n.questions = slices.Insert(n.questions, i, newQuestion(k))
-		n.book.counts.questions.Add(1)
-	}
-	return &n.questions[i]
 }
 
 // changes makes what was computed of the name invalid, of its addresses only those of a family.
@@ -215,80 +191,17 @@ func (n *name) retired(s Source, at instant) {
 	}
 }
 
-// awaitsSuccessor tells whether addresses of a retired source do not age yet, for want of a good answer since.
-func (n *name) awaitsSuccessor(f Family) bool {
-	for i := range n.questions {
-		if q := &n.questions[i]; q.family == f && q.retired != never && !q.ageing() {
-			return true
-		}
-	}
-	return false
+func (n *name) lock() {
+	n.mu.Lock()
+	n.book.watch.take()
 }
 
-// ageRetired lets the addresses of retired sources age, now that a source in service has given a good answer.
-func (n *name) ageRetired(f Family, at instant) {
-	for i := range n.questions {
-		if q := &n.questions[i]; q.family == f && q.retired != never {
-			n.age(q, at)
-		}
+// unlock gives the lock back and, after that, tells the tenants about a change of size: 10,000 may list one name.
+func (n *name) unlock() {
+	bills := n.bills()
+	n.book.watch.give()
+	n.mu.Unlock()
+	for _, b := range bills {
+		b.tenant.resize(b.addresses, b.captures)
 	}
-}
-
-// age lets what q holds start to age.
-func (n *name) age(q *question, at instant) {
-	if !q.ageing() && n.sampled() {
-		n.rotated = max(n.rotated, q.expires, q.retired, at)
-	}
-	q.age(at)
-}
-
-// inService tells whether s is asked about the name, as far as is known.
-func (n *name) inService(s Source) bool {
-	return slices.ContainsFunc(n.questions, func(q question) bool { return q.source == s && q.retired == never })
-}
-
-// speaking returns the retirement of the sources whose last words make the state of a family: never, that is those in
-// service, or else the last retirement, so that a name keeps its state while all its sources are retired.
-func (n *name) speaking(f Family) (retirement instant) {
-	retirement = never
-	for i := range n.questions {
-		q := &n.questions[i]
-		if q.family != f || q.silent() {
-			continue
-		}
-		if q.retired == never {
-			return never
-		}
-		retirement = max(retirement, q.retired)
-	}
-	return retirement
-}
-
-// speakers are the questions whose last words make the state: see speaking.
-func (n *name) speakers() iter.Seq[*question] {
-	return func(yield func(*question) bool) {
-		for f := range Family(families) {
-			retirement := n.speaking(f)
-			for i := range n.questions {
-				if q := &n.questions[i]; q.family == f && !q.silent() && q.retired == retirement && !yield(q) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// answeredAt is when the last of the asked families got its first good answer; never: not yet.
-func (n *name) answeredAt() instant {
-	last := never
-	for f, a := range n.answered {
-		if !n.asked[f] {
-			continue
-		}
-		if a == never {
-			return never
-		}
-		last = max(last, a)
-	}
-	return last
 }

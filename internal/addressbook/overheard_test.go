@@ -33,7 +33,7 @@ func (w *world) overhearsOf(name string, ttl time.Duration, addrs ...string) Tic
 func (w *world) expectPool(o Owner, pattern string, want ...string) {
 	w.t.Helper()
 	got := []string{}
-	for _, e := range w.Snapshot(o, w.now).Entries {
+	for _, e := range w.Snapshot(o, w.now).Patterns {
 		for _, a := range e.Addresses {
 			if e.Pattern.String() == pattern {
 				got = append(got, fmt.Sprint(a.Addr, " ", a.Until.Sub(w.now)))

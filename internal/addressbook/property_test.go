@@ -336,7 +336,7 @@ func (m *machine) noteGains(o Owner, before, after seen) {
 
 // seen is what an owner sees, as far as it is news when it changes.
 type seen struct {
-	entries   []Entry // by the model: the addresses that are not past their Until, and nothing of them but that they are there
+	entries   []PatternState // by the model: the addresses that are not past their Until, and nothing of them but that they are there
 	rotations []Rotation
 	nexts     []instant // when each entry changes by itself
 	service   [2]bool
@@ -344,7 +344,7 @@ type seen struct {
 
 func (m *machine) seen(o Owner) seen {
 	s := seen{service: m.servedAndHeard(o)}
-	s.entries = unlingered(Snapshot{Entries: m.model.entries(o, m.now)}, m.now)
+	s.entries = unlingered(Snapshot{Patterns: m.model.entries(o, m.now)}, m.now)
 	for i, e := range s.entries {
 		for j, a := range e.Addresses {
 			s.entries[i].Addresses[j] = Address{Addr: a.Addr}
@@ -353,7 +353,7 @@ func (m *machine) seen(o Owner) seen {
 	if w := m.book.owners[o]; w != nil {
 		l := w.list.Load()
 		for _, x := range l.wants {
-			var e Entry
+			var e PatternState
 			s.nexts = append(s.nexts, m.book.fill(&e, x, l.term, m.book.epoch.instant(m.now)))
 			s.rotations = append(s.rotations, e.Rotation)
 		}
@@ -383,8 +383,8 @@ func (m *machine) check(t *rapid.T) {
 	stats := Stats{Owners: len(m.model.owners), Evicted: m.model.evicted}
 	for _, o := range someOwner {
 		got := m.book.Snapshot(o, m.now)
-		if want := m.model.entries(o, m.now); !sameEntries(want, got.Entries) {
-			t.Fatalf("snapshot of %v (-want +got):\n%s", o, cmp.Diff(want, got.Entries, byValue))
+		if want := m.model.entries(o, m.now); !sameEntries(want, got.Patterns) {
+			t.Fatalf("snapshot of %v (-want +got):\n%s", o, cmp.Diff(want, got.Patterns, byValue))
 		}
 		if service := [2]bool{got.Served > 0, got.Heard}; service != m.servedAndHeard(o) {
 			t.Fatalf("of %v is served and heard %v, want %v", o, service, m.servedAndHeard(o))
@@ -394,7 +394,7 @@ func (m *machine) check(t *rapid.T) {
 			t.Fatalf("the revision of %v went from %d to %d", o, m.revisions[o], got.Revision)
 		}
 		m.revisions[o] = got.Revision
-		stats.Patterns += len(got.Entries)
+		stats.Patterns += len(got.Patterns)
 	}
 	clear(m.news)
 	m.checkTicket(t)
@@ -432,8 +432,8 @@ func (m *machine) check(t *rapid.T) {
 
 // checkNext checks that nothing but lingering addresses changes before Next, and that something does then.
 func (m *machine) checkNext(t *rapid.T, o Owner, s Snapshot) {
-	at := func(now time.Time) []Entry { return unlingered(m.book.Snapshot(o, now), now) }
-	same := func(a, b []Entry) bool { return sameEntries(a, b) && slices.Equal(rotations(a), rotations(b)) }
+	at := func(now time.Time) []PatternState { return unlingered(m.book.Snapshot(o, now), now) }
+	same := func(a, b []PatternState) bool { return sameEntries(a, b) && slices.Equal(rotations(a), rotations(b)) }
 	present := unlingered(s, m.now)
 	justBefore := s.Next.Add(-1)
 	if s.Next.IsZero() {
@@ -456,7 +456,7 @@ func (m *machine) toldAnything() bool {
 	return false
 }
 
-func rotations(entries []Entry) []Rotation {
+func rotations(entries []PatternState) []Rotation {
 	var rs []Rotation
 	for _, e := range entries {
 		rs = append(rs, e.Rotation)
@@ -465,8 +465,8 @@ func rotations(entries []Entry) []Rotation {
 }
 
 // sameEntries does what cmp.Equal does, much faster, but for Rotation.
-func sameEntries(a, b []Entry) bool {
-	return slices.EqualFunc(a, b, func(x, y Entry) bool {
+func sameEntries(a, b []PatternState) bool {
+	return slices.EqualFunc(a, b, func(x, y PatternState) bool {
 		return slices.Equal(x.Addresses, y.Addresses) &&
 			x.Pattern == y.Pattern && x.State == y.State && x.Message == y.Message && x.Limit == y.Limit &&
 			x.Tried == y.Tried && x.Answered.Equal(y.Answered) && x.Wanted.Equal(y.Wanted) && x.Retention == y.Retention
@@ -474,8 +474,8 @@ func sameEntries(a, b []Entry) bool {
 }
 
 // unlingered leaves out the addresses whose time has passed.
-func unlingered(s Snapshot, now time.Time) []Entry {
-	entries := slices.Clone(s.Entries)
+func unlingered(s Snapshot, now time.Time) []PatternState {
+	entries := slices.Clone(s.Patterns)
 	for i := range entries {
 		entries[i].Addresses = slices.DeleteFunc(slices.Clone(entries[i].Addresses), func(a Address) bool {
 			return !a.Until.IsZero() && !a.Until.After(now)

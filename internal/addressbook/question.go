@@ -137,3 +137,57 @@ func (q *question) end(h *holding, retention, maxStale time.Duration) instant {
 	}
 	return q.expires.plus(maxStale)
 }
+
+// question returns the question of k; nil if it has none yet.
+func (n *name) question(k Key) *question {
+	i, ok := slices.BinarySearchFunc(n.questions, k, question.compare)
+	if !ok {
+		return nil
+	}
+	return &n.questions[i]
+}
+
+// ensureQuestion returns the question of k, which it makes if need be.
+func (n *name) ensureQuestion(k Key) *question {
+	i, ok := slices.BinarySearchFunc(n.questions, k, question.compare)
+	if !ok {
+		if n.questions == nil {
+			n.questions = make([]question, 0, families)
+		}
+		n.questions = slices.Insert(n.questions, i, newQuestion(k))
+		n.book.counts.questions.Add(1)
+	}
+	return &n.questions[i]
+}
+
+// awaitsSuccessor tells whether addresses of a retired source do not age yet, for want of a good answer since.
+func (n *name) awaitsSuccessor(f Family) bool {
+	for i := range n.questions {
+		if q := &n.questions[i]; q.family == f && q.retired != never && !q.ageing() {
+			return true
+		}
+	}
+	return false
+}
+
+// ageRetired lets the addresses of retired sources age, now that a source in service has given a good answer.
+func (n *name) ageRetired(f Family, at instant) {
+	for i := range n.questions {
+		if q := &n.questions[i]; q.family == f && q.retired != never {
+			n.age(q, at)
+		}
+	}
+}
+
+// age lets what q holds start to age.
+func (n *name) age(q *question, at instant) {
+	if !q.ageing() && n.sampled() {
+		n.rotated = max(n.rotated, q.expires, q.retired, at)
+	}
+	q.age(at)
+}
+
+// inService tells whether s is asked about the name, as far as is known.
+func (n *name) inService(s Source) bool {
+	return slices.ContainsFunc(n.questions, func(q question) bool { return q.source == s && q.retired == never })
+}

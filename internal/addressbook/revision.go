@@ -4,7 +4,7 @@
 package addressbook
 
 // Revision counts changes. That of a Snapshot is of its owner: it grows with every change that wakes the owner, and with each
-// Want that changes something. That of an Entry is another one when the set of its addresses is, and only then; 0: there
+// Want that changes something. That of a PatternState is another one when the set of its addresses is, and only then; 0: there
 // are none.
 type Revision uint64
 

@@ -153,7 +153,7 @@ func TestSnapshot_HasWhatItsRevisionSays(t *testing.T) {
 			}
 			s := w.Snapshot(web, w.now)
 			mu.Lock()
-			for _, a := range s.Entries[0].Addresses {
+			for _, a := range s.Patterns[0].Addresses {
 				written[a.Addr.String()] = true
 			}
 			mu.Unlock()

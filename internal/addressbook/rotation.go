@@ -62,6 +62,120 @@ type rotation struct {
 	gap    float64 // nanoseconds between two samples with the same address, on average
 }
 
+// sample feeds an answer to q that differs from the last one to the family's rotation; known is what the name had of the family
+// before it. Two differing answers are no samples: one equal to the question's last answer may be the same entry of a cache, and
+// one equal to another source's may come from a cache behind both. To count them would make the pool look smaller than it
+// is.
+func (n *name) sample(q *question, addrs []ip, known []union, at instant) {
+	r := n.rotations[q.family]
+	if q.holds(addrs) {
+		return
+	}
+	if n.sampled() {
+		n.rotated = max(n.rotated, q.expires, at)
+	}
+	if len(addrs) == 0 || r == nil && q.good == never {
+		return
+	}
+	o := &n.book.options
+	if r == nil {
+		r = newRotation(known, &n.book.counts.captures, at)
+		n.rotations[q.family] = r
+	}
+	n.rotated = max(n.rotated, q.expires, at)
+	if !n.othersHold(q, addrs) {
+		s := n.book.takeScratch()
+		r.sample(addrs, known, o.MaxRetention, n.captureLimit(r), s, at)
+		n.book.putScratch(s)
+	}
+	n.countCaptures()
+}
+
+// captureLimit is how many captures a rotation may have: as many as a name may have addresses, but none more than now once all
+// tenants that list the name have as many as they may, or the process has. Rotations that began earlier forget their oldest for
+// their newest; what was concluded stays.
+//
+//	of 100 captures a tenant may have 25  and a rotation of its name
+//	it has 20, all have 60                may have 5 more
+//	it has 25                             no more
+//	it has 20, all have 80                no more, but where 20 are less than an equal part of the last fifth
+func (n *name) captureLimit(r *rotation) int {
+	n.countCaptures()
+	o, room := &n.book.options, 0
+	for i := range n.shares {
+		s := &n.shares[i]
+		has := s.tenant.captures.Load() + int64(n.captured-s.captures)
+		room = max(room, min(o.maxCaptures()-int(has), n.book.room(o.MaxAddresses, n.book.counts.captures.Load(), has)))
+		if room >= o.MaxAddressesPerName {
+			break
+		}
+	}
+	return min(o.MaxAddressesPerName, len(r.captures.list)+room)
+}
+
+// countCaptures counts what the rotations remember, for the shares.
+func (n *name) countCaptures() {
+	captured := int32(0)
+	for _, r := range n.rotations {
+		if r != nil {
+			captured += int32(len(r.captures.list))
+		}
+	}
+	n.billed = n.billed || captured != n.captured
+	n.captured = captured
+}
+
+// othersHold tells whether the last good answer of another source in service held just addrs.
+func (n *name) othersHold(q *question, addrs []ip) bool {
+	for i := range n.questions {
+		if o := &n.questions[i]; o != q && o.family == q.family && o.live() && o.holds(addrs) {
+			return true
+		}
+	}
+	return false
+}
+
+// adapt takes over the retention that the rotation needs, at most longest.
+func (n *name) adapt(longest time.Duration) {
+	adapted := time.Duration(0)
+	for _, r := range n.rotations {
+		adapted = max(adapted, r.retention(longest))
+	}
+	if adapted != n.adapted {
+		n.adapted = adapted
+		n.retention = n.longestRetention()
+		n.prunesFrom(never)
+	}
+}
+
+// calm ends the rotation of a name when its last change is older than the longest retention of its owners, and forgets the captures
+// when it is older than MaxRetention. No Snapshot changes by that: each owner was shown the end at its own retention already, and
+// Next named it.
+func (n *name) calm(at instant) {
+	if n.rotated.plus(n.retention) > at {
+		return
+	}
+	for _, r := range n.rotations {
+		r.rest()
+	}
+	longest := n.book.options.MaxRetention
+	if n.rotated.plus(longest) <= at {
+		n.forgetRotations()
+	}
+	n.adapt(longest)
+}
+
+func (n *name) forgetRotations() {
+	for _, r := range n.rotations {
+		r.drop()
+	}
+	n.rotations = [families]*rotation{}
+	n.countCaptures()
+}
+
+// sampled tells whether the name has samples of a pool.
+func (n *name) sampled() bool { return n.rotations != [families]*rotation{} }
+
 // newRotation begins with addresses that were captured once. all counts the captures of the process.
 func newRotation(known []union, all *atomic.Int64, at instant) *rotation {
 	r := &rotation{captures: captures{oldest: at, all: all}}

@@ -43,7 +43,7 @@ func (l *lake) told(s Source, ttl time.Duration, addrs ...netip.Addr) {
 	l.record(Key{Name: host("www.example.com"), Source: s}, addrs, ttl)
 }
 
-func (l *lake) entry() Entry { return l.book.Snapshot(angler, l.now).Entries[0] }
+func (l *lake) entry() PatternState { return l.book.Snapshot(angler, l.now).Patterns[0] }
 
 // cast lets each source have answers of k addresses that draw takes from the pool, for so many TTLs. The sources take
 // turns within the TTL.
@@ -298,7 +298,7 @@ func TestRotation_Ends(t *testing.T) {
 	for l.now.Sub(last) < time.Hour {
 		l.told(sources[0], 5*time.Second, v4(0, 4)...)
 		s := l.book.Snapshot(angler, l.now)
-		e := s.Entries[0]
+		e := s.Patterns[0]
 		if e.Rotation.Rotates != l.now.Before(last.Add(5*time.Second).Add(rotating.Retention)) {
 			t.Fatalf("%v after the last change: %+v, retention %v", l.now.Sub(last), e.Rotation, rotating.Retention)
 		}
@@ -322,7 +322,7 @@ func TestRotation_Terms(t *testing.T) {
 	l := newLake(t, Options{}, nil)
 	l.book.Want(fixed, Wants{Patterns: []fqdn.Pattern{pattern("www.example.com")}, Retention: new(30 * time.Second)}, l.now)
 	l.cast(200, 5*time.Second, sources[:1], l.drawing(40, 4))
-	adaptive, other := l.entry(), l.book.Snapshot(fixed, l.now).Entries[0]
+	adaptive, other := l.entry(), l.book.Snapshot(fixed, l.now).Patterns[0]
 	if other.Retention != 30*time.Second || other.Rotation.Uncovered != TooSlow {
 		t.Errorf("fixed: retention %v, %+v", other.Retention, other.Rotation)
 	}

@@ -52,7 +52,7 @@ func TestRotation_EndsARetentionAfterTheLastAddress(t *testing.T) {
 	}
 }
 
-func holdsAddr(e Entry, addr string, until time.Time) bool {
+func holdsAddr(e PatternState, addr string, until time.Time) bool {
 	for _, a := range e.Addresses {
 		if a.Addr.String() == addr {
 			return a.Until.Equal(until)

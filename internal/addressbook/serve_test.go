@@ -154,7 +154,7 @@ func TestTried(t *testing.T) {
 	w.expectNotified(web)
 	w.Retire("", second, w.now)
 	tried(true)
-	if e := w.Snapshot(web, w.now).Entries[1]; e.Tried {
+	if e := w.Snapshot(web, w.now).Patterns[1]; e.Tried {
 		t.Error("a wildcard was tried")
 	}
 }

@@ -5,7 +5,7 @@ package addressbook
 
 import "time"
 
-// Snapshot returns what is known for o. An unknown owner has no entries.
+// Snapshot returns what is known for o. An unknown owner has no patterns.
 func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
 	w := b.ownerNamed(o)
 	if w == nil {
@@ -18,9 +18,9 @@ func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
 		return s
 	}
 	next := forever
-	s.Entries = make([]Entry, len(l.wants))
+	s.Patterns = make([]PatternState, len(l.wants))
 	for i, x := range l.wants {
-		next = min(next, b.fill(&s.Entries[i], x, l.term, at))
+		next = min(next, b.fill(&s.Patterns[i], x, l.term, at))
 	}
 	s.Next = b.epoch.time(next)
 	s.Served, s.Heard = int(l.view.sources.Load()), l.view.heard.Load()
@@ -28,7 +28,7 @@ func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
 }
 
 // fill enters what is known of a pattern, and returns when that changes by itself.
-func (b *Book) fill(e *Entry, x *want, t term, at instant) (next instant) {
+func (b *Book) fill(e *PatternState, x *want, t term, at instant) (next instant) {
 	e.Pattern, e.Wanted = x.pattern, b.epoch.time(x.since)
 	if x.name == nil {
 		e.State, e.Limit, e.Retention = Pending, x.limit, t.retention

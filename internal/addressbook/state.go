@@ -3,7 +3,12 @@
 
 package addressbook
 
-import "time"
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+)
 
 // standing is where one family of a name stands, for one retention.
 type standing struct {
@@ -137,4 +142,96 @@ func keptBy(ss [families]standing, such func(standing) bool) int {
 		}
 	}
 	return kept
+}
+
+// speaking returns the retirement of the sources whose last words make the state of a family: never, that is those in
+// service, or else the last retirement, so that a name keeps its state while all its sources are retired.
+func (n *name) speaking(f Family) (retirement instant) {
+	retirement = never
+	for i := range n.questions {
+		q := &n.questions[i]
+		if q.family != f || q.silent() {
+			continue
+		}
+		if q.retired == never {
+			return never
+		}
+		retirement = max(retirement, q.retired)
+	}
+	return retirement
+}
+
+// speakers are the questions whose last words make the state: see speaking.
+func (n *name) speakers() iter.Seq[*question] {
+	return func(yield func(*question) bool) {
+		for f := range Family(families) {
+			retirement := n.speaking(f)
+			for i := range n.questions {
+				if q := &n.questions[i]; q.family == f && !q.silent() && q.retired == retirement && !yield(q) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// shaky tells whether the outages of a family come and go.
+func (n *name) shaky(f Family, at instant) bool {
+	return n.unrest != nil && at < n.unrest.outages[f].until
+}
+
+func (n *name) disagrees(at instant) bool { return n.unrest != nil && at < n.unrest.disagree }
+
+func (n *name) mixes(at instant) bool { return n.unrest != nil && at < n.unrest.mixed }
+
+// failures says which sources fail, in what, and whether others answer.
+func (n *name) failures(ss [families]standing, at instant) clauses {
+	if n.unrest == nil {
+		return nil // none of its sources ever failed
+	}
+	const beside = " while others answer"
+	found := n.findings(func(q *question) (what, suffix string) {
+		switch s := ss[q.family]; {
+		case s.shaky:
+			return "", ""
+		case s.well && n.noted(q, at):
+			return q.failure(), beside
+		case s.well || !q.failed:
+			return "", ""
+		}
+		return q.failure(), ""
+	})
+	var fs clauses
+	for _, f := range found {
+		if f.suffix == beside {
+			fs = append(fs, fmt.Sprintf("%s from %s%s", f.what, f.source, beside)) // whatever the types, so that it is said once
+		} else {
+			fs = append(fs, fmt.Sprintf("%s for %s from %s", f.what, typeNames(f.types, " and "), f.source))
+		}
+	}
+	slices.Sort(fs)
+	return slices.Compact(fs)
+}
+
+// failure is the reason of a question whose last word, or the one before, is a failure.
+func (q *question) failure() string {
+	if q.reason == "" {
+		return "failure"
+	}
+	return q.reason
+}
+
+// unsteady says what goes back and forth, and which TTLs are not believed.
+func (n *name) unsteady(ss [families]standing, at instant) clauses {
+	var fs clauses
+	if n.disagrees(at) {
+		fs = append(fs, atOdds)
+	}
+	if anyFamily(ss, func(s standing) bool { return s.shaky }) {
+		fs = append(fs, unreliable)
+	}
+	if anyFamily(ss, func(s standing) bool { return s.capped }) || n.unrest != nil && at < n.unrest.capped {
+		fs = append(fs, fmt.Sprintf("an answer has a TTL of more than %s, and counts for that time only", n.book.options.MaxStale))
+	}
+	return fs
 }

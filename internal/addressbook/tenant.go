@@ -15,7 +15,7 @@ type Tenant string
 // Tenant returns the tenant that an owner belongs to.
 func (o Owner) Tenant() Tenant { return Tenant(o.Namespace) }
 
-// Limit is what kept something out of an Entry.
+// Limit is what kept something out of a PatternState.
 type Limit uint8
 
 // The limits, the one that is told first where several hold something back.
@@ -34,7 +34,7 @@ const (
 	// AddressesOfProcess: the same, because all names together have MaxAddresses addresses.
 	AddressesOfProcess
 
-	// CapturesPerTenant: the rotations of the tenant's names remember as many addresses as they may. It is in no Entry: what comes of it
+	// CapturesPerTenant: the rotations of the tenant's names remember as many addresses as they may. It is in no PatternState: what comes of it
 	// for a name is in its Rotation.
 	CapturesPerTenant
 

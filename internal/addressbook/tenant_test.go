@@ -16,7 +16,7 @@ import (
 func (w *world) expectLimits(o Owner, want ...Limit) {
 	w.t.Helper()
 	var got []Limit
-	for _, e := range w.Snapshot(o, w.now).Entries {
+	for _, e := range w.Snapshot(o, w.now).Patterns {
 		got = append(got, e.Limit)
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -41,7 +41,7 @@ func TestMaxNamesPerTenant(t *testing.T) {
 	f := w.newFollower()
 	w.wants(in("shop", "a"), nil, "a.example.com", "*.example.com", "b.example.com", www)
 	w.expectLimits(in("shop", "a"), NoLimit, NoLimit, NamesPerTenant, NoLimit)
-	e := w.Snapshot(in("shop", "a"), w.now).Entries[2]
+	e := w.Snapshot(in("shop", "a"), w.now).Patterns[2]
 	if e.State != Pending || e.Tried || !strings.Contains(e.Message, "--max-names-per-namespace") || !strings.Contains(e.Message, "shop") {
 		t.Errorf("a name that waits is %s: %s", e.State, e.Message)
 	}
@@ -77,7 +77,7 @@ func TestMaxNames_TenantsByTurns(t *testing.T) {
 	w.wants(b, nil, "b1.example.com", www)
 	w.expectLimits(a, NoLimit, NoLimit, NamesOfProcess, NamesOfProcess)
 	w.expectLimits(b, NamesOfProcess, NoLimit) // another one's name is known anyway
-	if e := w.Snapshot(b, w.now).Entries[0]; !strings.HasPrefix(e.Message, "not looked up") {
+	if e := w.Snapshot(b, w.now).Patterns[0]; !strings.HasPrefix(e.Message, "not looked up") {
 		t.Errorf("message %q", e.Message)
 	}
 	w.notified = nil
@@ -101,13 +101,13 @@ func TestMaxAddressesPerTenant(t *testing.T) {
 	record("big.example.com", 0, 6)
 	record("own.example.com", 100, 2)
 	w.expectLimits(full, AddressesPerTenant, AddressesPerTenant, NoLimit)
-	if got := len(w.Snapshot(full, w.now).Entries[0].Addresses); got != 4 {
+	if got := len(w.Snapshot(full, w.now).Patterns[0].Addresses); got != 4 {
 		t.Errorf("%d addresses", got)
 	}
 	record(shared, 200, 2) // the other tenant has room, so it takes them; whoever lists it has them
 	w.expectLimits(web, NoLimit, NoLimit)
 	w.expectLimits(full, AddressesPerTenant, AddressesPerTenant, NoLimit)
-	if got := len(w.Snapshot(full, w.now).Entries[2].Addresses); got != 2 {
+	if got := len(w.Snapshot(full, w.now).Patterns[2].Addresses); got != 2 {
 		t.Errorf("%d addresses of the shared name", got)
 	}
 	if got := w.Stats().Limited[AddressesPerTenant]; got != 1 {
@@ -151,7 +151,7 @@ func TestLimit_IsToldToWhoLosesSomethingByIt(t *testing.T) {
 		if got := w.entry().Limit; got != NoLimit {
 			t.Fatalf("answer %d: who keeps addresses for 5m is told of limit %d", i, got)
 		}
-		if got := w.Snapshot(week, w.now).Entries[0].Limit; (got == AddressesPerName) != (i >= 10) {
+		if got := w.Snapshot(week, w.now).Patterns[0].Limit; (got == AddressesPerName) != (i >= 10) {
 			t.Fatalf("answer %d: who keeps addresses for a week is told of limit %d", i, got)
 		}
 	}
@@ -194,7 +194,7 @@ func TestLimitsOfTheProcess_LeaveRoomForSmallTenants(t *testing.T) {
 	big := in("big", "p")
 	w.wants(big, nil, names...)
 	waits := 0
-	for i, e := range w.Snapshot(big, w.now).Entries {
+	for i, e := range w.Snapshot(big, w.now).Patterns {
 		if e.Limit == NamesOfProcess {
 			waits++
 		}

@@ -34,7 +34,7 @@ func TestTenant_IsNotChargedForWhatOthersRetain(t *testing.T) {
 		w.pass(10 * time.Second)
 		w.recordV4("s1.example.com", time.Second, i, 1)
 		w.recordV4("s2.example.com", time.Second, 100+i, 1)
-		for _, e := range w.Snapshot(quiet, w.now).Entries {
+		for _, e := range w.Snapshot(quiet, w.now).Patterns {
 			if a := e.Addresses[len(e.Addresses)-1]; !a.Current || e.Limit != NoLimit {
 				t.Fatalf("answer %d: %s is not followed: %v, limit %d", i, e.Pattern, e.Addresses, e.Limit)
 			}
@@ -43,7 +43,7 @@ func TestTenant_IsNotChargedForWhatOthersRetain(t *testing.T) {
 	w.wants(quiet, new(5*time.Second), "s1.example.com", "s2.example.com", "mine.example.com")
 	w.pass(time.Second)
 	w.recordV4("mine.example.com", time.Second, 200, 2)
-	if e := w.Snapshot(quiet, w.now).Entries[2]; len(e.Addresses) != 2 || e.Limit != NoLimit {
+	if e := w.Snapshot(quiet, w.now).Patterns[2]; len(e.Addresses) != 2 || e.Limit != NoLimit {
 		t.Errorf("quiet's own name has %v, limit %d", e.Addresses, e.Limit)
 	}
 	w.expectCharge(noisy, 20)
@@ -100,7 +100,7 @@ func TestTenant_FullFollowsWhatIsAnswered(t *testing.T) {
 // is remembered as if it were alone, and the counts say who is at its limit.
 func TestTenant_CapturesAreShared(t *testing.T) {
 	const rounds = 300
-	run := func(noise bool) (Entry, *world) {
+	run := func(noise bool) (PatternState, *world) {
 		w := newWorld(t, Options{MaxAddresses: 250, MaxAddressesPerTenant: 60, MaxAddressesPerName: 50, Families: []Family{IPv4},
 			Retention: 20 * time.Second, MaxRetention: time.Hour})
 		w.Forget(web)
@@ -124,7 +124,7 @@ func TestTenant_CapturesAreShared(t *testing.T) {
 			}
 			w.recordV4("pool.example.com", time.Second, i*7%23, 1)
 		}
-		return w.Snapshot(quiet, w.now).Entries[0], w
+		return w.Snapshot(quiet, w.now).Patterns[0], w
 	}
 	alone, _ := run(false)
 	beside, w := run(true)

@@ -201,14 +201,6 @@ func (n *name) longestTTL(f Family) time.Duration {
 	return longest
 }
 
-// shaky tells whether the outages of a family come and go.
-func (n *name) shaky(f Family, at instant) bool {
-	return n.unrest != nil && at < n.unrest.outages[f].until
-}
-
-func (n *name) disagrees(at instant) bool { return n.unrest != nil && at < n.unrest.disagree }
-func (n *name) mixes(at instant) bool     { return n.unrest != nil && at < n.unrest.mixed }
-
 // turns are the instants at which what is told may change although nobody says anything.
 func (n *name) turns() []instant {
 	if n.unrest == nil {

@@ -40,7 +40,7 @@ func TestView_KeepsToItself(t *testing.T) {
 	w.Record(key, Answer{Addrs: []netip.Addr{netip.MustParseAddr("203.0.113.66")}, TTL: time.Minute}, w.now)
 	w.expectNotified(tenant)
 	w.expect("192.0.2.1")
-	if got := w.Snapshot(tenant, w.now).Entries[0].Addresses; len(got) != 1 || got[0].Addr.String() != "203.0.113.66" {
+	if got := w.Snapshot(tenant, w.now).Patterns[0].Addresses; len(got) != 1 || got[0].Addr.String() != "203.0.113.66" {
 		t.Errorf("the tenant has %v", got)
 	}
 
@@ -52,7 +52,7 @@ func TestView_KeepsToItself(t *testing.T) {
 	// Not even a change of view takes along what another said.
 	w.Want(tenant, Wants{Patterns: []fqdn.Pattern{pattern(www)}}, w.now)
 	w.expect("192.0.2.1")
-	if got := w.Snapshot(tenant, w.now).Entries[0].Addresses; len(got) != 1 || got[0].Addr.String() != "192.0.2.1" {
+	if got := w.Snapshot(tenant, w.now).Patterns[0].Addresses; len(got) != 1 || got[0].Addr.String() != "192.0.2.1" {
 		t.Errorf("after the change of view the tenant has %v", got)
 	}
 	if wanted := w.newFollower().wanted(); !slices.Equal(wanted, []Subject{{Name: host(www)}}) {

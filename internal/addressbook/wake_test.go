@@ -96,7 +96,7 @@ func TestEntryRevision(t *testing.T) {
 	w := newWorld(t, Options{Families: []Family{IPv4}})
 	other := Owner{Namespace: "apps", Name: "other"}
 	w.wants(other, new(time.Hour), www)
-	revision := func(o Owner) Revision { return w.Snapshot(o, w.now).Entries[0].Revision }
+	revision := func(o Owner) Revision { return w.Snapshot(o, w.now).Patterns[0].Revision }
 	if got := revision(web); got != 0 {
 		t.Errorf("of nothing: %d", got)
 	}

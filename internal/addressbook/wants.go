@@ -12,7 +12,7 @@ import (
 
 // Want replaces what o wants. What another owner of the same view made known is known at once; a change of retention acts
 // at once on what is still known. A Want that changes nothing costs next to nothing, so it may be called at every reconcile;
-// another one costs what it changes. Names beyond MaxNamesPerTenant or MaxNames wait for room, see Entry.Limit; those that were
+// another one costs what it changes. Names beyond MaxNamesPerTenant or MaxNames wait for room, see PatternState.Limit; those that were
 // there before stay, over a start as far as next.Held says so.
 func (b *Book) Want(o Owner, next Wants, now time.Time) {
 	at := b.epoch.instant(now)

@@ -55,7 +55,7 @@ type world struct {
 	pattern  fqdn.Pattern
 	mu       sync.Mutex
 	messages []string          // each that the name had, with its state
-	noted    addressbook.Entry // the one of the last of them
+	noted    addressbook.PatternState // the one of the last of them
 	changed  chan struct{}
 }
 
@@ -99,7 +99,7 @@ func (w *world) ask(name string) {
 	})
 }
 
-func (w *world) entry() addressbook.Entry { return w.book.Snapshot(owner, time.Now()).Entries[0] }
+func (w *world) entry() addressbook.PatternState { return w.book.Snapshot(owner, time.Now()).Patterns[0] }
 
 func (w *world) note() {
 	e := w.entry()
@@ -127,7 +127,7 @@ func (w *world) count() int {
 	return len(w.messages)
 }
 
-func (w *world) lastNoted() addressbook.Entry {
+func (w *world) lastNoted() addressbook.PatternState {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.noted
@@ -135,7 +135,7 @@ func (w *world) lastNoted() addressbook.Entry {
 
 // await waits until the name was noted to be in a state: it can be read a moment earlier, and the note would come after what a
 // test counts from here.
-func (w *world) await(state addressbook.State) addressbook.Entry {
+func (w *world) await(state addressbook.State) addressbook.PatternState {
 	w.t.Helper()
 	timeout := time.After(patience)
 	for {

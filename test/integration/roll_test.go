@@ -94,7 +94,7 @@ func (w *world) followClusterDNS(
 	return book, func(want ...string) func() error {
 		return func() error {
 			var got []string
-			for _, a := range book.Snapshot(owner, time.Now()).Entries[0].Addresses {
+			for _, a := range book.Snapshot(owner, time.Now()).Patterns[0].Addresses {
 				got = append(got, a.Addr.String())
 			}
 			if !slices.Equal(got, want) {
