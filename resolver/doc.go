@@ -9,8 +9,9 @@
 //
 //	subject   wanted.go     a name in a view, and the tenants that want it
 //	view      views.go      the upstreams of the process, or the servers that policies name; places.go: for how many there is room
-//	lane      lane.go       an upstream: whose turn it is, and which worker may be had; budget.go: how often its server may be asked
-//	query     schedule.go   a question to an upstream: when it is due
+//	lane      lane.go       the queues of one upstream; fairness.go: whose turn it is, and which worker a tenant may have;
+//	                        budget.go: how often its server may be asked
+//	query     schedule.go   a question to an upstream, and when it is due; settle.go: what its answer changes
 //	phase     phase.go      when the entry ends that its cache has; poll.go: when to ask again therefore
 //
 // One goroutine owns all of these (Resolver.loop). A query goes round:

@@ -5,12 +5,10 @@ package resolver
 
 import (
 	"context"
-	"math/bits"
 	"time"
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
-	"github.com/fqdn-egress/fqdn-egress/internal/turns"
 )
 
 // lane is one upstream: its queries, those of them that wait to be asked, and its share of the workers. Lanes share nothing but
@@ -59,14 +57,6 @@ type laneKey struct {
 	upstream dnsclient.Upstream
 }
 
-// share is the part of a lane that one class of queries has: its queue and its workers.
-type share struct {
-	waiting turns.Queue[*query]
-	flying  int            // in flight
-	held    map[string]int // of these, by the tenant whose turn each took
-	refused []string       // tenants that wait for a worker of theirs, or of anybody, to come free
-}
-
 func newLane(ctx context.Context, key laneKey, s *server) *lane {
 	l := &lane{
 		key: key, upstream: key.upstream, source: sourceOf(key.upstream),
@@ -98,34 +88,6 @@ func (l *lane) remove(q *query) {
 	}
 }
 
-// rank is the class of q within its queue: of one tenant's healthy queries those that rotate go first, as it matters when they
-// are asked, and of those that failed the ones that failed less often. Of those that were never asked the ones go first that came
-// with few others: a policy with one new name does not wait until a thousand names of another one have timed out.
-//
-//	failures           1         2, 3        4 to 7        8 to 15   more
-//	came with others   up to 9   up to 99    up to 999     more
-//	rank               0         1           2             3         4
-func (q *query) rank() int {
-	switch q.class() {
-	case healthy:
-		return boolToInt(!q.phase.rotates())
-	case retry:
-		return bits.Len(uint(q.failures())) - 1
-	case fresh:
-		return crowdRank(q.about.crowd)
-	}
-	return 0
-}
-
-// crowdRank is the rank of a name of so many that came together.
-func crowdRank(crowd int) int {
-	rank := 0
-	for few := 10; crowd > few && rank < 3; few *= 10 {
-		rank++
-	}
-	return rank
-}
-
 // take removes the next query to be asked from those that wait. It returns nil if workers and budget allow none; wait is then
 // when the budget allows one again, zero if it is not the budget that is missing.
 func (l *lane) take(now time.Time) (q *query, as turn, wait time.Duration) {
@@ -152,93 +114,4 @@ func (l *lane) take(now time.Time) (q *query, as turn, wait time.Duration) {
 		return q, turn{class: c, tenant: tenant}, 0
 	}
 	return nil, turn{}, wait
-}
-
-// turn is the turn that a query in flight took: a worker of a class, for a tenant.
-type turn struct {
-	class  class
-	tenant string
-}
-
-// freshInRow is how many fresh queries go before a retry that waits.
-const freshInRow = 4
-
-// order is the one of the classes in the next turn.
-func (l *lane) order() [classes]class {
-	first, second := fresh, retry
-	if l.fresher >= freshInRow {
-		first, second = retry, fresh
-	}
-	if l.failingNext {
-		return [classes]class{first, second, healthy}
-	}
-	return [classes]class{healthy, first, second}
-}
-
-// note keeps account of whose turn it was.
-func (l *lane) note(c class) {
-	l.failingNext = c == healthy
-	switch c {
-	case fresh:
-		l.fresher = min(l.fresher+1, freshInRow)
-	case retry:
-		l.fresher = 0
-	case healthy:
-	}
-}
-
-// idle is how many workers a class may have more. Failing queries use at most half of the workers, so healthy ones are asked
-// on time; and retries leave a quarter of that half, so a new name is asked at once beside a thousand that never answer. A black
-// hole holds a worker for 4 s.
-func (l *lane) idle(c class) int {
-	failing := l.classes[fresh].flying + l.classes[retry].flying
-	half := max(l.workers/2, 1)
-	idle := l.workers - failing - l.classes[healthy].flying
-	if c != healthy {
-		idle = min(idle, half-failing)
-	}
-	if c == retry {
-		idle = min(idle, max(half*3/4, 1)-l.classes[retry].flying)
-	}
-	return max(idle, 0)
-}
-
-// greed is how many workers a tenant may hold for each that it leaves idle.
-//
-//	tenants that want all   each holds     are idle, for whoever comes
-//	1                       3 of 4         1 of 4
-//	2                       3 of 7         1 of 7
-//	n                       3 of 3n + 1    1 of 3n + 1
-const greed = 3
-
-// pop takes out the next query of a tenant that may have one of the idle workers.
-func (s *share) pop(idle int) (q *query, tenant string, ok bool) {
-	q, tenant, ok = s.waiting.Pop(func(tenant string) bool {
-		may := s.held[tenant] < greed*idle
-		if !may {
-			s.refused = append(s.refused, tenant)
-		}
-		return may
-	})
-	if ok {
-		s.flying++
-		s.held[tenant]++
-	}
-	return q, tenant, ok
-}
-
-// free gives a worker back. Whoever was refused one for want of idle ones is asked again.
-func (l *lane) free(t turn) {
-	s := &l.classes[t.class]
-	s.flying--
-	if s.held[t.tenant]--; s.held[t.tenant] == 0 {
-		delete(s.held, t.tenant)
-	}
-	for c := range l.classes {
-		s := &l.classes[c]
-		for _, tenant := range s.refused {
-			s.waiting.Resume(tenant)
-		}
-		s.refused = s.refused[:0]
-	}
 }

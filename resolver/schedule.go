@@ -6,8 +6,6 @@ package resolver
 import (
 	"container/heap"
 	"time"
-
-	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
 // query is one question to one upstream, for as long as both are wanted. The Resolver's loop alone touches it.
@@ -35,32 +33,6 @@ type query struct {
 	trouble *trouble
 }
 
-// trouble counts the failures of a query since its last good answer.
-type trouble struct {
-	failures int
-	since    time.Time // when the first of them was
-	// reported is the reason that the book has of them.
-	reported string
-	// absence: the last answer is one, and is not settled.
-	absence *absence
-}
-
-// failures counts those since the last good answer.
-func (q *query) failures() int {
-	if q.trouble == nil {
-		return 0
-	}
-	return q.trouble.failures
-}
-
-// absence is that of the last answer, if it is one and is not settled.
-func (q *query) absence() *absence {
-	if q.trouble == nil {
-		return nil
-	}
-	return q.trouble.absence
-}
-
 // class is the kind of queries that a query competes with for workers and budget.
 type class uint8
 
@@ -81,26 +53,6 @@ func (q *query) class() class {
 		return fresh
 	}
 	return retry
-}
-
-// answer takes a good answer to a query that was sent and answered at these times. It sets due.
-func (q *query) answer(a addressbook.Answer, sent, answered time.Time, o *Options) {
-	q.good, q.asked, q.trouble = true, true, nil
-	q.phase.observe(a, sent, answered)
-	next := poll{phase: &q.phase, answered: answered, way: answered.Sub(sent), pause: o.MinTTL}.next()
-	q.refresh = sooner(next, answered.Add(o.MaxTTL))
-	q.due = q.refresh
-}
-
-// fail takes a failure. It sets due.
-func (q *query) fail(now time.Time, random float64) {
-	if q.trouble == nil {
-		q.trouble = &trouble{since: now}
-	}
-	q.trouble.failures++
-	q.trouble.absence = nil
-	q.good, q.asked = false, true
-	q.due = now.Add(backoff(q.trouble.failures, now.Sub(q.trouble.since), random))
 }
 
 const (

@@ -12,38 +12,6 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
 
-// reserveWrite returns when the target may write: now, or when its turn comes. While it waits, that is what its Result says.
-func (r *Reconciler) reserveWrite(s *situation, now time.Time) time.Time {
-	m := s.memory
-	if at := repairAt(s); at.After(now) {
-		r.results.wake(s.key)
-		return at
-	}
-	reserved, began := r.pace.reserve(&m.pace, s.key.Tenant(), causeOf(s, now), now)
-	if !reserved.at.After(now) {
-		return now
-	}
-	if began {
-		r.metrics.LimitHit(reserved.limit)
-	}
-	m.looked.done = false
-	m.health.tell(r.book, s.key.Owner, false)
-	limit, _ := m.pace.limitedBy(now)
-	r.results.hold(s, limit)
-	return reserved.at
-}
-
-// repairAt returns when a repair may be written, if repairing is all there is to do: nothing but the live objects differs from the
-// last look, and one of them is not as it was sent. Zero: at once, or there is more to do.
-func repairAt(s *situation) time.Time {
-	now, last := s.basis(), s.memory.looked.basis
-	now.live = last.live
-	if now != last || !s.memory.written.anyDrifted(s.live) {
-		return time.Time{}
-	}
-	return s.memory.contest.nextRepair()
-}
-
 // causeOf returns why something may have to be written.
 //
 //	the spec was not tried yet                        edit

@@ -92,3 +92,13 @@ func put(h hash.Hash64, parts ...string) {
 }
 
 func putNumber(h hash.Hash64, n int) { h.Write(binary.BigEndian.AppendUint64(nil, uint64(n))) }
+
+// basis returns what the decision is made of.
+func (s *situation) basis() basis {
+	return basis{
+		generation: s.policy.Generation,
+		snapshot:   s.snapshot.Revision,
+		live:       hashOfLive(s.live),
+		cluster:    hashOfCluster(s.dns, s.guard),
+	}
+}

@@ -6,12 +6,18 @@ package target
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 	"github.com/fqdn-egress/fqdn-egress/controllers/when"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
@@ -103,4 +109,72 @@ func (r *Reconciler) forget(key Key, now time.Time) {
 		r.pace.settle(&m.pace, key.Tenant(), cost{}, cost{}, now) // a turn that it waited for
 	}
 	r.results.forget(key)
+}
+
+// load reads the situation; nil if the policy is gone or going.
+func (r *Reconciler) load(ctx context.Context, key Key, now time.Time) (*situation, error) {
+	policy := &v1alpha1.FQDNEgressPolicy{}
+	err := r.api.Client.Get(ctx, key.Policy(), policy, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) || (err == nil && !policy.DeletionTimestamp.IsZero()) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading policy: %w", err)
+	}
+	s := &situation{key: key, policy: policy, memory: r.memories.of(key, policy.UID), dns: dnsOf(r.dns.Facts(), r.options.ExtraDNS)}
+	if s.live, err = r.networkPolicies(ctx, policy); err != nil {
+		return nil, err
+	}
+	s.memory.carried.look(viewOf(policy), func() netpol.Carried {
+		return netpol.CarriedFrom(s.rules(), netpol.StatusAddresses(&policy.Status), s.live, s.dns, now)
+	})
+	if s.memory.wants != policy.Generation {
+		wants := wantsOf(policy)
+		if s.memory.wants == 0 {
+			wants.Held = s.memory.carried.rules.Held(s.rules())
+		}
+		r.book.Want(key.Owner, wants, now)
+		s.memory.wants = policy.Generation
+	}
+	s.snapshot = r.book.Snapshot(key.Owner, now)
+	if s.snapshot.Served > 0 && s.memory.servedAt.IsZero() {
+		s.memory.servedAt = now
+	}
+	if s.guard, err = r.guard(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// networkPolicies returns the NetworkPolicies that concern the policy, ours or not, in the order of their names. The list
+// finds what there is; each is then read by its name, since only that waits for our own last write to be in the cache (a list
+// would wait for the writes of all policies).
+func (r *Reconciler) networkPolicies(
+	ctx context.Context, policy *v1alpha1.FQDNEgressPolicy,
+) ([]networkingv1.NetworkPolicy, error) {
+	list := &networkingv1.NetworkPolicyList{}
+	if err := r.api.Client.List(ctx, list, client.InNamespace(policy.Namespace), client.MatchingFields{PolicyIndex: policy.Name},
+		client.DisableReadYourWritesConsistency, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, fmt.Errorf("listing NetworkPolicies: %w", err)
+	}
+	names := []string{netpol.IdentityOf(policy).ObjectName(0)}
+	for _, np := range list.Items {
+		names = append(names, np.Name)
+	}
+	names = append(names, policy.Status.NetworkPolicies...)
+	slices.Sort(names)
+
+	var live []networkingv1.NetworkPolicy
+	for _, name := range slices.Compact(names) {
+		np := networkingv1.NetworkPolicy{}
+		err := r.api.Client.Get(ctx, types.NamespacedName{Namespace: policy.Namespace, Name: name}, &np, client.UnsafeDisableDeepCopy)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading NetworkPolicy %s: %w", name, err)
+		}
+		live = append(live, np)
+	}
+	return live, nil
 }

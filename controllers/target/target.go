@@ -4,7 +4,12 @@
 // Package target keeps the NetworkPolicies of one policy in one namespace true to its spec and to the addresses that the
 // addressbook knows. It never resolves a name, and writes no status: what came of it is a Result for others to tell.
 //
-// Reconcile in reconciler.go is the table of contents.
+// Reconcile in reconciler.go is the table of contents. A write may be held up for these reasons:
+//
+//	firstwrite.go   a new policy's names have their first chance to be answered
+//	pace.go         the buckets of the target, the tenant and the process (causes.go: why something is written)
+//	contest.go      somebody undoes what is written, or the API server alters it
+//	fence.go        the process was stopped, and may lead no more
 package target
 
 import (

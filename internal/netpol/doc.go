@@ -14,7 +14,7 @@
 //	wanted.go     which grants count now; lingering, the next instant
 //	place.go      which object has which address
 //	object.go     the objects as they should be
-//	steps.go      the changes to the live objects, in an order that breaks nothing (order.go); write.go writes them, with
+//	steps.go      the changes to the live objects, in an order that breaks nothing; write.go writes them, with
 //	              the annotation (annotation.go)
 //	report.go     the Plan: the addresses that are written for each name
 //

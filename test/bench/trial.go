@@ -206,4 +206,3 @@ func parallel(ctx context.Context, n int, do func(ctx context.Context, i int) er
 	}
 	return group.Wait()
 }
-

@@ -12,8 +12,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/fqdn-egress/fqdn-egress/test/pause"
 	"github.com/miekg/dns"
+
+	"github.com/fqdn-egress/fqdn-egress/test/pause"
 )
 
 // podsPerShape is how many pods each configuration has.
@@ -75,4 +76,3 @@ func (p *pod) ask() (lookup, error) {
 	}
 	return l, nil
 }
-

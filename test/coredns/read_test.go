@@ -54,7 +54,7 @@ type world struct {
 	book     *addressbook.Book
 	pattern  fqdn.Pattern
 	mu       sync.Mutex
-	messages []string          // each that the name had, with its state
+	messages []string                 // each that the name had, with its state
 	noted    addressbook.PatternState // the one of the last of them
 	changed  chan struct{}
 }
@@ -99,7 +99,9 @@ func (w *world) ask(name string) {
 	})
 }
 
-func (w *world) entry() addressbook.PatternState { return w.book.Snapshot(owner, time.Now()).Patterns[0] }
+func (w *world) entry() addressbook.PatternState {
+	return w.book.Snapshot(owner, time.Now()).Patterns[0]
+}
 
 func (w *world) note() {
 	e := w.entry()

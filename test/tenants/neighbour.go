@@ -173,4 +173,3 @@ func atMost(ctx context.Context, limit time.Duration, measure func(context.Conte
 	}
 	return d, err
 }
-
