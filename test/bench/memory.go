@@ -31,7 +31,7 @@ func (t *trial) footprint(ctx context.Context) (footprint, error) {
 func (b *bench) memory(ctx context.Context) ([]figure, error) {
 	n := b.options.memoryNames
 	in := func(perPolicy int) workload {
-		return workload{policies: (n + perPolicy - 1) / perPolicy, perPolicy: perPolicy, names: n, ttl: longTTL}
+		return workload{policies: (n + perPolicy - 1) / perPolicy, perPolicy: perPolicy, names: n, namespaces: memoryNamespaces, ttl: longTTL}
 	}
 	many, few, wide, twice := in(5), in(100), in(100), in(100)
 	wide.further = furtherAddresses
@@ -63,6 +63,9 @@ func (b *bench) memory(ctx context.Context) ([]figure, error) {
 
 // furtherAddresses is how many more addresses each name has in the run that weighs them: those of 100 names fit into one object.
 const furtherAddresses = 5
+
+// memoryNamespaces are so many that none of them comes to its limits.
+const memoryNamespaces = 10
 
 func bytesOf(name string, bytes float64, span string) figure {
 	return figure{Name: name, Value: bytes, Unit: "B", Span: span}
