@@ -52,6 +52,35 @@ func TestNamedMetricsExist(t *testing.T) {
 	}
 }
 
+// TestNamedFilesExist looks for the Go files that pages name with their folder, and that the maps of packages (doc.go) name.
+func TestNamedFilesExist(t *testing.T) {
+	root := filepath.Join("..", "..")
+	named := regexp.MustCompile("`([a-z0-9/]+/[a-z0-9_]+\\.go)`")
+	for path, text := range pages(t) {
+		for _, match := range named.FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(root, match[1])); err != nil {
+				t.Errorf("%s names %s: %v", path, match[1], err)
+			}
+		}
+	}
+	sibling := regexp.MustCompile(`\b[a-z0-9_]+\.go\b`)
+	for _, in := range []string{"resolver", "internal/netpol"} {
+		content, err := os.ReadFile(filepath.Join(root, in, "doc.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := sibling.FindAllString(string(content), -1)
+		if len(files) < 10 {
+			t.Errorf("the map of %s names the files %v only", in, files)
+		}
+		for _, file := range files {
+			if _, err := os.Stat(filepath.Join(root, in, file)); err != nil {
+				t.Errorf("the map of %s names %s: %v", in, file, err)
+			}
+		}
+	}
+}
+
 // pages returns the Markdown files by path.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
