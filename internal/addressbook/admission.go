@@ -61,7 +61,7 @@ func (b *Book) admit(t *tenant) {
 // admitKnown admits the wants of a tenant whose names are known by now, and may be no further ones.
 func (b *Book) admitKnown(t *tenant, told *news) {
 	for _, x := range b.waitingOf(t) {
-		if b.find(viewFor(x.pattern, x.view.View), x.pattern) != nil {
+		if l := x.owner.list.Load(); l != nil && b.find(viewFor(*x.pattern, l.view.View), *x.pattern) != nil {
 			b.admitOne(x, told)
 		}
 	}
@@ -99,14 +99,14 @@ func (b *Book) admitOne(x *want, told *news) bool {
 	if i < 0 {
 		return false
 	}
-	joined := &want{owner: w, pattern: x.pattern, view: x.view, since: x.since, held: x.held}
+	joined := newWant(w, *x.pattern, x.since, x.held)
 	if b.tryJoin(joined, l) != NoLimit {
 		return false
 	}
 	b.waitNoMore(x)
 	b.replaceWant(w, l, i, joined)
 	urgency := Other
-	if joined.name.hasAddresses() {
+	if joined.name().hasAddresses() {
 		urgency = Added
 	}
 	told.add(news{wakes: []wake{{wants: []*want{joined}, urgency: urgency}}})

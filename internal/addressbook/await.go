@@ -88,7 +88,7 @@ func (a *acks) setHealthy(healthy bool) {
 // lacks counts an owner of x's name more, or less, that lacks something of it. An unhealthy one does not count.
 func (a *acks) lacks(x *want, by int32) {
 	if !a.unhealthy {
-		x.name.lacking.Add(by)
+		x.name().lacking.Add(by)
 	}
 }
 
@@ -127,11 +127,11 @@ func (x *want) gains(r Revision, named bool) (lacks bool) {
 		a.gained = append(a.gained, x)
 		a.lacks(x, 1)
 	}
-	x.gained = max(x.gained, r)
-	lacks = !a.unhealthy && !a.forgotten
-	if named && lacks {
-		x.awaited = x.gained
+	if r > x.gained {
+		x.gained, x.awaited = r, false
 	}
+	lacks = !a.unhealthy && !a.forgotten
+	x.awaited = x.awaited || named && lacks
 	return lacks
 }
 
@@ -155,8 +155,8 @@ func (x *want) due() (r Revision, first, lacks bool) {
 	if x.left || a.over(x.gained) {
 		return 0, false, false
 	}
-	first = x.awaited < x.gained
-	x.awaited = x.gained
+	first = !x.awaited
+	x.awaited = true
 	return x.gained, first, true
 }
 

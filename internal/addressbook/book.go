@@ -36,6 +36,7 @@ type Book struct {
 	changed atomic.Pointer[func(Owner, Urgency)]
 	scratch chan *scratch
 	spares  chan []union
+	common  *rare  // of all names that have nothing rare; it is never changed
 	watch   *watch // of tests
 
 	firstWant atomic.Int64 // an instant; never: there was none
@@ -49,8 +50,9 @@ type Book struct {
 	owners  map[Owner]*owner
 	floor   uint64 // no forgotten owner had a later revision: what is applied of it late counts for none that comes back
 	tenants map[Tenant]*tenant
-	views   map[View]*view // the zero View, and others that somebody names or serves
-	waiting []*tenant      // that have wants which wait for room, whose turn it is first
+	views   map[View]*view      // the zero View, and others that somebody names or serves
+	waiting []*tenant           // that have wants which wait for room, whose turn it is first
+	unheld  map[*tenant][]*name // that they got since the start and nobody holds, the youngest last; nil once all is settled
 }
 
 // New returns an empty Book.
@@ -61,8 +63,10 @@ func New(o Options) *Book {
 		index:   fqdn.NewIndex(),
 		scratch: make(chan *scratch, spareScratch),
 		spares:  make(chan []union, spareUnions),
+		common:  newRare(),
 		owners:  map[Owner]*owner{},
 		tenants: map[Tenant]*tenant{},
+		unheld:  map[*tenant][]*name{},
 		views:   map[View]*view{},
 	}
 	b.asked = asking(b.options.Families)
@@ -87,6 +91,7 @@ func (b *Book) Record(k Key, a Answer, now time.Time) {
 		return
 	}
 	at := b.epoch.instant(now)
+	b.settle(at)
 	s := b.takeScratch()
 	defer b.putScratch(s)
 	told, taken := n.record(k, b.read(s, k.Family, a, at), at)

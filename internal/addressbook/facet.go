@@ -11,6 +11,7 @@ import (
 
 // group are the owners that want a name for the same term. They see the same of it, so it is computed once for all.
 type group struct {
+	name  *name
 	term  term
 	wants []*want
 	// shared is a copy of wants that is handed out; nil: they changed since, or are few.
@@ -104,7 +105,7 @@ func (n *name) look(t term, us unions, last *verdict, at instant) *facet {
 	f.state, f.message, f.tried = last.state, last.message, last.tried
 	var ends [2]instant
 	f.rotation, ends[0] = n.rotation(f.retention, at)
-	f.limit, ends[1] = n.marks.told(f.retention, at)
+	f.limit, ends[1] = n.rare.marks.told(f.retention, at)
 	f.next = min(next, ends[0], ends[1], n.turn(us, f, at))
 	return f
 }
@@ -208,7 +209,7 @@ func (n *name) answeredAt() instant {
 // retentionAt is how long addresses are kept for owners of that term. While the name rotates, and for that long after its last
 // change, it is what the rotation needs; then it is the owner's own retention.
 func (n *name) retentionAt(t term, at instant) time.Duration {
-	if kept := n.retentionFor(t); n.rotated.plus(kept) > at {
+	if kept := n.retentionFor(t); n.rare.rotated.plus(kept) > at {
 		return kept
 	}
 	return t.retention
@@ -217,7 +218,7 @@ func (n *name) retentionAt(t term, at instant) time.Duration {
 // retentionFor is how long addresses are kept for owners of that term while the name rotates.
 func (n *name) retentionFor(t term) time.Duration {
 	if t.adaptive {
-		return max(t.retention, n.adapted)
+		return max(t.retention, n.rare.adapted)
 	}
 	return t.retention
 }
@@ -233,14 +234,14 @@ func (n *name) longestRetention() time.Duration {
 // rotation returns what an owner with that retention is told of the rotation, and until when that is so if nothing changes:
 // when the last address goes that an answer lacked.
 func (n *name) rotation(retention time.Duration, at instant) (told Rotation, end instant) {
-	if end = n.rotated.plus(retention); end <= at {
+	if end = n.rare.rotated.plus(retention); end <= at {
 		return Rotation{}, forever
 	}
-	for _, r := range n.rotations {
+	for _, r := range n.rare.rotations {
 		if r != nil && r.proven {
 			told.Rotates = true
 			told.Unseen += r.unseen
-			told.Uncovered = max(told.Uncovered, r.uncovered(retention, n.book.options.MaxAddressesPerName))
+			told.Uncovered = max(told.Uncovered, r.uncovered(retention, n.view.book.options.MaxAddressesPerName))
 		}
 	}
 	if !told.Rotates {

@@ -93,7 +93,7 @@ func (n *name) silence(f Family, at instant) {
 	for i := range n.questions {
 		if q := &n.questions[i]; q.family == f {
 			n.age(q, at)
-			q.failed, q.reason, q.capped, q.trouble = false, "", false, nil
+			q.failed, q.capped, q.trouble = false, false, nil
 			q.good, q.expires, q.retired = never, never, at
 		}
 	}

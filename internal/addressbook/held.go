@@ -28,9 +28,7 @@ const starting = time.Minute
 // heldOf returns what counts of Wants.Held at an instant.
 func (b *Book) heldOf(ps []fqdn.Pattern, at instant) map[fqdn.Pattern]bool {
 	b.firstWant.CompareAndSwap(int64(never), int64(at))
-	if instant(b.firstWant.Load()).plus(starting) <= at {
-		b.settled.Store(true)
-	}
+	b.settle(at)
 	if b.settled.Load() || len(ps) == 0 {
 		return nil
 	}
@@ -41,12 +39,27 @@ func (b *Book) heldOf(ps []fqdn.Pattern, at instant) map[fqdn.Pattern]bool {
 	return held
 }
 
+// settle forgets who is held by nobody once nothing is held any more. Each Want and each Record looks, whoever it is about.
+func (b *Book) settle(at instant) {
+	first := instant(b.firstWant.Load())
+	if b.settled.Load() || first == never || first.plus(starting) > at {
+		return
+	}
+	b.lock()
+	defer b.unlock()
+	b.settled.Store(true)
+	b.unheld = nil
+}
+
 // noteUnheld remembers that a name may have to wait again.
 func (b *Book) noteUnheld(t *tenant, n *name) {
+	if b.settled.Load() {
+		return
+	}
+	b.lock()
+	defer b.unlock()
 	if !b.settled.Load() {
-		b.lock()
-		defer b.unlock()
-		t.unheld = append(t.unheld, n)
+		b.unheld[t] = append(b.unheld[t], n)
 	}
 }
 
@@ -65,16 +78,14 @@ func (b *Book) yield(t *tenant) {
 func (b *Book) youngestUnheld(t *tenant) *name {
 	b.lock()
 	defer b.unlock()
-	if b.settled.Load() {
-		t.unheld = nil
-	}
-	last := len(t.unheld) - 1
+	unheld := b.unheld[t]
+	last := len(unheld) - 1
 	if last < 0 || t.names.Load() <= int64(b.options.MaxNamesPerTenant) {
 		return nil
 	}
-	n := t.unheld[last]
-	t.unheld[last] = nil
-	t.unheld = t.unheld[:last]
+	n := unheld[last]
+	unheld[last] = nil
+	b.unheld[t] = unheld[:last]
 	return n
 }
 
@@ -109,7 +120,8 @@ func (b *Book) sendBack(x *want, told *news) {
 	if i < 0 {
 		return
 	}
-	waits := &want{owner: w, pattern: x.pattern, view: x.view, since: x.since, limit: NamesPerTenant}
+	waits := newWant(w, *x.pattern, x.since, false)
+	waits.limit = NamesPerTenant
 	b.leave(x)
 	b.waitAt(waits, 0)
 	b.replaceWant(w, l, i, waits)

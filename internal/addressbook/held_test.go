@@ -68,6 +68,21 @@ func TestHeld_IsOverWhenAllIsSettled(t *testing.T) {
 	w.expectLimits(in("shop", "p"), NoLimit, NoLimit)
 }
 
+// What is remembered for that minute goes with the next answer to anybody, not only when its tenant lists something else.
+func TestHeld_TakesNoMemoryWhenAllIsSettled(t *testing.T) {
+	w := newWorld(t, Options{Families: []Family{IPv4}})
+	w.wants(in("other", "p"), nil, "a.example")
+	w.answer(upstream, time.Minute, "192.0.2.1")
+	if got := len(w.unheld); got != 2 {
+		t.Errorf("names of %d tenants are remembered, want 2", got)
+	}
+	w.pass(time.Minute)
+	w.answer(upstream, time.Minute, "192.0.2.1")
+	if w.unheld != nil {
+		t.Errorf("%v are remembered", w.unheld)
+	}
+}
+
 // A limit that was lowered takes nothing from who was there, but nobody gets more than the process has.
 func TestHeld_BeyondTheLimits(t *testing.T) {
 	w := newWorld(t, Options{MaxNamesPerTenant: 3, MaxNames: 10})

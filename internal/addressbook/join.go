@@ -37,7 +37,7 @@ func (b *Book) tryJoin(x *want, l *list) Limit {
 func (b *Book) reserve(x *want, v View) (*name, Limit) {
 	b.lock()
 	defer b.unlock()
-	p, t := x.pattern, x.owner.tenant
+	p, t := *x.pattern, x.owner.tenant
 	in := b.viewOf(viewFor(p, v))
 	n := in.names[p]
 	if n == nil {
@@ -97,9 +97,9 @@ func (n *name) bury() {
 	n.lock()
 	defer n.unlock()
 	n.gone = true
-	n.book.counts.questions.Add(-int64(len(n.questions)))
+	n.view.book.counts.questions.Add(-int64(len(n.questions)))
 	n.forgetRotations()
-	n.questions, n.overheard = nil, [families][]overheard{}
+	n.questions, n.rare = nil, n.view.book.common
 	n.changes(IPv4)
 	n.changes(IPv6)
 	n.resize(0)
@@ -115,9 +115,9 @@ func (n *name) join(x *want, t term) (told, further, ok bool) {
 	}
 	i, known := slices.BinarySearchFunc(n.groups, t, func(g *group, t term) int { return g.term.compare(t) })
 	if !known {
-		n.groups = slices.Insert(n.groups, i, &group{term: t})
+		n.groups = slices.Insert(n.groups, i, &group{name: n, term: t})
 	}
-	x.name, x.group = n, n.groups[i]
+	x.pattern, x.group = &n.pattern, n.groups[i]
 	x.place = int32(len(x.group.wants))
 	x.group.wants, x.group.shared = append(x.group.wants, x), nil
 	told = n.joinTenant(x)
@@ -127,7 +127,7 @@ func (n *name) join(x *want, t term) (told, further, ok bool) {
 	}
 	if !known && n.size > 0 {
 		x.group.size = n.countFor(x.group, n.united(), n.looked)
-		n.prunesFrom(n.chargedUntil)
+		n.prunesFrom(n.rare.chargedUntil)
 	}
 	n.chargeShare(n.shareOf(x.owner.tenant))
 	return told, further, true
@@ -135,7 +135,7 @@ func (n *name) join(x *want, t term) (told, further, ok bool) {
 
 // leave takes x out of those that want its name, or wait for room.
 func (b *Book) leave(x *want) {
-	n := x.name
+	n := x.name()
 	if n == nil {
 		b.waitNoMore(x)
 		return

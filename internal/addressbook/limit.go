@@ -26,7 +26,7 @@ func (n *name) fit(q *question, addrs []ip, known unions, at, expires instant) [
 		return addrs
 	}
 	fitting := newcomers
-	if limit := n.book.options.MaxAddressesPerName; known.size()+newcomers > limit {
+	if limit := n.view.book.options.MaxAddressesPerName; known.size()+newcomers > limit {
 		fitting = min(newcomers, limit-n.mustStay(q, addrs, known, at))
 		n.leaveOut(AddressesPerName, newcomers-fitting, expires)
 	}
@@ -128,12 +128,12 @@ func (n *name) heldBeside(q *question, f Family) map[ip]bool {
 // evict brings a name back to MaxAddressesPerName: the least recently answered of what no live question holds goes, of equals
 // the highest. fit has seen to it that live questions hold no more than that.
 func (n *name) evict(at, expires instant) {
-	if n.heldAddresses() <= n.book.options.MaxAddressesPerName {
+	if n.heldAddresses() <= n.view.book.options.MaxAddressesPerName {
 		return
 	}
 	us := n.united()
 	defer n.recycle(us)
-	excess := us.size() - n.book.options.MaxAddressesPerName
+	excess := us.size() - n.view.book.options.MaxAddressesPerName
 	if excess <= 0 {
 		return
 	}
@@ -141,7 +141,7 @@ func (n *name) evict(at, expires instant) {
 	n.drop(us, gone, AddressesPerName, at, expires)
 	for f := range us {
 		if left := without(us[f], gone[f]); len(left) >= cachedUnion {
-			n.union[f] = left
+			n.change().union[f] = left
 		}
 	}
 }
@@ -159,8 +159,8 @@ func without(us []union, gone []bool) []union {
 
 // victims marks the least recently answered of those that may go: true for each of us that goes.
 func (n *name) victims(us unions, excess int, may func(Family, *union) bool) (gone [families][]bool) {
-	s := n.book.takeScratch()
-	defer n.book.putScratch(s)
+	s := n.view.book.takeScratch()
+	defer n.view.book.putScratch(s)
 	seen := s.space(&s.seen, us.size())
 	candidates := s.space(&s.instants, us.size())[:0]
 	firsts := [families]int{IPv6: len(us[IPv4])} // of the family in seen
@@ -210,7 +210,7 @@ func (n *name) lastSeen(f Family, us []union, seen []instant) {
 		}
 	}
 	j := 0
-	for _, o := range n.overheard[f] {
+	for _, o := range n.rare.overheard[f] {
 		for us[j].ip != o.ip {
 			j++
 		}
@@ -231,12 +231,12 @@ func (n *name) drop(us unions, gone [families][]bool, limit Limit, at, expires i
 		}
 		if count > before {
 			n.dropGone(Family(f), us[f], gone[f])
-			n.union[f] = nil
+			n.change().union[f] = nil
 		}
 	}
 	if count > 0 {
-		n.book.counts.evicted.Add(uint64(count))
-		n.marks = n.marks.with(m)
+		n.view.book.counts.evicted.Add(uint64(count))
+		n.change().marks = n.rare.marks.with(m)
 	}
 	return count
 }
@@ -258,5 +258,7 @@ func (n *name) dropGone(f Family, us []union, gone []bool) {
 		}
 	}
 	j := 0
-	n.overheard[f] = slices.DeleteFunc(n.overheard[f], func(o overheard) bool { return goes(&j, o.ip) })
+	if heard := n.rare.overheard[f]; len(heard) > 0 {
+		n.rare.overheard[f] = slices.DeleteFunc(heard, func(o overheard) bool { return goes(&j, o.ip) })
+	}
 }

@@ -28,7 +28,7 @@ func (n *name) list(g *group, at instant) *listing {
 	us := n.united()
 	l := &listing{facet: n.facetOf(g, us, &verdict{}, at), from: at}
 	l.addresses, l.end = n.addresses(us, l.retention, at)
-	l.revision = n.book.revisionOf(l.addresses)
+	l.revision = n.view.book.revisionOf(l.addresses)
 	if len(n.groups) <= keptTerms && (len(g.wants) > 1 || len(l.addresses) > keptListing) {
 		g.listing.Store(l)
 	}
@@ -65,7 +65,7 @@ func (n *name) addresses(us unions, retention time.Duration, at instant) (listed
 				listed = append(listed, Address{
 					Addr:    u.ip.addr(Family(f)),
 					Current: u.current(at),
-					Until:   n.book.epoch.time(u.until(retention)),
+					Until:   n.view.book.epoch.time(u.until(retention)),
 				})
 			}
 		}

@@ -20,8 +20,8 @@ func (u *union) listedFrom(at instant) time.Duration {
 // leaveOut takes note that so many addresses were left out for all who list the name.
 func (n *name) leaveOut(limit Limit, count int, expires instant) {
 	if count > 0 {
-		n.book.counts.evicted.Add(uint64(count))
-		n.marks = n.marks.with(mark{limit: limit, until: expires})
+		n.view.book.counts.evicted.Add(uint64(count))
+		n.change().marks = n.rare.marks.with(mark{limit: limit, until: expires})
 	}
 }
 

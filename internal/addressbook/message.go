@@ -56,11 +56,11 @@ func (n *name) findings(tell func(*question) (what, suffix string)) []finding {
 			continue
 		}
 		i := slices.IndexFunc(found, func(f finding) bool {
-			return f.what == what && f.source == q.source && f.suffix == suffix
+			return f.what == what && f.source == q.source.Value() && f.suffix == suffix
 		})
 		if i < 0 {
 			i = len(found)
-			found = append(found, finding{what: what, source: q.source, suffix: suffix})
+			found = append(found, finding{what: what, source: q.source.Value(), suffix: suffix})
 		}
 		found[i].types[q.family] = true
 	}

@@ -14,47 +14,63 @@ import (
 // name is one pattern that somebody wants, and all that is known of it: an exact name, or a wildcard, for which nothing can be
 // asked and which has a pool of overheard addresses alone.
 type name struct {
-	book    *Book
 	pattern fqdn.Pattern
 	view    *view
 
 	// Guarded by the Book's lock.
-	refs  int // wants that joined or are about to
-	place int // in view.all
+	refs  int32 // wants that joined or are about to
+	place int32 // in view.all
 
-	mu     sync.Mutex // guards all that follows
-	gone   bool       // nobody wants it any more
-	asked  [families]bool
-	groups []*group // sorted by term
-	shares []share  // the tenants of the wants, in the order in which they came
-	billed bool     // a share has another size than its tenant knows of
+	mu        sync.Mutex // guards all that follows
+	gone      bool       // nobody wants it any more
+	asked     [families]bool
+	joins     [families]bool // the family was not asked when others of the name had spoken already
+	billed    bool           // a share has another size than its tenant knows of
+	lacking   atomic.Int32   // wants whose owners have not applied yet what the name gained
+	size      int32          // of the union when it was made last
+	groups    []*group       // sorted by term
+	shares    []share        // the tenants of the wants, in the order in which they came
+	retention time.Duration  // the longest of the groups'
 
-	adapted   time.Duration       // the retention that its rotation needs; 0: it does not rotate
-	retention time.Duration       // the longest of the groups'
-	questions []question          // sorted by question.compare
-	rotations [families]*rotation // nil: no answer of the family differed from the one before it
-	captured  int32               // what they remember, as the shares are charged for it
-	rotated   instant             // when the last address began to age that an answer lacked; never: none did
+	questions []question        // sorted by question.compare
+	answered  [families]instant // the first good answer of each family from any source; never: none yet
+	pruneAt   instant           // before that there is nothing to prune
+	looked    instant           // when it was pruned last, or there was nothing to prune
+	rare      *rare             // to be read; see change
+}
 
-	answered  [families]instant     // the first good answer of each family from any source; never: none yet
+// rare is what most names have not: those of which nothing but answers that repeat was heard. A name without it shares the one
+// of the Book, which nothing changes, so there are two ways to it:
+//
+//	n.rare.marks      reads
+//	n.change().marks  makes a rare of the name's own first, if need be, and may be assigned to
+type rare struct {
 	unrest    *unrest               // nil: nothing ever went back and forth
-	joins     [families]bool        // the family was not asked when others of the name had spoken already
 	marks     marks                 // of the limits that bit
 	overheard [families][]overheard // sorted by address
+	union     unions                // see united; nil: not kept
 
-	union   unions  // see united; nil: not kept
-	size    int     // of the union when it was made last
-	pruneAt instant // before that there is nothing to prune
-	// looked is when it was pruned last, or there was nothing to prune; until chargedUntil the shares have the same sizes, if
-	// nobody says anything.
-	looked, chargedUntil instant
-	lacking              atomic.Int32 // wants whose owners have not applied yet what the name gained
+	rotations    [families]*rotation // nil: no answer of the family differed from the one before it
+	adapted      time.Duration       // the retention that they need; 0: the name does not rotate
+	captured     int32               // what they remember, as the shares are charged for it
+	rotated      instant             // when the last address began to age that an answer lacked; never: none did
+	chargedUntil instant             // until then the shares have the same sizes, if nobody says anything
+}
+
+func newRare() *rare { return &rare{rotated: never, chargedUntil: forever} }
+
+// change returns what is rare of a name, to be changed.
+func (n *name) change() *rare {
+	if n.rare == n.view.book.common {
+		n.rare = newRare()
+	}
+	return n.rare
 }
 
 func (b *Book) newName(p fqdn.Pattern, v *view) *name {
 	return &name{
-		book: b, pattern: p, view: v, asked: b.asked,
-		answered: [families]instant{never, never}, rotated: never, pruneAt: never, looked: never, chargedUntil: forever,
+		pattern: p, view: v, asked: b.asked,
+		answered: [families]instant{never, never}, pruneAt: never, looked: never, rare: b.common,
 	}
 }
 
@@ -71,7 +87,9 @@ func (n *name) subject() Subject {
 
 // changes makes what was computed of the name invalid, of its addresses only those of a family.
 func (n *name) changes(f Family) {
-	n.union[f] = nil
+	if n.rare.union[f] != nil {
+		n.rare.union[f] = nil
+	}
 	for _, g := range n.groups {
 		g.facet = nil
 		g.listing.Store(nil)
@@ -102,7 +120,7 @@ func (n *name) fail(k Key, reason string, at instant) news {
 		return news{}
 	}
 	n.prune(at)
-	if q := n.question(k); q != nil && q.failed && q.reason == reason {
+	if q := n.question(k); q != nil && q.failed && q.trouble.reason == reason {
 		q.trouble.hears(at)
 		return news{}
 	}
@@ -146,7 +164,7 @@ func (n *name) learn(k Key, a answer, known unions, at instant) {
 	n.recover(q, at, a.expires)
 	addrs := n.fit(q, a.addrs, known, at, a.expires)
 	n.sample(q, addrs, known[k.Family], at)
-	n.adapt(n.book.options.MaxRetention)
+	n.adapt(n.view.book.options.MaxRetention)
 	q.replace(addrs, at)
 	n.cap(q, a.capped, at)
 	q.failed, q.outcome = false, a.outcome
@@ -169,8 +187,8 @@ func (n *name) failed(k Key, reason string, at instant) {
 		q.retired = never // its family is asked again
 	}
 	told := q.failed || at < t.noted
-	if !told || q.reason == reason || t.turns(at) {
-		q.reason = reason
+	if !told || t.reason == reason || t.turns(at) {
+		t.reason = reason
 		t.hears(at)
 	}
 	if !q.failed {
@@ -183,7 +201,7 @@ func (n *name) failed(k Key, reason string, at instant) {
 func (n *name) retired(s Source, at instant) {
 	defer n.settleFamilies(n.down(), at)
 	for i := range n.questions {
-		if q := &n.questions[i]; q.source == s && q.retired == never {
+		if q := &n.questions[i]; q.source.Value() == s && q.retired == never {
 			n.changes(q.family)
 			q.retired = at
 			n.prunesFrom(at)
@@ -193,13 +211,13 @@ func (n *name) retired(s Source, at instant) {
 
 func (n *name) lock() {
 	n.mu.Lock()
-	n.book.watch.take()
+	n.view.book.watch.take()
 }
 
 // unlock gives the lock back and, after that, tells the tenants about a change of size: 10,000 may list one name.
 func (n *name) unlock() {
 	bills := n.bills()
-	n.book.watch.give()
+	n.view.book.watch.give()
 	n.mu.Unlock()
 	for _, b := range bills {
 		b.tenant.resize(b.addresses, b.captures)

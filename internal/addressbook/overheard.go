@@ -88,7 +88,7 @@ func (n *name) hear(f Family, a answer, known unions, at instant) {
 	addrs := n.fitOverheard(f, slices.Clone(a.addrs), known, at, a.expires)
 	n.prunesFrom(at.plus(ListedAfterUntil))
 	missing, j := 0, 0
-	list := n.overheard[f]
+	list := n.rare.overheard[f]
 	for i := range list {
 		for j < len(addrs) && addrs[j].less(list[i].ip) {
 			j, missing = j+1, missing+1
@@ -98,7 +98,7 @@ func (n *name) hear(f Family, a answer, known unions, at instant) {
 			j++
 		}
 	}
-	n.overheard[f] = insertMissing(list, func(o *overheard) ip { return o.ip }, addrs, missing+len(addrs)-j,
+	n.change().overheard[f] = insertMissing(list, func(o *overheard) ip { return o.ip }, addrs, missing+len(addrs)-j,
 		func(i ip) overheard { return overheard{ip: i, end: a.expires, seen: at} })
 }
 
@@ -117,7 +117,7 @@ func (n *name) fitOverheard(f Family, addrs []ip, known unions, at, expires inst
 		n.dropRetired()
 		known = n.united()
 	}
-	if excess := known.size() + fitting - n.book.options.MaxAddressesPerName; excess > 0 {
+	if excess := known.size() + fitting - n.view.book.options.MaxAddressesPerName; excess > 0 {
 		gone := n.victims(known, excess, may)
 		leftOut := excess - n.drop(known, gone, AddressesPerName, at, expires)
 		n.dropRetired()

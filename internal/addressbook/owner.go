@@ -55,14 +55,12 @@ func (t term) compare(u term) int {
 	return -1
 }
 
-// want is one pattern that an owner lists. It takes 80 bytes.
+// want is one pattern that an owner lists. It takes 48 bytes: there are as many as all policies together list.
 type want struct {
 	owner   *owner
-	pattern fqdn.Pattern
-	view    *view // of the owner
+	pattern *fqdn.Pattern // that of the name once it joined: a pointer takes half of a Pattern
 	since   instant
-	name    *name  // nil: it waits for room
-	group   *group // of name
+	group   *group // of the name; nil: it waits for room
 
 	place int32 // in group.wants; guarded by the name's lock
 	limit Limit // why it waits
@@ -70,8 +68,20 @@ type want struct {
 
 	// Guarded by owner.acks.
 	left    bool     // the owner does not list it any more
+	awaited bool     // a Ticket named gained
 	gained  Revision // of the owner: the first whose Snapshot has every address that the name gained
-	awaited Revision // the last gained that a Ticket named
+}
+
+func newWant(w *owner, p fqdn.Pattern, since instant, held bool) *want {
+	return &want{owner: w, pattern: &p, since: since, held: held}
+}
+
+// name returns the name that x joined; nil: it waits for room.
+func (x *want) name() *name {
+	if x.group == nil {
+		return nil
+	}
+	return x.group.name
 }
 
 // lists tells whether an owner with that list wants just ps, in that order.
@@ -79,7 +89,7 @@ func (l *list) lists(ps []fqdn.Pattern) bool {
 	if l.asGiven != nil {
 		return slices.Equal(l.asGiven, ps)
 	}
-	return slices.EqualFunc(l.wants, ps, func(x *want, p fqdn.Pattern) bool { return x.pattern == p })
+	return slices.EqualFunc(l.wants, ps, func(x *want, p fqdn.Pattern) bool { return *x.pattern == p })
 }
 
 // ownerNamed returns an owner; nil if it is not known.
@@ -125,6 +135,7 @@ func (b *Book) dropOwner(w *owner, v *view) {
 	}
 	if w.tenant.owners--; w.tenant.owners == 0 {
 		delete(b.tenants, w.tenant.Tenant)
+		delete(b.unheld, w.tenant)
 		b.counts.tenants.Add(-1)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -403,6 +404,9 @@ func (m *machine) check(t *rapid.T) {
 		if got := [2]int64{share.names.Load(), share.addresses.Load()}; got != [2]int64{int64(len(listed)), int64(addresses)} {
 			t.Fatalf("tenant %q has %v names and addresses, want %d, %d", share.Tenant, got, len(listed), addresses)
 		}
+	}
+	if !reflect.DeepEqual(m.book.common, newRare()) {
+		t.Fatalf("what common names share was changed: %+v", m.book.common)
 	}
 	var subjects []Subject
 	for n := range m.model.history {

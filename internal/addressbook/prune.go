@@ -17,29 +17,31 @@ func (n *name) prune(at instant) {
 	for i := range n.questions {
 		n.pruneQuestion(&n.questions[i], at)
 	}
-	for f := range n.overheard {
+	for f := range n.rare.overheard {
 		n.pruneOverheard(Family(f), at)
 	}
-	n.marks = slices.DeleteFunc(n.marks, func(m mark) bool {
-		return n.prunable(m.until.plus(max(n.retention, ListedAfterUntil)), at)
-	})
+	if ms := n.rare.marks; len(ms) > 0 {
+		n.rare.marks = slices.DeleteFunc(ms, func(m mark) bool {
+			return n.prunable(m.until.plus(max(n.retention, ListedAfterUntil)), at)
+		})
+	}
 	n.dropRetired()
 	n.calm(at)
 	if n.sampled() {
-		n.prunable(n.rotated.plus(n.retention), at)
-		n.prunable(n.rotated.plus(n.book.options.MaxRetention), at)
+		n.prunable(n.rare.rotated.plus(n.retention), at)
+		n.prunable(n.rare.rotated.plus(n.view.book.options.MaxRetention), at)
 	}
-	if n.heldAddresses() != before || n.chargedUntil <= at {
+	if n.heldAddresses() != before || n.rare.chargedUntil <= at {
 		n.charge(n.united(), at)
 	}
-	n.prunesFrom(n.chargedUntil)
+	n.prunesFrom(n.rare.chargedUntil)
 }
 
 // prunesFrom takes note that there may be something to prune from an instant on.
 func (n *name) prunesFrom(at instant) { n.pruneAt = min(n.pruneAt, at) }
 
 func (n *name) pruneQuestion(q *question, at instant) {
-	maxStale, before := n.book.options.MaxStale, len(q.holdings)
+	maxStale, before := n.view.book.options.MaxStale, len(q.holdings)
 	q.holdings = slices.DeleteFunc(q.holdings, func(h holding) bool {
 		return n.prunable(q.end(&h, n.retention, maxStale).plus(ListedAfterUntil), at)
 	})
@@ -49,11 +51,14 @@ func (n *name) pruneQuestion(q *question, at instant) {
 }
 
 func (n *name) pruneOverheard(f Family, at instant) {
-	before := len(n.overheard[f])
-	n.overheard[f] = slices.DeleteFunc(n.overheard[f], func(o overheard) bool {
+	heard := n.rare.overheard[f]
+	if len(heard) == 0 {
+		return
+	}
+	n.rare.overheard[f] = slices.DeleteFunc(heard, func(o overheard) bool {
 		return n.prunable(o.end.plus(n.retention).plus(ListedAfterUntil), at)
 	})
-	if len(n.overheard[f]) != before {
+	if len(n.rare.overheard[f]) != len(heard) {
 		n.dropUnion(f)
 	}
 }
@@ -69,7 +74,7 @@ func (n *name) prunable(end, at instant) bool {
 
 // heldAddresses counts the addresses of a name, twice what two questions hold.
 func (n *name) heldAddresses() int {
-	count := len(n.overheard[IPv4]) + len(n.overheard[IPv6])
+	count := len(n.rare.overheard[IPv4]) + len(n.rare.overheard[IPv6])
 	for i := range n.questions {
 		count += len(n.questions[i].holdings)
 	}
@@ -89,5 +94,5 @@ func (n *name) dropRetired() {
 	n.questions = slices.DeleteFunc(n.questions, func(q question) bool {
 		return q.retired != never && len(q.holdings) == 0 && (q.silent() || q.retired != speaking[q.family])
 	})
-	n.book.counts.questions.Add(int64(len(n.questions) - before))
+	n.view.book.counts.questions.Add(int64(len(n.questions) - before))
 }

@@ -8,20 +8,20 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unique"
 )
 
 // question is what one source said about one family of one name. There are few of a name, so they lie in a slice.
 type question struct {
-	source Source
+	source unique.Handle[Source] // half of a Source: a few servers answer for 60,000 names
 	family Family
 
-	failed  bool   // the last word is a failure
-	reason  string // of that failure, or the one before
+	failed  bool // the last word is a failure
+	capped  bool // the TTL of the last good answer was longer than what counts
 	outcome Outcome
 	good    instant  // when the last good answer came; never: none did
 	expires instant  // when that answer expires
 	retired instant  // never: in service
-	capped  bool     // its TTL was longer than what counts
 	trouble *trouble // nil: it never failed, nor had it addresses at one time and none at another
 
 	// holdings are sorted by address.
@@ -42,12 +42,12 @@ type holding struct {
 func (h *holding) current() bool { return h.from == never }
 
 func newQuestion(k Key) question {
-	return question{source: k.Source, family: k.Family, good: never, expires: never, retired: never}
+	return question{source: unique.Make(k.Source), family: k.Family, good: never, expires: never, retired: never}
 }
 
 // compare orders questions by family, then source.
 func (q question) compare(k Key) int {
-	return cmp.Or(cmp.Compare(q.family, k.Family), strings.Compare(string(q.source), string(k.Source)))
+	return cmp.Or(cmp.Compare(q.family, k.Family), strings.Compare(string(q.source.Value()), string(k.Source)))
 }
 
 // live tells whether the source is in service and its last word is good: what it holds stays.
@@ -155,7 +155,7 @@ func (n *name) ensureQuestion(k Key) *question {
 			n.questions = make([]question, 0, families)
 		}
 		n.questions = slices.Insert(n.questions, i, newQuestion(k))
-		n.book.counts.questions.Add(1)
+		n.view.book.counts.questions.Add(1)
 	}
 	return &n.questions[i]
 }
@@ -182,12 +182,12 @@ func (n *name) ageRetired(f Family, at instant) {
 // age lets what q holds start to age.
 func (n *name) age(q *question, at instant) {
 	if !q.ageing() && n.sampled() {
-		n.rotated = max(n.rotated, q.expires, q.retired, at)
+		n.change().rotated = max(n.rare.rotated, q.expires, q.retired, at)
 	}
 	q.age(at)
 }
 
 // inService tells whether s is asked about the name, as far as is known.
 func (n *name) inService(s Source) bool {
-	return slices.ContainsFunc(n.questions, func(q question) bool { return q.source == s && q.retired == never })
+	return slices.ContainsFunc(n.questions, func(q question) bool { return q.source.Value() == s && q.retired == never })
 }

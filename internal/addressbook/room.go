@@ -27,9 +27,9 @@ func (n *name) room(newcomers int) (room int, limit Limit) {
 
 // roomOf is how many more addresses a tenant may have by its own limit, negative if it is over it, and by that of the process.
 func (n *name) roomOf(s *share) (own, process int) {
-	o, all := &n.book.options, n.book.counts.addresses.Load()
+	o, all := &n.view.book.options, n.view.book.counts.addresses.Load()
 	has := s.tenant.addresses.Load() + s.untold()
-	return o.MaxAddressesPerTenant - int(has), n.book.room(o.MaxAddresses, all, has)
+	return o.MaxAddressesPerTenant - int(has), n.view.book.room(o.MaxAddresses, all, has)
 }
 
 // payer is who makes room for new addresses of a name.

@@ -67,26 +67,26 @@ type rotation struct {
 // one equal to another source's may come from a cache behind both. To count them would make the pool look smaller than it
 // is.
 func (n *name) sample(q *question, addrs []ip, known []union, at instant) {
-	r := n.rotations[q.family]
+	r := n.rare.rotations[q.family]
 	if q.holds(addrs) {
 		return
 	}
 	if n.sampled() {
-		n.rotated = max(n.rotated, q.expires, at)
+		n.change().rotated = max(n.rare.rotated, q.expires, at)
 	}
 	if len(addrs) == 0 || r == nil && q.good == never {
 		return
 	}
-	o := &n.book.options
+	o := &n.view.book.options
 	if r == nil {
-		r = newRotation(known, &n.book.counts.captures, at)
-		n.rotations[q.family] = r
+		r = newRotation(known, &n.view.book.counts.captures, at)
+		n.change().rotations[q.family] = r
 	}
-	n.rotated = max(n.rotated, q.expires, at)
+	n.change().rotated = max(n.rare.rotated, q.expires, at)
 	if !n.othersHold(q, addrs) {
-		s := n.book.takeScratch()
+		s := n.view.book.takeScratch()
 		r.sample(addrs, known, o.MaxRetention, n.captureLimit(r), s, at)
-		n.book.putScratch(s)
+		n.view.book.putScratch(s)
 	}
 	n.countCaptures()
 }
@@ -101,11 +101,11 @@ func (n *name) sample(q *question, addrs []ip, known []union, at instant) {
 //	it has 20, all have 80                no more, but where 20 are less than an equal part of the last fifth
 func (n *name) captureLimit(r *rotation) int {
 	n.countCaptures()
-	o, room := &n.book.options, 0
+	o, room := &n.view.book.options, 0
 	for i := range n.shares {
 		s := &n.shares[i]
-		has := s.tenant.captures.Load() + int64(n.captured-s.captures)
-		room = max(room, min(o.maxCaptures()-int(has), n.book.room(o.MaxAddresses, n.book.counts.captures.Load(), has)))
+		has := s.tenant.captures.Load() + int64(n.rare.captured-s.captures)
+		room = max(room, min(o.maxCaptures()-int(has), n.view.book.room(o.MaxAddresses, n.view.book.counts.captures.Load(), has)))
 		if room >= o.MaxAddressesPerName {
 			break
 		}
@@ -116,13 +116,14 @@ func (n *name) captureLimit(r *rotation) int {
 // countCaptures counts what the rotations remember, for the shares.
 func (n *name) countCaptures() {
 	captured := int32(0)
-	for _, r := range n.rotations {
+	for _, r := range n.rare.rotations {
 		if r != nil {
 			captured += int32(len(r.captures.list))
 		}
 	}
-	n.billed = n.billed || captured != n.captured
-	n.captured = captured
+	if captured != n.rare.captured {
+		n.billed, n.change().captured = true, captured
+	}
 }
 
 // othersHold tells whether the last good answer of another source in service held just addrs.
@@ -138,11 +139,11 @@ func (n *name) othersHold(q *question, addrs []ip) bool {
 // adapt takes over the retention that the rotation needs, at most longest.
 func (n *name) adapt(longest time.Duration) {
 	adapted := time.Duration(0)
-	for _, r := range n.rotations {
+	for _, r := range n.rare.rotations {
 		adapted = max(adapted, r.retention(longest))
 	}
-	if adapted != n.adapted {
-		n.adapted = adapted
+	if adapted != n.rare.adapted {
+		n.change().adapted = adapted
 		n.retention = n.longestRetention()
 		n.prunesFrom(never)
 	}
@@ -152,29 +153,31 @@ func (n *name) adapt(longest time.Duration) {
 // when it is older than MaxRetention. No Snapshot changes by that: each owner was shown the end at its own retention already, and
 // Next named it.
 func (n *name) calm(at instant) {
-	if n.rotated.plus(n.retention) > at {
+	if n.rare.rotated.plus(n.retention) > at {
 		return
 	}
-	for _, r := range n.rotations {
+	for _, r := range n.rare.rotations {
 		r.rest()
 	}
-	longest := n.book.options.MaxRetention
-	if n.rotated.plus(longest) <= at {
+	longest := n.view.book.options.MaxRetention
+	if n.rare.rotated.plus(longest) <= at {
 		n.forgetRotations()
 	}
 	n.adapt(longest)
 }
 
 func (n *name) forgetRotations() {
-	for _, r := range n.rotations {
+	for _, r := range n.rare.rotations {
 		r.drop()
 	}
-	n.rotations = [families]*rotation{}
+	if n.sampled() {
+		n.rare.rotations = [families]*rotation{}
+	}
 	n.countCaptures()
 }
 
 // sampled tells whether the name has samples of a pool.
-func (n *name) sampled() bool { return n.rotations != [families]*rotation{} }
+func (n *name) sampled() bool { return n.rare.rotations != [families]*rotation{} }
 
 // newRotation begins with addresses that were captured once. all counts the captures of the process.
 func newRotation(known []union, all *atomic.Int64, at instant) *rotation {

@@ -47,10 +47,10 @@ func (b *Book) Holders(s Subject, a netip.Addr) []Source {
 	var holders []Source
 	for i := range n.questions {
 		if q := &n.questions[i]; q.family == familyOf(a) && q.has(ipOf(a)) {
-			holders = append(holders, q.source)
+			holders = append(holders, q.source.Value())
 		}
 	}
-	for _, o := range n.overheard[familyOf(a)] {
+	for _, o := range n.rare.overheard[familyOf(a)] {
 		if o.ip == ipOf(a) {
 			holders = append(holders, Overheard)
 		}

@@ -110,14 +110,16 @@ func (n *name) adaptiveGroup() *group {
 
 // charge counts what each group lists of us, charges the shares for it, and remembers when that changes by itself.
 func (n *name) charge(us unions, at instant) {
-	n.chargedUntil = forever
+	if n.rare.chargedUntil != forever {
+		n.rare.chargedUntil = forever
+	}
 	others := false // the counts of the groups are
 	for _, g := range n.groups {
 		size := n.countFor(g, us, at)
 		others = others || size != g.size
 		g.size = size
 	}
-	n.prunesFrom(n.chargedUntil)
+	n.prunesFrom(n.rare.chargedUntil)
 	if others { // a name that rotates within its known pool walks over none of 10,000 shares
 		for i := range n.shares {
 			n.chargeShare(i)
@@ -134,7 +136,7 @@ func (n *name) chargeShare(i int) {
 	if s.adaptive > 0 {
 		size = max(size, n.adaptiveGroup().size)
 	}
-	n.billed = n.billed || s.size != size || s.captures != n.captured
+	n.billed = n.billed || s.size != size || s.captures != n.rare.captured
 	s.size = size
 }
 
@@ -154,7 +156,7 @@ func (n *name) longestListing(s *share, at instant) *group {
 func (n *name) countFor(g *group, us unions, at instant) (size int32) {
 	retention := n.retentionAt(g.term, at)
 	if retention != g.term.retention {
-		n.chargedUntil = min(n.chargedUntil, n.rotated.plus(retention))
+		n.change().chargedUntil = min(n.rare.chargedUntil, n.rare.rotated.plus(retention))
 	}
 	for f := range us {
 		for i := range us[f] {
@@ -163,7 +165,7 @@ func (n *name) countFor(g *group, us unions, at instant) (size int32) {
 				size++
 			} else if gone := u.until(retention).plus(ListedAfterUntil); gone > at {
 				size++
-				n.chargedUntil = min(n.chargedUntil, gone)
+				n.change().chargedUntil = min(n.rare.chargedUntil, gone)
 			}
 		}
 	}
@@ -178,9 +180,9 @@ func (n *name) bills() []bill {
 	n.billed = false
 	bills := make([]bill, 0, len(n.shares))
 	for i := range n.shares {
-		if s := &n.shares[i]; s.size != s.told || s.captures != n.captured {
-			bills = append(bills, bill{s.tenant, int(s.untold()), int(n.captured - s.captures)})
-			s.told, s.captures = s.size, n.captured
+		if s := &n.shares[i]; s.size != s.told || s.captures != n.rare.captured {
+			bills = append(bills, bill{s.tenant, int(s.untold()), int(n.rare.captured - s.captures)})
+			s.told, s.captures = s.size, n.rare.captured
 		}
 	}
 	return bills

@@ -29,15 +29,15 @@ func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
 
 // fill enters what is known of a pattern, and returns when that changes by itself.
 func (b *Book) fill(e *PatternState, x *want, t term, at instant) (next instant) {
-	e.Pattern, e.Wanted = x.pattern, b.epoch.time(x.since)
-	if x.name == nil {
+	e.Pattern, e.Wanted = *x.pattern, b.epoch.time(x.since)
+	if x.group == nil {
 		e.State, e.Limit, e.Retention = Pending, x.limit, t.retention
 		e.Message = b.options.waitingMessage(x.limit, x.owner.Tenant())
 		return forever
 	}
 	f := x.group.listing.Load()
 	if !f.lists(at) {
-		f = x.name.list(x.group, at)
+		f = x.name().list(x.group, at)
 	}
 	e.State, e.Message, e.Limit = f.state, f.message, f.limit
 	e.Retention, e.Rotation = f.retention, f.rotation

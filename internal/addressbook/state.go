@@ -177,16 +177,16 @@ func (n *name) speakers() iter.Seq[*question] {
 
 // shaky tells whether the outages of a family come and go.
 func (n *name) shaky(f Family, at instant) bool {
-	return n.unrest != nil && at < n.unrest.outages[f].until
+	return n.rare.unrest != nil && at < n.rare.unrest.outages[f].until
 }
 
-func (n *name) disagrees(at instant) bool { return n.unrest != nil && at < n.unrest.disagree }
+func (n *name) disagrees(at instant) bool { return n.rare.unrest != nil && at < n.rare.unrest.disagree }
 
-func (n *name) mixes(at instant) bool { return n.unrest != nil && at < n.unrest.mixed }
+func (n *name) mixes(at instant) bool { return n.rare.unrest != nil && at < n.rare.unrest.mixed }
 
 // failures says which sources fail, in what, and whether others answer.
 func (n *name) failures(ss [families]standing, at instant) clauses {
-	if n.unrest == nil {
+	if n.rare.unrest == nil {
 		return nil // none of its sources ever failed
 	}
 	const beside = " while others answer"
@@ -215,10 +215,10 @@ func (n *name) failures(ss [families]standing, at instant) clauses {
 
 // failure is the reason of a question whose last word, or the one before, is a failure.
 func (q *question) failure() string {
-	if q.reason == "" {
+	if q.trouble.reason == "" {
 		return "failure"
 	}
-	return q.reason
+	return q.trouble.reason
 }
 
 // unsteady says what goes back and forth, and which TTLs are not believed.
@@ -230,8 +230,8 @@ func (n *name) unsteady(ss [families]standing, at instant) clauses {
 	if anyFamily(ss, func(s standing) bool { return s.shaky }) {
 		fs = append(fs, unreliable)
 	}
-	if anyFamily(ss, func(s standing) bool { return s.capped }) || n.unrest != nil && at < n.unrest.capped {
-		fs = append(fs, fmt.Sprintf("an answer has a TTL of more than %s, and counts for that time only", n.book.options.MaxStale))
+	if anyFamily(ss, func(s standing) bool { return s.capped }) || n.rare.unrest != nil && at < n.rare.unrest.capped {
+		fs = append(fs, fmt.Sprintf("an answer has a TTL of more than %s, and counts for that time only", n.view.book.options.MaxStale))
 	}
 	return fs
 }

@@ -56,7 +56,6 @@ type tenant struct {
 	// Guarded by the Book's lock.
 	owners  int
 	waiting []*want // for room, in the order in which they came
-	unheld  []*name // that it got since the start and nobody holds, the youngest last; nil once all is settled
 }
 
 // resize takes note that a name of the tenant has so many addresses more, and its rotations remember so many more.
@@ -87,8 +86,8 @@ func (t *tenant) takesName(held bool) bool {
 
 // resize takes note of how many addresses the name has now.
 func (n *name) resize(size int) {
-	n.book.counts.addresses.Add(int64(size - n.size))
-	n.size = size
+	n.view.book.counts.addresses.Add(int64(size) - int64(n.size))
+	n.size = int32(size)
 }
 
 // maxTenants is how many tenants of a subject subscribers are told. Whose turn comes first among 64 comes soon, and a name that

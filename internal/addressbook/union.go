@@ -50,11 +50,11 @@ const cachedUnion = 64
 func (n *name) united() unions {
 	var us unions
 	for f := range us {
-		if us[f] = n.union[f]; us[f] == nil {
+		if us[f] = n.rare.union[f]; us[f] == nil {
 			us[f] = n.unite(Family(f))
 		}
 		if len(us[f]) >= cachedUnion {
-			n.union[f] = us[f]
+			n.change().union[f] = us[f]
 		}
 	}
 	n.resize(us.size())
@@ -63,7 +63,7 @@ func (n *name) united() unions {
 
 // unite merges the sorted lists of the questions and of what was overheard.
 func (n *name) unite(f Family) []union {
-	size := len(n.overheard[f])
+	size := len(n.rare.overheard[f])
 	for i := range n.questions {
 		if q := &n.questions[i]; q.family == f {
 			size += len(q.holdings)
@@ -72,18 +72,18 @@ func (n *name) unite(f Family) []union {
 	if size == 0 {
 		return nil
 	}
-	merged := n.book.spareUnion(size)
+	merged := n.view.book.spareUnion(size)
 	for i := range n.questions {
 		if q := &n.questions[i]; q.family == f && len(q.holdings) > 0 {
 			before := len(merged)
-			merged = n.book.mergeTail(q.appendTo(merged, n.book.options.MaxStale), before, size)
+			merged = n.view.book.mergeTail(q.appendTo(merged, n.view.book.options.MaxStale), before, size)
 		}
 	}
 	before := len(merged)
-	for _, o := range n.overheard[f] {
+	for _, o := range n.rare.overheard[f] {
 		merged = append(merged, union{ip: o.ip, bound: never, from: never, heard: o.end})
 	}
-	return n.book.mergeTail(merged, before, size)
+	return n.view.book.mergeTail(merged, before, size)
 }
 
 // appendTo appends the addresses of q.
@@ -185,14 +185,16 @@ func (b *Book) recycle(us []union) {
 // recycle takes back what a change replaced.
 func (n *name) recycle(before unions) {
 	for f, us := range before {
-		if len(us) >= cachedUnion && (len(n.union[f]) == 0 || &us[0] != &n.union[f][0]) {
-			n.book.recycle(us)
+		if len(us) >= cachedUnion && (len(n.rare.union[f]) == 0 || &us[0] != &n.rare.union[f][0]) {
+			n.view.book.recycle(us)
 		}
 	}
 }
 
 // dropUnion forgets the union of a family that nobody reads any more.
 func (n *name) dropUnion(f Family) {
-	n.book.recycle(n.union[f])
-	n.union[f] = nil
+	if us := n.rare.union[f]; us != nil {
+		n.view.book.recycle(us)
+		n.rare.union[f] = nil
+	}
 }

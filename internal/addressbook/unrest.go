@@ -49,13 +49,14 @@ type outage struct {
 
 // trouble is what goes back and forth in what one source says.
 type trouble struct {
-	heard instant // when the reason of its failures that is told came last
-	other instant // since when only another reason has come; never: the last one was the one that is told
-	mixed instant // until when the two count as alternating
-	since instant // when the first failure after its last good answer came
-	noted instant // until when a failure that lasted is told of
-	flip  instant // until when a change between addresses and none comes soon after another one
-	kind  instant // the same of NXDOMAIN and NODATA
+	reason string  // of its failures, that is told
+	heard  instant // when the reason of its failures that is told came last
+	other  instant // since when only another reason has come; never: the last one was the one that is told
+	mixed  instant // until when the two count as alternating
+	since  instant // when the first failure after its last good answer came
+	noted  instant // until when a failure that lasted is told of
+	flip   instant // until when a change between addresses and none comes soon after another one
+	kind   instant // the same of NXDOMAIN and NODATA
 }
 
 func newUnrest() *unrest {
@@ -69,13 +70,13 @@ func newTrouble() *trouble {
 
 // unsettle returns what is restless in a name and a question of it, made if need be.
 func (n *name) unsettle(q *question) (*unrest, *trouble) {
-	if n.unrest == nil {
-		n.unrest = newUnrest()
+	if n.rare.unrest == nil {
+		n.change().unrest = newUnrest()
 	}
 	if q.trouble == nil {
 		q.trouble = newTrouble()
 	}
-	return n.unrest, q.trouble
+	return n.rare.unrest, q.trouble
 }
 
 // compare takes note of how a good answer to q differs from the good one before it.
@@ -133,7 +134,7 @@ func (n *name) lasts(q *question, at instant) bool {
 
 // lastsFrom is when q, which fails, will have failed for long.
 func (n *name) lastsFrom(q *question) instant {
-	return max(q.trouble.since, n.unrest.outages[q.family].up).plus(lasting)
+	return max(q.trouble.since, n.rare.unrest.outages[q.family].up).plus(lasting)
 }
 
 // noted tells whether a person is told that q fails although others answer, or did until a while ago.
@@ -146,7 +147,7 @@ func (n *name) noted(q *question, at instant) bool {
 
 // down are the families that sources speak for, and none well.
 func (n *name) down() (down [families]bool) {
-	if n.unrest == nil {
+	if n.rare.unrest == nil {
 		return down // none of its sources ever failed
 	}
 	var well [families]bool
@@ -173,10 +174,10 @@ func (n *name) noteOutages(before [families]bool, at instant) {
 		if down == before[f] {
 			continue
 		}
-		if n.unrest == nil {
-			n.unrest = newUnrest()
+		if n.rare.unrest == nil {
+			n.change().unrest = newUnrest()
 		}
-		o := &n.unrest.outages[f]
+		o := &n.rare.unrest.outages[f]
 		if down {
 			if at < o.again {
 				o.until = at.plus(calmAfter)
@@ -203,11 +204,11 @@ func (n *name) longestTTL(f Family) time.Duration {
 
 // turns are the instants at which what is told may change although nobody says anything.
 func (n *name) turns() []instant {
-	if n.unrest == nil {
+	if n.rare.unrest == nil {
 		return nil
 	}
-	turns := []instant{n.unrest.disagree, n.unrest.mixed, n.unrest.capped}
-	for _, o := range n.unrest.outages {
+	turns := []instant{n.rare.unrest.disagree, n.rare.unrest.mixed, n.rare.unrest.capped}
+	for _, o := range n.rare.unrest.outages {
 		turns = append(turns, o.until)
 	}
 	for i := range n.questions {

@@ -56,6 +56,7 @@ func (s Subject) String() string {
 // it.
 type view struct {
 	View
+	book *Book
 
 	names map[fqdn.Pattern]*name
 	// all are the names once more, in no order, so that they can be walked in pieces.
@@ -70,7 +71,7 @@ type view struct {
 func (b *Book) viewOf(v View) *view {
 	known := b.views[v]
 	if known == nil {
-		known = &view{View: v, names: map[fqdn.Pattern]*name{}}
+		known = &view{View: v, book: b, names: map[fqdn.Pattern]*name{}}
 		b.views[v] = known
 	}
 	return known
@@ -131,7 +132,7 @@ func (b *Book) namesBefore(v *view, end int, some []*name) (names []*name, first
 // add makes a name one of the view. The lock is held.
 func (v *view) add(n *name) {
 	v.names[n.pattern] = n
-	n.place = len(v.all)
+	n.place = int32(len(v.all))
 	v.all = append(v.all, n)
 }
 

@@ -76,14 +76,14 @@ func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
 	}
 	before := make(map[fqdn.Pattern]*want, len(old.wants))
 	for _, x := range old.wants {
-		before[x.pattern] = x
-		if !wanted[x.pattern] || moves(x, l.view) {
+		before[*x.pattern] = x
+		if !wanted[*x.pattern] || moves(*x.pattern, from, l.view) {
 			b.leave(x)
 		}
 	}
 	l.wants = make([]*want, len(ps))
 	for i, p := range ps {
-		l.wants[i] = b.rejoin(w, l, before[p], p, at)
+		l.wants[i] = b.rejoin(w, from, l, before[p], p, at)
 	}
 	b.counts.patterns.Add(int64(len(ps) - len(old.wants)))
 	l.held = nil
@@ -94,31 +94,31 @@ func (b *Book) replace(w *owner, old *list, t term, next Wants, at instant) {
 	}
 }
 
-// rejoin returns the want of a pattern that the list l wants; before is the one so far, if any.
-func (b *Book) rejoin(w *owner, l *list, before *want, p fqdn.Pattern, at instant) *want {
-	switch {
-	case before == nil:
-		return b.join(&want{owner: w, pattern: p, view: l.view, since: at, held: l.held[p]}, l)
-	case moves(before, l.view):
-		return b.join(&want{owner: w, pattern: p, view: l.view, since: before.since, held: before.held}, l)
-	case before.name == nil || before.group.term == l.term:
+// rejoin returns the want of a pattern that the list l wants; before is the one so far, if any, in the view from.
+func (b *Book) rejoin(w *owner, from *view, l *list, before *want, p fqdn.Pattern, at instant) *want {
+	if before == nil {
+		return b.join(newWant(w, p, at, l.held[p]), l)
+	}
+	moved := moves(p, from, l.view)
+	if !moved && (before.group == nil || before.group.term == l.term) {
 		return before
 	}
-	x := b.join(&want{owner: w, pattern: p, view: l.view, since: before.since, held: before.held}, l)
+	x := b.join(newWant(w, p, before.since, before.held), l)
+	if moved {
+		return x // before was left already
+	}
 	b.leave(before)
 	return x
 }
 
-// moves tells whether a want is known elsewhere in another view.
-func moves(x *want, to *view) bool {
-	return viewFor(x.pattern, x.view.View) != viewFor(x.pattern, to.View)
-}
+// moves tells whether a pattern is known elsewhere in another view.
+func moves(p fqdn.Pattern, from, to *view) bool { return viewFor(p, from.View) != viewFor(p, to.View) }
 
 // gainAll gives w a new revision, with which it has what the names that it joined knew already.
 func (b *Book) gainAll(w *owner, before map[fqdn.Pattern]*want, l *list) {
 	r := Revision(w.revision.Add(1))
 	for _, x := range l.wants {
-		if x != before[x.pattern] && x.name != nil && x.name.hasAddresses() {
+		if n := x.name(); n != nil && x != before[*x.pattern] && n.hasAddresses() {
 			x.gains(r, false)
 		}
 	}
@@ -147,8 +147,8 @@ func distinct(ps []fqdn.Pattern) []fqdn.Pattern {
 // with a longer one.
 func (b *Book) pruneAll(old []*want, v *view, ps []fqdn.Pattern, at instant) {
 	for _, x := range old {
-		if x.name != nil {
-			x.name.pruneAlone(at)
+		if n := x.name(); n != nil {
+			n.pruneAlone(at)
 		}
 	}
 	for _, p := range ps {
