@@ -48,7 +48,7 @@ func TestCacheKeepsOfANetworkPolicyWhatSomebodyReads(t *testing.T) {
 			}
 			np := full(tc.edit)
 			np.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}
-			got, err := trim(np)
+			got, err := new(shared).trim(np)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,10 +67,10 @@ func controlledBy(apiVersion, kind string) []metav1.OwnerReference {
 func TestCacheKeepsNoAnnotationsOfAPolicy(t *testing.T) {
 	policy := &v1alpha1.FQDNEgressPolicy{ObjectMeta: metav1.ObjectMeta{Name: "web", Annotations: map[string]string{"a": "b"}}}
 	policy.Spec.Egress = []v1alpha1.EgressRule{{}}
-	if _, err := trim(policy); err != nil || policy.Annotations != nil || len(policy.Spec.Egress) != 1 {
+	if _, err := new(shared).trim(policy); err != nil || policy.Annotations != nil || len(policy.Spec.Egress) != 1 {
 		t.Errorf("%v: %+v", err, policy)
 	}
-	if _, err := trim("a tombstone"); err != nil {
+	if _, err := new(shared).trim("a tombstone"); err != nil {
 		t.Error(err)
 	}
 }
