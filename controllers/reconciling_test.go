@@ -76,7 +76,7 @@ func reconcilingWith(t *testing.T, intercept interceptor.Funcs, objects ...clien
 	}}
 	policy.Spec.Egress = []v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{{FQDN: "www.example.com"}}}}
 	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(policy).WithObjects(append(objects, policy)...).
-		WithIndex(&networkingv1.NetworkPolicy{}, target.PolicyIndex, policiesOf).Build()
+		WithIndex(&networkingv1.NetworkPolicy{}, target.PolicyIndex, target.IndexedPolicies).Build()
 	w := &reconciling{
 		t: t, api: api, book: addressbook.New(addressbook.Options{}), pulse: &Pulse{}, registry: prometheus.NewRegistry(),
 		clock: clocktesting.NewFakeClock(testNow), recorder: events.NewFakeRecorder(100),

@@ -75,7 +75,7 @@ type Options struct {
 //	no rules wait to be written any more         the statuses that let them go first
 //	their own time has come                      targets and statuses
 func Setup(ctx context.Context, mgr ctrl.Manager, book *addressbook.Book, dns ClusterDNS, guard *Guard, o Options) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, &networkingv1.NetworkPolicy{}, target.PolicyIndex, policiesOf)
+	err := mgr.GetFieldIndexer().IndexField(ctx, &networkingv1.NetworkPolicy{}, target.PolicyIndex, target.IndexedPolicies)
 	if err != nil {
 		return fmt.Errorf("indexing NetworkPolicies: %w", err)
 	}

@@ -73,9 +73,7 @@ func newWorld(t *testing.T, intercept interceptor.Funcs, objects ...client.Objec
 	}}
 	policy.Spec.Egress = []v1alpha1.EgressRule{{To: []v1alpha1.EgressPeer{{FQDN: "www.example.com"}}}}
 	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(policy).WithObjects(append(objects, policy)...).
-		WithIndex(&networkingv1.NetworkPolicy{}, PolicyIndex, func(o client.Object) []string {
-			return netpol.PoliciesOf(o.(*networkingv1.NetworkPolicy), netpol.NamespacedKind())
-		}).Build()
+		WithIndex(&networkingv1.NetworkPolicy{}, PolicyIndex, IndexedPolicies).Build()
 	book := &tellingBook{Book: addressbook.New(addressbook.Options{}), sickness: make(chan struct{}, 1)}
 	w := &world{t: t, api: api, book: book, results: NewResults(), clock: clocktesting.NewFakeClock(testNow)}
 	w.r = New(API{Client: interceptor.NewClient(api, intercept), Live: api}, w.book, aClusterDNS{},

@@ -147,8 +147,8 @@ func (r *Reconciler) load(ctx context.Context, key Key, now time.Time) (*situati
 }
 
 // networkPolicies returns the NetworkPolicies that concern the policy, ours or not, in the order of their names. The list
-// finds what there is; each is then read by its name, since only that waits for our own last write to be in the cache (a list
-// would wait for the writes of all policies).
+// finds what there is beside the first object; each is then read by its name, since only that waits for our own last write to be in
+// the cache (a list would wait for the writes of all policies).
 func (r *Reconciler) networkPolicies(
 	ctx context.Context, policy *v1alpha1.FQDNEgressPolicy,
 ) ([]networkingv1.NetworkPolicy, error) {
