@@ -107,7 +107,7 @@ func (o *options) bind(fs *flag.FlagSet) {
 	fs.BoolVar(&o.leaderElect, "leader-elect", false, "Elect a leader, so that several replicas can run and one writes.")
 	fs.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", "",
 		"Namespace of the leader election Lease; the process's own by default.")
-	intVar(fs, &o.maxConcurrentReconciles, "max-concurrent-reconciles", 32,
+	intVar(fs, &o.maxConcurrentReconciles, "max-concurrent-reconciles", 64,
 		"Policies whose rules are looked at at once; those of one namespace have at most a quarter of that.")
 	o.log.BindFlags(fs)
 }
