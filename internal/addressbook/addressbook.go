@@ -23,6 +23,7 @@
 //	unrest.go                       what goes back and forth is told once
 //	news.go revision.go await.go    whom to wake, and who has it in force
 //	subscription.go                 what is wanted, for producers
+//	few.go instant.go ip.go         values that take little
 //
 // # How an address ages
 //

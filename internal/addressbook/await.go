@@ -58,8 +58,14 @@ func (a *acks) applies(r Revision) {
 		}
 		return over
 	})
+	if len(a.gained) == 0 && cap(a.gained) > keptGained {
+		a.gained = nil // at the start there is one for each pattern, later one at a time
+	}
 	a.release()
 }
+
+// keptGained is for how many wants space is kept.
+const keptGained = 4
 
 // SetHealthy takes note of whether o's writer can write at all. Await does not wait for an owner that is not healthy. An
 // owner is healthy until the contrary is said; it must be known, so say it after its Want.

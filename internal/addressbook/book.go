@@ -26,12 +26,13 @@ import (
 //	owner.acks      what one owner applied, and who waits for it
 //
 // owner.changing is taken first; of the others none is taken while another one is held. Below them are those of the index, of
-// the subscribers and of each Subscription, for a map operation each. Snapshots read what the last one computed without a lock.
+// the subscribers and of each Subscription, for a map operation each. Snapshots read what the last one
+// computed, and names of the zero View are found, without a lock.
 type Book struct {
 	options Options
 	epoch   epoch
 	seed    maphash.Seed
-	index   *fqdn.Index // of the zero View's exact names, and of all wildcards
+	index   *fqdn.Index[*name] // all names of the zero View, that is also all wildcards
 	counts  counts
 	changed atomic.Pointer[func(Owner, Urgency)]
 	scratch chan *scratch
@@ -60,7 +61,7 @@ func New(o Options) *Book {
 	b := &Book{
 		options: o.withDefaults(),
 		seed:    maphash.MakeSeed(),
-		index:   fqdn.NewIndex(),
+		index:   fqdn.NewIndex[*name](),
 		scratch: make(chan *scratch, spareScratch),
 		spares:  make(chan []union, spareUnions),
 		common:  newRare(),
@@ -126,6 +127,9 @@ func (b *Book) Retire(v View, s Source, now time.Time) {
 
 // find returns the name of a pattern; nil if nobody wants it.
 func (b *Book) find(v View, p fqdn.Pattern) *name {
+	if v == "" {
+		return b.index.Get(p)
+	}
 	b.rlock()
 	defer b.runlock()
 	if known := b.views[v]; known != nil {

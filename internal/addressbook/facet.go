@@ -11,15 +11,63 @@ import (
 
 // group are the owners that want a name for the same term. They see the same of it, so it is computed once for all.
 type group struct {
-	name  *name
-	term  term
-	wants []*want
-	// shared is a copy of wants that is handed out; nil: they changed since, or are few.
-	shared []*want
-	size   int32  // the addresses that it lists, see charge
-	facet  *facet // the last one; nil: it was not kept, or something changed since
+	name      *name
+	retention time.Duration // with adaptive the term
+	adaptive  bool
+	size      int32 // the addresses that it lists, see charge
+	wants     few[*want]
+	kept      atomic.Pointer[kept] // nil: nothing is kept
+}
+
+func (g *group) term() term { return term{retention: g.retention, adaptive: g.adaptive} }
+
+// kept is what is kept of a group of many owners, or of a name of many addresses, from one call to the next.
+type kept struct {
+	wants []*want // a copy that is handed out; nil: the wants changed since, or are few
+	facet *facet  // the last one; nil: it was not kept, or something changed since
 	// listing is the last one that a Snapshot made, so that the next one takes no lock; nil: something changed since.
 	listing atomic.Pointer[listing]
+}
+
+// keep returns what is kept of a group, which it makes if need be. The name's lock is held.
+func (g *group) keep() *kept {
+	k := g.kept.Load()
+	if k == nil {
+		k = &kept{}
+		g.kept.Store(k)
+	}
+	return k
+}
+
+// changes makes what is kept of the name invalid.
+func (g *group) changes() {
+	if k := g.kept.Load(); k != nil {
+		k.facet = nil
+		k.listing.Store(nil)
+	}
+}
+
+// join adds a want.
+func (g *group) join(x *want) {
+	place := len(g.wants.all())
+	x.place = int32(place)
+	g.wants.insert(place, x)
+	g.othersWant()
+}
+
+// leave takes a want out. The last one takes its place.
+func (g *group) leave(x *want) {
+	all := g.wants.all()
+	all[len(all)-1].place = x.place
+	g.wants.swapOut(int(x.place))
+	g.othersWant()
+}
+
+// othersWant makes the copy of the wants invalid.
+func (g *group) othersWant() {
+	if k := g.kept.Load(); k != nil {
+		k.wants = nil
+	}
 }
 
 // manyWants is from how many on a copy of wants is kept. To copy 1,024 takes a microsecond, and 10,000 may list one name.
@@ -27,13 +75,15 @@ const manyWants = 1024
 
 // all returns the wants, to be read without a lock.
 func (g *group) all() []*want {
-	if len(g.wants) < manyWants {
-		return slices.Clone(g.wants)
+	wants := g.wants.all()
+	if len(wants) < manyWants {
+		return slices.Clone(wants)
 	}
-	if g.shared == nil {
-		g.shared = slices.Clone(g.wants)
+	k := g.keep()
+	if k.wants == nil {
+		k.wants = slices.Clone(wants)
 	}
-	return g.shared
+	return k.wants
 }
 
 // facet is what a group sees of a name, but for the addresses. It is immutable.
@@ -60,9 +110,9 @@ type facets struct {
 
 // facets returns what is seen of the name. Those that are still valid are taken as they are.
 func (n *name) facets(at instant) facets {
-	fs := facets{union: n.united(), each: make([]*facet, len(n.groups))}
+	fs := facets{union: n.united(), each: make([]*facet, len(n.groups.all()))}
 	var last verdict
-	for i, g := range n.groups {
+	for i, g := range n.groups.all() {
 		fs.each[i] = n.facetOf(g, fs.union, &last, at)
 	}
 	return fs
@@ -87,12 +137,12 @@ func (v *verdict) on(n *name, ss [families]standing, at instant) *verdict {
 }
 
 func (n *name) facetOf(g *group, us unions, last *verdict, at instant) *facet {
-	if g.facet.valid(at) {
-		return g.facet
+	if k := g.kept.Load(); k != nil && k.facet.valid(at) {
+		return k.facet
 	}
-	f := n.look(g.term, us, last, at)
-	if len(g.wants) > 1 || us.size() >= cachedUnion {
-		g.facet = f // else it takes more to keep, 112 bytes, than to look again, a microsecond
+	f := n.look(g.term(), us, last, at)
+	if len(g.wants.all()) > 1 || us.size() >= cachedUnion {
+		g.keep().facet = f // else it takes more to keep, 112 bytes, than to look again, a microsecond
 	}
 	return f
 }
@@ -136,7 +186,7 @@ func (n *name) turn(us unions, f *facet, at instant) instant {
 //	.1, and .2 until 10:05            .1               nobody               nothing changed
 func (n *name) ownersWhoSee(before, after facets, at instant) news {
 	var told news
-	for i, g := range n.groups {
+	for i, g := range n.groups.all() {
 		b, a := before.each[i], after.each[i]
 		came, went := differ(&before.union, &after.union, b.retention, a.retention, at)
 		switch {
@@ -225,8 +275,8 @@ func (n *name) retentionFor(t term) time.Duration {
 
 func (n *name) longestRetention() time.Duration {
 	longest := time.Duration(0)
-	for _, g := range n.groups {
-		longest = max(longest, n.retentionFor(g.term))
+	for _, g := range n.groups.all() {
+		longest = max(longest, n.retentionFor(g.term()))
 	}
 	return longest
 }

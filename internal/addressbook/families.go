@@ -94,7 +94,8 @@ func (n *name) silence(f Family, at instant) {
 		if q := &n.questions[i]; q.family == f {
 			n.age(q, at)
 			q.failed, q.capped, q.trouble = false, false, nil
-			q.good, q.expires, q.retired = never, never, at
+			q.good, q.expires = never, never
+			q.retire(at)
 		}
 	}
 	n.answered[f], n.joins[f] = never, false

@@ -93,12 +93,12 @@ func (b *Book) youngestUnheld(t *tenant) *name {
 func (n *name) unheldWants(t *tenant) []*want {
 	n.lock()
 	defer n.unlock()
-	if i := n.shareOf(t); i < 0 || n.shares[i].held {
+	if i := n.shareOf(t); i < 0 || n.shares.all()[i].held {
 		return nil
 	}
 	var wants []*want
-	for _, g := range n.groups {
-		for _, x := range g.wants {
+	for _, g := range n.groups.all() {
+		for _, x := range g.wants.all() {
 			if x.owner.tenant == t {
 				wants = append(wants, x)
 			}

@@ -39,7 +39,7 @@ func (b *Book) reserve(x *want, v View) (*name, Limit) {
 	defer b.unlock()
 	p, t := *x.pattern, x.owner.tenant
 	in := b.viewOf(viewFor(p, v))
-	n := in.names[p]
+	n := in.find(p)
 	if n == nil {
 		switch full := t.names.Load() >= int64(b.options.MaxNamesPerTenant); {
 		case full && !x.held:
@@ -50,9 +50,6 @@ func (b *Book) reserve(x *want, v View) (*name, Limit) {
 		n = b.newName(p, in)
 		in.add(n)
 		b.count(n, 1)
-		if in.View == "" {
-			b.index.Add(p)
-		}
 	}
 	n.refs++
 	return n, NoLimit
@@ -86,9 +83,6 @@ func (b *Book) unref(n *name) (last bool) {
 	}
 	n.view.remove(n)
 	b.count(n, -1)
-	if n.view.View == "" {
-		b.index.Remove(n.pattern)
-	}
 	return true
 }
 
@@ -113,13 +107,12 @@ func (n *name) join(x *want, t term) (told, further, ok bool) {
 	if further = n.shareOf(x.owner.tenant) < 0; further && !x.owner.tenant.takesName(x.held) {
 		return false, false, false
 	}
-	i, known := slices.BinarySearchFunc(n.groups, t, func(g *group, t term) int { return g.term.compare(t) })
+	i, known := slices.BinarySearchFunc(n.groups.all(), t, func(g *group, t term) int { return g.term().compare(t) })
 	if !known {
-		n.groups = slices.Insert(n.groups, i, &group{name: n, term: t})
+		n.groups.insert(i, &group{name: n, retention: t.retention, adaptive: t.adaptive})
 	}
-	x.pattern, x.group = &n.pattern, n.groups[i]
-	x.place = int32(len(x.group.wants))
-	x.group.wants, x.group.shared = append(x.group.wants, x), nil
+	x.pattern, x.group = &n.pattern, n.groups.all()[i]
+	x.group.join(x)
 	told = n.joinTenant(x)
 	if longer := n.retentionFor(t); longer > n.retention {
 		n.retention = longer
@@ -152,14 +145,11 @@ func (n *name) leave(x *want) (told bool) {
 	n.lock()
 	defer n.unlock()
 	g := x.group
-	last := g.wants[len(g.wants)-1]
-	g.wants[x.place], last.place = last, x.place
-	g.wants[len(g.wants)-1] = nil
-	g.wants, g.shared = g.wants[:len(g.wants)-1], nil
-	if len(g.wants) == 0 {
-		n.groups = slices.DeleteFunc(n.groups, func(h *group) bool { return h == g })
+	g.leave(x)
+	if len(g.wants.all()) == 0 {
+		n.groups.remove(slices.Index(n.groups.all(), g))
 	}
-	if n.retentionFor(g.term) == n.retention {
+	if n.retentionFor(g.term()) == n.retention {
 		n.retention = n.longestRetention()
 		n.prunesFrom(never)
 	}

@@ -21,6 +21,14 @@ func (l *listing) lists(at instant) bool {
 	return l != nil && l.valid(at) && l.from <= at && at < l.end
 }
 
+// lastListing returns the last listing that was kept of a group; nil: none was, or something changed since.
+func (g *group) lastListing() *listing {
+	if k := g.kept.Load(); k != nil {
+		return k.listing.Load()
+	}
+	return nil
+}
+
 // list returns what a group's Snapshot lists. It is kept where another Snapshot is likely to ask for it.
 func (n *name) list(g *group, at instant) *listing {
 	n.lock()
@@ -29,8 +37,8 @@ func (n *name) list(g *group, at instant) *listing {
 	l := &listing{facet: n.facetOf(g, us, &verdict{}, at), from: at}
 	l.addresses, l.end = n.addresses(us, l.retention, at)
 	l.revision = n.view.book.revisionOf(l.addresses)
-	if len(n.groups) <= keptTerms && (len(g.wants) > 1 || len(l.addresses) > keptListing) {
-		g.listing.Store(l)
+	if len(n.groups.all()) <= keptTerms && (len(g.wants.all()) > 1 || len(l.addresses) > keptListing) {
+		g.keep().listing.Store(l)
 	}
 	return l
 }

@@ -51,6 +51,43 @@ func TestMemory(t *testing.T) {
 			book.Snapshot(at(0), start)
 			return New(Options{}), book
 		}},
+		{"a name in trouble", BytesPerTrouble, 5000, func() (*Book, *Book) {
+			calm, book := New(Options{}), New(Options{})
+			for _, b := range []*Book{calm, book} {
+				b.Want(at(0), Wants{Patterns: ps}, start)
+				for _, n := range names {
+					for _, s := range sources[:2] {
+						for f := range Family(families) {
+							k := Key{Name: n, Family: f, Source: s}
+							b.Record(k, Answer{Outcome: NoData, TTL: time.Minute}, start)
+							if b == book {
+								b.Fail(k, "timeout", start)
+								b.Record(k, Answer{Outcome: NXDomain, TTL: time.Minute}, start)
+							}
+						}
+					}
+				}
+			}
+			return calm, book
+		}},
+		{"a name of one policy, one source and two addresses", 550, 5000, func() (*Book, *Book) {
+			without, book := New(Options{}), New(Options{})
+			for i := range 50 {
+				without.Want(at(i), Wants{}, start)
+				book.Want(at(i), Wants{Patterns: ps[100*i : 100*i+100]}, start)
+			}
+			later := start.Add(starting)
+			for i, n := range names {
+				k := Key{Name: n, Source: sources[0]}
+				book.Record(k, Answer{Addrs: v4(i, 1), TTL: time.Minute}, later)
+				k.Family = IPv6
+				book.Record(k, Answer{Addrs: []netip.Addr{netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i >> 8), 15: byte(i)})}, TTL: time.Minute}, later)
+			}
+			for i := range 50 {
+				book.Applied(at(i), book.Snapshot(at(i), later).Revision)
+			}
+			return without, book
+		}},
 		{"an address", BytesPerAddress, 20 * 1000, func() (*Book, *Book) {
 			book := New(Options{})
 			book.Want(at(0), Wants{Patterns: ps[:20]}, start)
@@ -78,6 +115,8 @@ func TestMemory(t *testing.T) {
 			t.Errorf("%s takes %d bytes, want at most %d", tt.name, bytes, tt.limit)
 		}
 	}
+	runtime.KeepAlive(ps)
+	runtime.KeepAlive(names)
 }
 
 // bytesOf is by how much the second Book that fill makes is larger than the first.

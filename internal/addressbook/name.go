@@ -19,7 +19,7 @@ type name struct {
 
 	// Guarded by the Book's lock.
 	refs  int32 // wants that joined or are about to
-	place int32 // in view.all
+	place int32 // in view.all; 0 in the zero View
 
 	mu        sync.Mutex // guards all that follows
 	gone      bool       // nobody wants it any more
@@ -28,8 +28,8 @@ type name struct {
 	billed    bool           // a share has another size than its tenant knows of
 	lacking   atomic.Int32   // wants whose owners have not applied yet what the name gained
 	size      int32          // of the union when it was made last
-	groups    []*group       // sorted by term
-	shares    []share        // the tenants of the wants, in the order in which they came
+	groups    few[*group]    // sorted by term
+	shares    few[share]     // the tenants of the wants, in the order in which they came
 	retention time.Duration  // the longest of the groups'
 
 	questions []question        // sorted by question.compare
@@ -74,6 +74,9 @@ func (b *Book) newName(p fqdn.Pattern, v *view) *name {
 	}
 }
 
+// Pattern returns the pattern, for the index.
+func (n *name) Pattern() fqdn.Pattern { return n.pattern }
+
 // exact tells whether it is no wildcard.
 func (n *name) exact() bool {
 	_, exact := n.pattern.Exact()
@@ -90,9 +93,8 @@ func (n *name) changes(f Family) {
 	if n.rare.union[f] != nil {
 		n.rare.union[f] = nil
 	}
-	for _, g := range n.groups {
-		g.facet = nil
-		g.listing.Store(nil)
+	for _, g := range n.groups.all() {
+		g.changes()
 	}
 }
 
@@ -168,7 +170,8 @@ func (n *name) learn(k Key, a answer, known unions, at instant) {
 	q.replace(addrs, at)
 	n.cap(q, a.capped, at)
 	q.failed, q.outcome = false, a.outcome
-	q.good, q.expires, q.retired = at, a.expires, never
+	q.good, q.expires = at, a.expires
+	q.retire(never)
 	if n.answered[k.Family] == never {
 		n.answered[k.Family] = at
 	}
@@ -184,7 +187,7 @@ func (n *name) failed(k Key, reason string, at instant) {
 	q := n.ensureQuestion(k)
 	_, t := n.unsettle(q)
 	if q.silent() {
-		q.retired = never // its family is asked again
+		q.retire(never) // its family is asked again
 	}
 	told := q.failed || at < t.noted
 	if !told || t.reason == reason || t.turns(at) {
@@ -201,9 +204,9 @@ func (n *name) failed(k Key, reason string, at instant) {
 func (n *name) retired(s Source, at instant) {
 	defer n.settleFamilies(n.down(), at)
 	for i := range n.questions {
-		if q := &n.questions[i]; q.source.Value() == s && q.retired == never {
+		if q := &n.questions[i]; q.source.Value() == s && q.retired() == never {
 			n.changes(q.family)
-			q.retired = at
+			q.retire(at)
 			n.prunesFrom(at)
 		}
 	}

@@ -38,8 +38,8 @@ type overheard struct {
 //
 // The Ticket names the owners that do not have all that the names gained in force yet.
 func (b *Book) Observe(n fqdn.Name, f Family, addrs []netip.Addr, ttl time.Duration, now time.Time) Ticket {
-	patterns := b.index.Matching(n)
-	if len(patterns) == 0 {
+	names := b.index.Matching(n)
+	if len(names) == 0 {
 		return Ticket{}
 	}
 	at := b.epoch.instant(now)
@@ -51,12 +51,10 @@ func (b *Book) Observe(n fqdn.Name, f Family, addrs []netip.Addr, ttl time.Durat
 	}
 	var told news
 	var matching []*name
-	for _, p := range patterns {
-		if n := b.find(Subject{}.View, p); n != nil {
-			if heard, taken := n.overhear(f, a, at); taken {
-				told.add(heard)
-				matching = append(matching, n)
-			}
+	for _, n := range names {
+		if heard, taken := n.overhear(f, a, at); taken {
+			told.add(heard)
+			matching = append(matching, n)
 		}
 	}
 	told.awaited = true

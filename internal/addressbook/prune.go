@@ -83,7 +83,7 @@ func (n *name) heldAddresses() int {
 
 // dropRetired keeps the retired questions that still have a say in the state.
 func (n *name) dropRetired() {
-	if !slices.ContainsFunc(n.questions, func(q question) bool { return q.retired != never }) {
+	if !slices.ContainsFunc(n.questions, func(q question) bool { return q.retired() != never }) {
 		return
 	}
 	var speaking [families]instant
@@ -92,7 +92,7 @@ func (n *name) dropRetired() {
 	}
 	before := len(n.questions)
 	n.questions = slices.DeleteFunc(n.questions, func(q question) bool {
-		return q.retired != never && len(q.holdings) == 0 && (q.silent() || q.retired != speaking[q.family])
+		return q.retired() != never && len(q.holdings) == 0 && (q.silent() || q.retired() != speaking[q.family])
 	})
 	n.view.book.counts.questions.Add(int64(len(n.questions) - before))
 }

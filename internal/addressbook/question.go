@@ -21,8 +21,7 @@ type question struct {
 	outcome Outcome
 	good    instant  // when the last good answer came; never: none did
 	expires instant  // when that answer expires
-	retired instant  // never: in service
-	trouble *trouble // nil: it never failed, nor had it addresses at one time and none at another
+	trouble *trouble // nil: it never failed, was never retired, nor had it addresses at one time and none at another
 
 	// holdings are sorted by address.
 	holdings []holding
@@ -42,7 +41,7 @@ type holding struct {
 func (h *holding) current() bool { return h.from == never }
 
 func newQuestion(k Key) question {
-	return question{source: unique.Make(k.Source), family: k.Family, good: never, expires: never, retired: never}
+	return question{source: unique.Make(k.Source), family: k.Family, good: never, expires: never}
 }
 
 // compare orders questions by family, then source.
@@ -50,8 +49,27 @@ func (q question) compare(k Key) int {
 	return cmp.Or(cmp.Compare(q.family, k.Family), strings.Compare(string(q.source.Value()), string(k.Source)))
 }
 
+// retired is since when the source is asked no more; never: it is in service.
+func (q *question) retired() instant {
+	if q.trouble == nil {
+		return never
+	}
+	return q.trouble.retired
+}
+
+// retire takes note of since when the source is asked no more.
+func (q *question) retire(at instant) {
+	if q.retired() == at {
+		return
+	}
+	if q.trouble == nil {
+		q.trouble = newTrouble()
+	}
+	q.trouble.retired = at
+}
+
 // live tells whether the source is in service and its last word is good: what it holds stays.
-func (q *question) live() bool { return q.retired == never && !q.failed && q.good != never }
+func (q *question) live() bool { return q.retired() == never && !q.failed && q.good != never }
 
 // silent tells whether nothing that the question said counts, because its family is not asked any more.
 func (q *question) silent() bool { return !q.failed && q.good == never }
@@ -109,7 +127,7 @@ func (q *question) has(addr ip) bool {
 func (q *question) age(at instant) {
 	for i := range q.holdings {
 		if h := &q.holdings[i]; h.current() {
-			h.from, h.seen = max(q.expires, q.retired, at), q.good
+			h.from, h.seen = max(q.expires, q.retired(), at), q.good
 		}
 	}
 }
@@ -163,7 +181,7 @@ func (n *name) ensureQuestion(k Key) *question {
 // awaitsSuccessor tells whether addresses of a retired source do not age yet, for want of a good answer since.
 func (n *name) awaitsSuccessor(f Family) bool {
 	for i := range n.questions {
-		if q := &n.questions[i]; q.family == f && q.retired != never && !q.ageing() {
+		if q := &n.questions[i]; q.family == f && q.retired() != never && !q.ageing() {
 			return true
 		}
 	}
@@ -173,7 +191,7 @@ func (n *name) awaitsSuccessor(f Family) bool {
 // ageRetired lets the addresses of retired sources age, now that a source in service has given a good answer.
 func (n *name) ageRetired(f Family, at instant) {
 	for i := range n.questions {
-		if q := &n.questions[i]; q.family == f && q.retired != never {
+		if q := &n.questions[i]; q.family == f && q.retired() != never {
 			n.age(q, at)
 		}
 	}
@@ -182,12 +200,12 @@ func (n *name) ageRetired(f Family, at instant) {
 // age lets what q holds start to age.
 func (n *name) age(q *question, at instant) {
 	if !q.ageing() && n.sampled() {
-		n.change().rotated = max(n.rare.rotated, q.expires, q.retired, at)
+		n.change().rotated = max(n.rare.rotated, q.expires, q.retired(), at)
 	}
 	q.age(at)
 }
 
 // inService tells whether s is asked about the name, as far as is known.
 func (n *name) inService(s Source) bool {
-	return slices.ContainsFunc(n.questions, func(q question) bool { return q.source.Value() == s && q.retired == never })
+	return slices.ContainsFunc(n.questions, func(q question) bool { return q.source.Value() == s && q.retired() == never })
 }

@@ -108,8 +108,9 @@ func latestOf(lacking []due) []due {
 func (n *name) wants() [][]*want {
 	n.lock()
 	defer n.unlock()
-	all := make([][]*want, len(n.groups))
-	for i, g := range n.groups {
+	groups := n.groups.all()
+	all := make([][]*want, len(groups))
+	for i, g := range groups {
 		all[i] = g.all()
 	}
 	return all

@@ -12,8 +12,9 @@ import (
 // closest. A tenant that has none is no obstacle as long as another one that lists the name has.
 func (n *name) room(newcomers int) (room int, limit Limit) {
 	limit = AddressesPerTenant
-	for i := range n.shares {
-		own, process := n.roomOf(&n.shares[i])
+	shares := n.shares.all()
+	for i := range shares {
+		own, process := n.roomOf(&shares[i])
 		room = max(room, min(own, process))
 		if process < own {
 			limit = AddressesOfProcess
@@ -59,15 +60,16 @@ func (p payer) compare(o payer, newcomers int) int {
 //	.1 that another source answers                        .1                     nothing may go: .9 is left out
 func (n *name) makeRoom(newcomers, room int, limit Limit, us unions, may func(Family, *union) bool, at, expires instant) int {
 	best, found := payer{}, false
-	gives := make(map[*group]int, len(n.groups))
-	for _, g := range n.groups {
-		gives[g] = n.countGiven(n.retentionAt(g.term, at), us, may, at)
+	gives := make(map[*group]int, len(n.groups.all()))
+	for _, g := range n.groups.all() {
+		gives[g] = n.countGiven(n.retentionAt(g.term(), at), us, may, at)
 	}
-	for i := range n.shares {
-		s := &n.shares[i]
+	shares := n.shares.all()
+	for i := range shares {
+		s := &shares[i]
 		own, process := n.roomOf(s)
 		g := n.longestListing(s, at)
-		p := payer{room: min(own, process), gives: gives[g], retention: n.retentionAt(g.term, at)}
+		p := payer{room: min(own, process), gives: gives[g], retention: n.retentionAt(g.term(), at)}
 		if !found || best.compare(p, newcomers) < 0 {
 			best, found = p, true
 		}

@@ -101,9 +101,9 @@ func (n *name) sample(q *question, addrs []ip, known []union, at instant) {
 //	it has 20, all have 80                no more, but where 20 are less than an equal part of the last fifth
 func (n *name) captureLimit(r *rotation) int {
 	n.countCaptures()
-	o, room := &n.view.book.options, 0
-	for i := range n.shares {
-		s := &n.shares[i]
+	o, shares, room := &n.view.book.options, n.shares.all(), 0
+	for i := range shares {
+		s := &shares[i]
 		has := s.tenant.captures.Load() + int64(n.rare.captured-s.captures)
 		room = max(room, min(o.maxCaptures()-int(has), n.view.book.room(o.MaxAddresses, n.view.book.counts.captures.Load(), has)))
 		if room >= o.MaxAddressesPerName {

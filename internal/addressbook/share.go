@@ -35,7 +35,7 @@ type bill struct {
 
 // shareOf returns the place of a tenant among the shares; -1: it has none.
 func (n *name) shareOf(t *tenant) int {
-	return slices.IndexFunc(n.shares, func(s share) bool { return s.tenant == t })
+	return slices.IndexFunc(n.shares.all(), func(s share) bool { return s.tenant == t })
 }
 
 // joinTenant counts a want more of its tenant. told: the first few tenants, which subscribers are told, are others now.
@@ -43,17 +43,17 @@ func (n *name) joinTenant(x *want) (told bool) {
 	t, g := x.owner.tenant, x.group
 	i := n.shareOf(t)
 	if i < 0 {
-		i = len(n.shares)
-		n.shares = append(n.shares, share{tenant: t})
-		told = len(n.shares) <= maxTenants
+		i = len(n.shares.all())
+		n.shares.insert(i, share{tenant: t})
+		told = i < maxTenants
 	}
-	s := &n.shares[i]
+	s := &n.shares.all()[i]
 	s.held = s.held || x.held
-	if g.term.adaptive {
+	if g.adaptive {
 		s.adaptive++
 	} else {
 		s.fixed++
-		if s.longest == nil || s.longest.term.compare(g.term) < 0 {
+		if s.longest == nil || s.longest.retention < g.retention {
 			s.longest = g
 		}
 	}
@@ -63,8 +63,8 @@ func (n *name) joinTenant(x *want) (told bool) {
 // leaveTenant counts one less. The last share takes the place of one that goes.
 func (n *name) leaveTenant(t *tenant, g *group) (told bool) {
 	i := n.shareOf(t)
-	s := &n.shares[i]
-	if g.term.adaptive {
+	s := &n.shares.all()[i]
+	if g.adaptive {
 		s.adaptive--
 	} else {
 		s.fixed--
@@ -78,10 +78,7 @@ func (n *name) leaveTenant(t *tenant, g *group) (told bool) {
 	}
 	t.names.Add(-1)
 	t.resize(-int(s.told), -int(s.captures))
-	last := len(n.shares) - 1
-	n.shares[i] = n.shares[last]
-	n.shares[last] = share{}
-	n.shares = n.shares[:last]
+	n.shares.swapOut(i)
 	return i < maxTenants
 }
 
@@ -90,8 +87,8 @@ func (n *name) longestOf(s *share) *group {
 	if s.fixed == 0 {
 		return nil
 	}
-	for _, g := range slices.Backward(n.groups) {
-		if !g.term.adaptive && slices.ContainsFunc(g.wants, func(x *want) bool { return x.owner.tenant == s.tenant }) {
+	for _, g := range slices.Backward(n.groups.all()) {
+		if !g.adaptive && slices.ContainsFunc(g.wants.all(), func(x *want) bool { return x.owner.tenant == s.tenant }) {
 			return g
 		}
 	}
@@ -100,8 +97,8 @@ func (n *name) longestOf(s *share) *group {
 
 // adaptiveGroup returns the group of those that set no retention; nil: there is none.
 func (n *name) adaptiveGroup() *group {
-	for _, g := range n.groups {
-		if g.term.adaptive {
+	for _, g := range n.groups.all() {
+		if g.adaptive {
 			return g
 		}
 	}
@@ -114,14 +111,14 @@ func (n *name) charge(us unions, at instant) {
 		n.rare.chargedUntil = forever
 	}
 	others := false // the counts of the groups are
-	for _, g := range n.groups {
+	for _, g := range n.groups.all() {
 		size := n.countFor(g, us, at)
 		others = others || size != g.size
 		g.size = size
 	}
 	n.prunesFrom(n.rare.chargedUntil)
 	if others { // a name that rotates within its known pool walks over none of 10,000 shares
-		for i := range n.shares {
+		for i := range n.shares.all() {
 			n.chargeShare(i)
 		}
 	}
@@ -129,7 +126,7 @@ func (n *name) charge(us unions, at instant) {
 
 // chargeShare charges a share for what its groups list.
 func (n *name) chargeShare(i int) {
-	s, size := &n.shares[i], int32(0)
+	s, size := &n.shares.all()[i], int32(0)
 	if s.longest != nil {
 		size = s.longest.size
 	}
@@ -146,7 +143,7 @@ func (n *name) longestListing(s *share, at instant) *group {
 		return s.longest
 	}
 	g := n.adaptiveGroup()
-	if s.longest != nil && n.retentionAt(s.longest.term, at) >= n.retentionAt(g.term, at) {
+	if s.longest != nil && n.retentionAt(s.longest.term(), at) >= n.retentionAt(g.term(), at) {
 		return s.longest
 	}
 	return g
@@ -154,8 +151,8 @@ func (n *name) longestListing(s *share, at instant) *group {
 
 // countFor counts what a group lists of us.
 func (n *name) countFor(g *group, us unions, at instant) (size int32) {
-	retention := n.retentionAt(g.term, at)
-	if retention != g.term.retention {
+	retention := n.retentionAt(g.term(), at)
+	if retention != g.retention {
 		n.change().chargedUntil = min(n.rare.chargedUntil, n.rare.rotated.plus(retention))
 	}
 	for f := range us {
@@ -178,9 +175,10 @@ func (n *name) bills() []bill {
 		return nil
 	}
 	n.billed = false
-	bills := make([]bill, 0, len(n.shares))
-	for i := range n.shares {
-		if s := &n.shares[i]; s.size != s.told || s.captures != n.rare.captured {
+	shares := n.shares.all()
+	bills := make([]bill, 0, len(shares))
+	for i := range shares {
+		if s := &shares[i]; s.size != s.told || s.captures != n.rare.captured {
 			bills = append(bills, bill{s.tenant, int(s.untold()), int(n.rare.captured - s.captures)})
 			s.told, s.captures = s.size, n.rare.captured
 		}

@@ -35,7 +35,7 @@ func (b *Book) fill(e *PatternState, x *want, t term, at instant) (next instant)
 		e.Message = b.options.waitingMessage(x.limit, x.owner.Tenant())
 		return forever
 	}
-	f := x.group.listing.Load()
+	f := x.group.lastListing()
 	if !f.lists(at) {
 		f = x.name().list(x.group, at)
 	}

@@ -153,10 +153,10 @@ func (n *name) speaking(f Family) (retirement instant) {
 		if q.family != f || q.silent() {
 			continue
 		}
-		if q.retired == never {
+		if q.retired() == never {
 			return never
 		}
-		retirement = max(retirement, q.retired)
+		retirement = max(retirement, q.retired())
 	}
 	return retirement
 }
@@ -167,7 +167,7 @@ func (n *name) speakers() iter.Seq[*question] {
 		for f := range Family(families) {
 			retirement := n.speaking(f)
 			for i := range n.questions {
-				if q := &n.questions[i]; q.family == f && !q.silent() && q.retired == retirement && !yield(q) {
+				if q := &n.questions[i]; q.family == f && !q.silent() && q.retired() == retirement && !yield(q) {
 					return
 				}
 			}

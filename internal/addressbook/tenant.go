@@ -98,7 +98,8 @@ const maxTenants = 64
 func (n *name) tenants() []Tenant {
 	n.lock()
 	defer n.unlock()
-	first := n.shares[:min(len(n.shares), maxTenants)]
+	first := n.shares.all()
+	first = first[:min(len(first), maxTenants)]
 	tenants := make([]Tenant, len(first))
 	for i, s := range first {
 		tenants[i] = s.tenant.Tenant

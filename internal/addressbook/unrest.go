@@ -47,8 +47,10 @@ type outage struct {
 	until instant // until when it is told that they come and go
 }
 
-// trouble is what goes back and forth in what one source says.
+// trouble is what most questions have not: that their source was retired, and what goes back and forth in what it says.
 type trouble struct {
+	retired instant // see question.retired
+
 	reason string  // of its failures, that is told
 	heard  instant // when the reason of its failures that is told came last
 	other  instant // since when only another reason has come; never: the last one was the one that is told
@@ -65,7 +67,7 @@ func newUnrest() *unrest {
 }
 
 func newTrouble() *trouble {
-	return &trouble{heard: never, other: never, mixed: never, since: never, noted: never, flip: never, kind: never}
+	return &trouble{retired: never, heard: never, other: never, mixed: never, since: never, noted: never, flip: never, kind: never}
 }
 
 // unsettle returns what is restless in a name and a question of it, made if need be.

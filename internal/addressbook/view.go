@@ -58,8 +58,9 @@ type view struct {
 	View
 	book *Book
 
-	names map[fqdn.Pattern]*name
-	// all are the names once more, in no order, so that they can be walked in pieces.
+	// The names of a View that somebody names; those of the zero View are in the Book's index. all has them once more, in no
+	// order, so that they can be walked in pieces.
+	names  map[fqdn.Pattern]*name
 	all    []*name
 	owners []*owner
 
@@ -108,6 +109,10 @@ const piece = 512
 // eachName calls do with each name of a view, without a lock held. It walks from the end, so that a name which moves to
 // the place of one that went (see remove) is met at least once. One that comes meanwhile may be missed.
 func (b *Book) eachName(v *view, do func(*name)) {
+	if v.View == "" {
+		b.index.Each(do)
+		return
+	}
 	var some []*name
 	for end := -1; end != 0; {
 		some, end = b.namesBefore(v, end, some[:0])
@@ -129,8 +134,20 @@ func (b *Book) namesBefore(v *view, end int, some []*name) (names []*name, first
 	return append(some, v.all[first:end]...), first
 }
 
+// find returns the name of a pattern; nil: the view has none.
+func (v *view) find(p fqdn.Pattern) *name {
+	if v.View == "" {
+		return v.book.index.Get(p)
+	}
+	return v.names[p]
+}
+
 // add makes a name one of the view. The lock is held.
 func (v *view) add(n *name) {
+	if v.View == "" {
+		v.book.index.Add(n)
+		return
+	}
 	v.names[n.pattern] = n
 	n.place = int32(len(v.all))
 	v.all = append(v.all, n)
@@ -138,6 +155,10 @@ func (v *view) add(n *name) {
 
 // remove takes a name out of the view; the last one takes its place. The lock is held.
 func (v *view) remove(n *name) {
+	if v.View == "" {
+		v.book.index.Remove(n.pattern)
+		return
+	}
 	delete(v.names, n.pattern)
 	last := v.all[len(v.all)-1]
 	v.all[n.place], last.place = last, n.place

@@ -100,7 +100,7 @@ func (b *Book) rejoin(w *owner, from *view, l *list, before *want, p fqdn.Patter
 		return b.join(newWant(w, p, at, l.held[p]), l)
 	}
 	moved := moves(p, from, l.view)
-	if !moved && (before.group == nil || before.group.term == l.term) {
+	if !moved && (before.group == nil || before.group.term() == l.term) {
 		return before
 	}
 	x := b.join(newWant(w, p, before.since, before.held), l)

@@ -13,15 +13,22 @@ import (
 	"pgregory.net/rapid"
 )
 
-func indexed(t testing.TB, patterns ...string) *Index {
+// listed is something of a pattern.
+type listed struct{ p Pattern }
+
+func (l listed) Pattern() Pattern { return l.p }
+
+func (l listed) String() string { return l.p.String() }
+
+func indexed(t testing.TB, patterns ...string) *Index[listed] {
 	t.Helper()
-	x := NewIndex()
+	x := NewIndex[listed]()
 	for _, s := range patterns {
 		p, err := ParsePattern(s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.Add(p)
+		x.Add(listed{p})
 	}
 	return x
 }
@@ -53,7 +60,7 @@ func TestIndex_Matching(t *testing.T) {
 	if x.Matches(Name{}) {
 		t.Error("the zero Name matches")
 	}
-	x.Add(Pattern{})
+	x.Add(listed{})
 	x.Remove(Pattern{})
 	if x.Matches(Name{}) {
 		t.Error("the zero Name matches the zero Pattern")
@@ -62,7 +69,7 @@ func TestIndex_Matching(t *testing.T) {
 
 // Every bucket is shared by several.
 func TestIndex_OfMany(t *testing.T) {
-	x := NewIndex()
+	x := NewIndex[listed]()
 	each := func(do func(Pattern, Name)) {
 		for i := range 20_000 {
 			p, _ := ParsePattern(fmt.Sprintf("host-%d.example.com", i))
@@ -70,7 +77,7 @@ func TestIndex_OfMany(t *testing.T) {
 			do(p, n)
 		}
 	}
-	each(func(p Pattern, _ Name) { x.Add(p) })
+	each(func(p Pattern, _ Name) { x.Add(listed{p}) })
 	each(func(_ Pattern, n Name) {
 		if !x.Matches(n) {
 			t.Fatalf("%s is lost", n)
@@ -95,14 +102,14 @@ func drawName(t *rapid.T, what string) string {
 // TestIndexAgainstNaive compares the index with a list that is walked.
 func TestIndexAgainstNaive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		x, naive := NewIndex(), []Pattern{}
+		x, naive := NewIndex[listed](), []Pattern{}
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
 				p, err := ParsePattern(rapid.SampledFrom([]string{"", "*."}).Draw(t, "wildcard") + drawName(t, "pattern"))
 				if err != nil {
 					t.Fatal(err)
 				}
-				x.Add(p)
+				x.Add(listed{p})
 				if !slices.Contains(naive, p) {
 					naive = append(naive, p)
 				}
@@ -120,15 +127,28 @@ func TestIndexAgainstNaive(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				var want []Pattern
+				var want []listed
 				for _, p := range naive {
 					if p.Matches(n) {
-						want = append(want, p)
+						want = append(want, listed{p})
 					}
 				}
-				slices.SortFunc(want, func(p, q Pattern) int {
-					return len(strings.TrimPrefix(p.s, wildcard)) - len(strings.TrimPrefix(q.s, wildcard))
+				slices.SortFunc(want, func(l, m listed) int {
+					return len(strings.TrimPrefix(l.p.s, wildcard)) - len(strings.TrimPrefix(m.p.s, wildcard))
 				})
+				if got, there := x.Get(n.Pattern()), slices.Contains(naive, n.Pattern()); there != (got.p == n.Pattern()) || !there && got != (listed{}) {
+					t.Fatalf("%s: got %v", n, got)
+				}
+				all := map[Pattern]int{}
+				x.Each(func(l listed) { all[l.p]++ })
+				for _, p := range naive {
+					if all[p] != 1 || x.Get(p).p != p {
+						t.Fatalf("%s is there %d times", p, all[p])
+					}
+				}
+				if len(all) != len(naive) {
+					t.Fatalf("there is %v, want %v", all, naive)
+				}
 				if got := x.Matching(n); !slices.Equal(got, want) || x.Matches(n) != (len(want) > 0) {
 					t.Fatalf("%s: %v, want %v", n, got, want)
 				}
@@ -151,8 +171,8 @@ func FuzzIndex(f *testing.F) {
 		if err != nil {
 			return
 		}
-		x := NewIndex()
-		x.Add(p)
+		x := NewIndex[listed]()
+		x.Add(listed{p})
 		if got := x.Matches(n); got != p.Matches(n) {
 			t.Errorf("%s of %s: %t", p, n, got)
 		}
@@ -172,13 +192,13 @@ func TestIndex_ConcurrentUse(t *testing.T) {
 		wg.Go(func() {
 			for i := range 2000 {
 				p, _ := ParsePattern(fmt.Sprintf("*.x%d-%d.example.com", g, i%50))
-				x.Add(p)
+				x.Add(listed{p})
 				x.Remove(p)
 			}
 		})
 		wg.Go(func() {
 			for range 2000 {
-				if !x.Matches(stays) {
+				if !x.Matches(stays) || x.Get(stays.Pattern()) == (listed{}) {
 					t.Error("it is gone")
 				}
 			}
@@ -189,7 +209,7 @@ func TestIndex_ConcurrentUse(t *testing.T) {
 
 // BenchmarkIndex has 50,000 patterns, a tenth of them wildcards.
 func BenchmarkIndex(b *testing.B) {
-	x := NewIndex()
+	x := NewIndex[listed]()
 	names := make([]Name, 1024)
 	for i := range 50_000 {
 		form := "host-%d.shop-%d.example.com"
@@ -200,7 +220,7 @@ func BenchmarkIndex(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		x.Add(p)
+		x.Add(listed{p})
 	}
 	for kind, form := range map[string]string{"miss": "pod-%d.region-%d.elb.amazonaws.com", "near": "www.host-%d.shop-%d.example.com",
 		"exact": "host-%d.shop-%d.example.com", "wildcard": "www.zone-%d.shop-%d.example.net"} {
@@ -222,8 +242,15 @@ func BenchmarkIndex(b *testing.B) {
 		p, _ := ParsePattern("*.new.example.org")
 		b.ReportAllocs()
 		for b.Loop() {
-			x.Add(p)
+			x.Add(listed{p})
 			x.Remove(p)
+		}
+	})
+	b.Run("get", func(b *testing.B) {
+		p, _ := ParsePattern("host-777.shop-77.example.com")
+		b.ReportAllocs()
+		for b.Loop() {
+			x.Get(p)
 		}
 	})
 }
