@@ -17,7 +17,8 @@ type policyGauges struct {
 	policies, notReady, unresolved, refused, limited *prometheus.Desc
 
 	mu    sync.Mutex
-	byKey map[types.NamespacedName]Policy
+	byKey map[types.NamespacedName]*Policy
+	ready *Policy // with which all is well: one for most policies
 }
 
 // Policy is what one policy adds to the gauges.
@@ -55,7 +56,8 @@ func newPolicyGauges() *policyGauges {
 		refused: desc("refused_addresses", "Addresses of current answers that the guard keeps out, summed over the policies."),
 		limited: desc("namespaces_limited", "Namespaces of which a limit holds something back now, by limit (the values of limits_hit_total). Which ones "+
 			"they are the status of their policies says.", "limit"),
-		byKey: map[types.NamespacedName]Policy{},
+		byKey: map[types.NamespacedName]*Policy{},
+		ready: &Policy{Ready: true},
 	}
 }
 
@@ -104,7 +106,11 @@ func (g *policyGauges) Collect(ch chan<- prometheus.Metric) {
 func (m *Metrics) Observe(policy types.NamespacedName, p Policy) {
 	m.status.mu.Lock()
 	defer m.status.mu.Unlock()
-	m.status.byKey[policy] = p
+	if p.Ready && len(p.Unresolved) == 0 && p.Refused == 0 && len(p.Limits) == 0 {
+		m.status.byKey[policy] = m.status.ready
+		return
+	}
+	m.status.byKey[policy] = &p
 }
 
 // Forget takes a policy out of the gauges.

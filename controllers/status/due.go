@@ -19,9 +19,9 @@ import (
 type due struct {
 	uid       types.UID
 	foldedAt  time.Time
-	writtenAt time.Time // or first seen
-	reserved  reservation
-	differsAt time.Time // since when it is known to differ from what is written; zero: it does not
+	writtenAt time.Time    // or first seen
+	reserved  *reservation // nil: none, as of most policies most of the time
+	differsAt time.Time    // since when it is known to differ from what is written; zero: it does not
 }
 
 // urgent tells whether tools wait for the status: it is the first of a generation, or Ready is still what it is at a start.

@@ -70,7 +70,7 @@ func (f findings) limits() []metrics.Limit {
 	for _, l := range limitsOf(f.result.Names) {
 		limits = append(limits, l.metric)
 	}
-	if slices.ContainsFunc(f.result.Names, func(n target.Name) bool { return n.Rotation.Uncovered == addressbook.Forgotten }) {
+	if slices.ContainsFunc(f.result.Names, func(n target.Name) bool { return uncoveredOf(n) == addressbook.Forgotten }) {
 		limits = append(limits, metrics.CapturesPerNamespace)
 	}
 	return limits

@@ -20,7 +20,7 @@ func poolFor(n target.Name, before *v1alpha1.PoolStatus) *v1alpha1.PoolStatus {
 	switch {
 	case before != nil && n.Carried:
 		return &v1alpha1.PoolStatus{Seen: int32(seen), Estimated: max(before.Estimated, int32(seen))}
-	case !n.Rotation.Rotates:
+	case n.Rotation == nil || !n.Rotation.Rotates:
 		return nil
 	}
 	estimated := seen
@@ -39,18 +39,26 @@ func roundToTwoDigits(n int) int {
 	return int(math.Round(float64(n)/float64(unit))) * unit
 }
 
+// uncoveredOf returns why not all of a name's pool can be kept.
+func uncoveredOf(n target.Name) addressbook.Uncovered {
+	if n.Rotation == nil {
+		return addressbook.Covered
+	}
+	return n.Rotation.Uncovered
+}
+
 // uncoveredMessage says what to do about a pool of which not all can be kept; "" if all can.
 func uncoveredMessage(n target.Name, fixedRetention *int32) string {
 	why, remedy := "", ""
-	switch {
-	case n.Rotation.Uncovered == addressbook.TooMany:
+	switch uncovered := uncoveredOf(n); {
+	case uncovered == addressbook.TooMany:
 		why, remedy = "has more addresses than --max-addresses-per-name", "raise that"
-	case n.Rotation.Uncovered == addressbook.Forgotten:
+	case uncovered == addressbook.Forgotten:
 		why, remedy = "is not remembered, as the names of this namespace rotate through more addresses than its share", "list fewer such names"
-	case n.Rotation.Uncovered == addressbook.TooSlow && fixedRetention != nil:
+	case uncovered == addressbook.TooSlow && fixedRetention != nil:
 		why = fmt.Sprintf("has addresses that come back after more than retentionSeconds %d", *fixedRetention)
 		remedy = "leave that unset"
-	case n.Rotation.Uncovered == addressbook.TooSlow:
+	case uncovered == addressbook.TooSlow:
 		why, remedy = "has addresses that come back after more than --max-retention", "raise that"
 	default:
 		return ""
@@ -63,7 +71,7 @@ func uncoveredMessage(n target.Name, fixedRetention *int32) string {
 func uncoveredNames(names []target.Name) string {
 	var uncovered []string
 	for _, n := range names {
-		if n.Rotation.Uncovered != addressbook.Covered && len(uncovered) < maxNamed {
+		if uncoveredOf(n) != addressbook.Covered && len(uncovered) < maxNamed {
 			uncovered = append(uncovered, n.Pattern.String())
 		}
 	}

@@ -39,7 +39,7 @@ type share struct {
 
 type tenantShare struct{ first, later, events bucket.Bucket }
 
-// reservation is when a status may be written, and what was taken for it. The zero value: none was.
+// reservation is when a status may be written, and what was taken for it.
 type reservation struct {
 	at    time.Time
 	first bool
@@ -61,11 +61,11 @@ func (s *share) reserve(d *due, tenant string, first bool, bytes int, now time.T
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	of := s.tenant(tenant, now)
-	if !d.reserved.at.IsZero() {
+	if d.reserved != nil {
 		if d.reserved.first || !first {
 			return d.reserved.at
 		}
-		s.take(of, d.reserved, -1, now)
+		s.take(of, *d.reserved, -1, now)
 	}
 	u := reservation{at: now, first: first, bytes: float64(bytes)}
 	b, rate := of.of(first)
@@ -76,21 +76,21 @@ func (s *share) reserve(d *due, tenant string, first bool, bytes int, now time.T
 		u.at = at
 	}
 	s.take(of, u, 1, now)
-	d.reserved = u
+	d.reserved = &u
 	return u.at
 }
 
 // settle ends the turn of a policy, and gives back what was taken for one that wrote nothing.
 func (s *share) settle(d *due, tenant string, wrote bool, now time.Time) {
-	if d.reserved.at.IsZero() {
+	if d.reserved == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !wrote {
-		s.take(s.tenant(tenant, now), d.reserved, -1, now)
+		s.take(s.tenant(tenant, now), *d.reserved, -1, now)
 	}
-	d.reserved = reservation{}
+	d.reserved = nil
 }
 
 // event tells whether a tenant may have one more event, and takes it.

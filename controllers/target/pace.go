@@ -57,11 +57,16 @@ type pace struct {
 // tenantPace are the buckets of one tenant, of bytes.
 type tenantPace struct{ answers, pools, edits, repairs bucket.Bucket }
 
-// targetPace are the buckets of one target, of writes, and the turn that it waits for. The zero value: nothing was written yet.
+// targetPace is what one target wrote last, and owes. The zero value: nothing was written yet.
 type targetPace struct {
+	bytes      float64 // that it wrote last; 0: nothing yet
+	exactBytes float64 // that it wrote last for exact names; 0: nothing yet
+	*debts             // nil: none, as of most targets most of the time
+}
+
+// debts are the buckets of one target, of writes, and the turn that it waits for.
+type debts struct {
 	answers, pools bucket.Bucket
-	bytes          float64     // that it wrote last; 0: nothing yet
-	exactBytes     float64     // that it wrote last for exact names; 0: nothing yet
 	reserved       reservation // that it waits for or was given; the zero value: none
 	// limit made it wait for a turn that was far away, which came at limited. The status tells of it until a while after.
 	limit   metrics.Limit
@@ -114,6 +119,9 @@ func (p *pace) reserve(t *targetPace, tenant string, c cause, now time.Time) (ne
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := p.tenant(tenant, now)
+	if t.debts == nil {
+		t.debts = &debts{}
+	}
 	if !t.reserved.at.IsZero() {
 		if !c.waitsForLess(t.reserved.cause) {
 			return t.reserved, false
@@ -201,7 +209,7 @@ func (p *pace) take(t *targetPace, of *tenantPace, u reservation, sign float64, 
 func (p *pace) settle(t *targetPace, tenant string, exact, along cost, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if t.reserved.at.IsZero() {
+	if t.debts == nil || t.reserved.at.IsZero() {
 		return
 	}
 	of, paid := p.tenant(tenant, now), t.reserved
@@ -221,11 +229,17 @@ func (p *pace) settle(t *targetPace, tenant string, exact, along cost, now time.
 	if exact.bytes > 0 {
 		t.exactBytes = exact.bytes
 	}
+	if limit, _ := t.limitedBy(now); limit == "" && t.answers.Full(rateOfTarget(), now) && t.pools.Full(rateOfTarget(), now) {
+		t.debts = nil
+	}
 }
 
 // limitedBy returns the limit that the status of the target tells of, and until when; "": none.
 func (t *targetPace) limitedBy(now time.Time) (metrics.Limit, time.Time) {
-	if end := t.limited.Add(toldFor); t.limit != "" && end.After(now) {
+	if t.debts == nil || t.limit == "" {
+		return "", time.Time{}
+	}
+	if end := t.limited.Add(toldFor); end.After(now) {
 		return t.limit, end
 	}
 	return "", time.Time{}

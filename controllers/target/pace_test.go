@@ -275,3 +275,23 @@ func TestReconcile_WhatIsGoneOwesNothing(t *testing.T) {
 		t.Errorf("%.0f bytes are owed for a policy that is gone", spent)
 	}
 }
+
+// Most targets rest most of the time, and then take no memory for what they owe.
+func TestATargetThatOwesNothingHasNoDebts(t *testing.T) {
+	w := &pacing{t: t, now: testNow}
+	var of targetPace
+	w.write(&of, "shop", causeEdit, 2000)
+	if of.debts != nil || of.bytes != 2000 {
+		t.Errorf("after an edit: %+v, %.0f bytes", of.debts, of.bytes)
+	}
+	w.write(&of, "shop", causeAnswers, 2000)
+	if of.debts == nil {
+		t.Error("a write of answers is owed for two seconds")
+	}
+	w.now = w.now.Add(2 * time.Second)
+	w.write(&of, "shop", causeEdit, 2000)
+	if of.debts != nil {
+		t.Errorf("two seconds later: %+v", of.debts)
+	}
+	w.p.settle(&of, "shop", cost{1, 2000}, cost{}, w.now) // no turn, nothing to settle
+}

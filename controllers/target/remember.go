@@ -33,7 +33,7 @@ func (r *Reconciler) remember(s *situation, done *attempt, now time.Time) {
 	if len(done.plan.Steps) == 0 {
 		m.contest.asWanted()
 	}
-	if len(m.contest.altered) == 0 {
+	if !m.contest.alters() {
 		m.carried.rules = done.plan.StillCarried
 	}
 	m.written.know(s.owned())
@@ -43,7 +43,7 @@ func (r *Reconciler) remember(s *situation, done *attempt, now time.Time) {
 	m.looked.next = when.Earliest(done.retryAt, done.plan.Next, s.snapshot.Next, limitEnd)
 
 	m.health.tell(r.book, s.key.Owner, !s.isAudit() && !m.contest.on() && !m.health.slow)
-	if len(m.contest.altered) == 0 {
+	if !m.contest.alters() {
 		r.book.Applied(s.key.Owner, s.snapshot.Revision)
 	}
 }

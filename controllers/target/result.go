@@ -67,17 +67,17 @@ type Name struct {
 	State           addressbook.State
 	Message         string
 	Wanted          time.Time
-	Rotation        addressbook.Rotation
+	Rotation        *addressbook.Rotation // nil: the zero value
 	Limit           addressbook.Limit
 	Answered, Tried bool
-	// Addresses are the first MaxListed of its addresses that the API allows (in mode Audit: would allow), sorted; there are
-	// AddressCount.
-	Addresses    []netip.Addr
-	AddressCount int
 	// Carried: what was carried over a start still counts for it.
 	Carried bool
 	// Holds: the API allows every address that the status listed for it when the target was looked at.
 	Holds bool
+	// Addresses are the first MaxListed of its addresses that the API allows (in mode Audit: would allow), sorted; there are
+	// AddressCount.
+	Addresses    []netip.Addr
+	AddressCount int
 	// Refusals is nil if the guard keeps out none of its addresses.
 	Refusals *Refusals
 }
@@ -108,7 +108,7 @@ func resultOf(s *situation, done attempt, o Options, now time.Time) Result {
 	live := netpol.Live(s.input(o), done.plan, s.live)
 	limit, _ := s.memory.pace.limitedBy(now)
 	result := Result{
-		UID: s.policy.UID, Generation: s.policy.Generation,
+		UID: s.memory.uid, Generation: s.policy.Generation,
 		Waits: done.waits, Vanishes: done.vanishes, Limit: limit,
 		Contested: s.memory.contest.on(), Altered: s.memory.contest.differences(),
 		Objects: live.Objects, Planned: done.plan.Objects, Conflicts: done.plan.Conflicts, LeftOut: done.plan.LeftOut,
@@ -122,6 +122,9 @@ func resultOf(s *situation, done attempt, o Options, now time.Time) Result {
 	}
 	if s.isAudit() {
 		result.AddressCount = done.plan.AddressCount
+	}
+	if slices.Equal(result.Planned, result.Objects) {
+		result.Planned = result.Objects
 	}
 	told := toldOf(&s.policy.Status)
 	for i := range s.snapshot.Patterns {
@@ -146,7 +149,10 @@ func resultOf(s *situation, done attempt, o Options, now time.Time) Result {
 // hear takes over what the book says, but for the addresses: a Result keeps few of these.
 func (n *Name) hear(e *addressbook.PatternState) {
 	n.Pattern, n.State, n.Message, n.Wanted = e.Pattern, e.State, e.Message, e.Wanted
-	n.Rotation, n.Limit, n.Answered, n.Tried = e.Rotation, e.Limit, !e.Answered.IsZero(), e.Tried
+	n.Limit, n.Answered, n.Tried = e.Limit, !e.Answered.IsZero(), e.Tried
+	if n.Rotation = nil; e.Rotation != (addressbook.Rotation{}) {
+		n.Rotation = new(e.Rotation)
+	}
 }
 
 // heard returns r with what the book says now, and what is live as it was.

@@ -145,7 +145,7 @@ func TestCauses(t *testing.T) {
 				s.dns.ClusterIPs = given.Addrs("10.96.0.11")
 			}
 			s.memory.written.sent(&sent, &sent)
-			s.memory.contest.undone = tc.contested
+			s.memory.contest.dispute = &dispute{undone: tc.contested}
 			if got := causeOf(s, testNow); got != tc.want {
 				t.Errorf("got %d, want %d", got, tc.want)
 			}

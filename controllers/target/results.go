@@ -78,7 +78,7 @@ func (r *Results) hold(s *situation, limit metrics.Limit) {
 	if !known && s.policy.Status.ObservedGeneration == s.policy.Generation {
 		return
 	}
-	result := Result{UID: s.policy.UID}
+	result := Result{UID: s.memory.uid}
 	if known {
 		result = *before
 	} else {

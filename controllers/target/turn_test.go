@@ -63,7 +63,9 @@ func TestReconcile_ANewPolicyThatAwaitsItsTurnSaysSo(t *testing.T) {
 func TestReconcile_AnswersThatAwaitTheirTurn(t *testing.T) {
 	w := newWorld(t, interceptor.Funcs{})
 	w.reconcile()
-	w.r.memories.of(testKey(), "u").pace.answers.Take(rateOfTarget(), 11, testNow)
+	of := &debts{}
+	of.answers.Take(rateOfTarget(), 11, testNow)
+	w.r.memories.of(testKey(), "u").pace.debts = of
 	w.answer("192.0.2.1", "192.0.2.2")
 	if again := w.reconcile(); again.RequeueAfter == 0 || w.result().AwaitsTurn {
 		t.Errorf("again in %s: %+v", again.RequeueAfter, w.result())
@@ -138,7 +140,10 @@ func TestReconcile_WhoPaysForAnObject(t *testing.T) {
 	w := newWorld(t, interceptor.Funcs{})
 	w.pools()
 	spent := func() (answers, pools float64) {
-		of := &w.r.memories.of(testKey(), "u").pace
+		of := w.r.memories.of(testKey(), "u").pace.debts
+		if of == nil {
+			return 0, 0
+		}
 		return of.answers.Spent(rateOfTarget(), testNow), of.pools.Spent(rateOfTarget(), testNow)
 	}
 	for _, step := range []struct {

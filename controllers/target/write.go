@@ -88,7 +88,7 @@ func (r *Reconciler) carryOut(ctx context.Context, s *situation, done *attempt, 
 	m, exact := s.memory, s.exactAddresses()
 	for _, step := range done.plan.Steps {
 		name := step.Object.Name
-		if step.Verb == netpol.Delete && len(m.contest.altered) > 0 {
+		if step.Verb == netpol.Delete && m.contest.alters() {
 			return nil
 		}
 		if version, ok := versions[name]; ok {

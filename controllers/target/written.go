@@ -104,8 +104,9 @@ func (w *written) find(name string) *writtenObject {
 	return nil
 }
 
-// fingerprint stands for what we write of a NetworkPolicy: spec, owner and labels, not the annotation.
-type fingerprint [sha256.Size]byte
+// fingerprint stands for what we write of a NetworkPolicy: spec, owner and labels, not the annotation. Half of a SHA-256 is enough: it
+// hides no drift but from somebody who finds two specs with the same half, and may write NetworkPolicies anyway.
+type fingerprint [sha256.Size / 2]byte
 
 func fingerprintOf(np *networkingv1.NetworkPolicy) fingerprint {
 	ours := struct {
@@ -122,5 +123,6 @@ func fingerprintOf(np *networkingv1.NetworkPolicy) fingerprint {
 		// These types marshal always; an equal fingerprint for all would only hide drift from the count.
 		return fingerprint{}
 	}
-	return sha256.Sum256(raw)
+	sum := sha256.Sum256(raw)
+	return fingerprint(sum[:])
 }

@@ -161,7 +161,7 @@ func (c Carried) Held(p Policy) []fqdn.Pattern {
 // still returns the part of c that is of use: addresses of rules and patterns that the spec has, and whose time is not over.
 // An address that is due but lingers is not over as long as nothing is written.
 func (c Carried) still(rules []RuleGrants, in *Input, now time.Time, nothingWritten bool) Carried {
-	all := Carried{Since: c.Since, Rules: map[RuleKey]CarriedRule{}}
+	all := Carried{Since: c.Since}
 	isOver := func(until time.Time) bool {
 		if nothingWritten {
 			until = until.Add(Linger)
@@ -187,6 +187,9 @@ func (c Carried) still(rules []RuleGrants, in *Input, now time.Time, nothingWrit
 			still.Unknown = carried.Unknown
 		}
 		if still.len() > 0 {
+			if all.Rules == nil {
+				all.Rules = make(map[RuleKey]CarriedRule, len(c.Rules))
+			}
 			all.Rules[r.Ports.Key] = still
 		}
 	}
