@@ -8,6 +8,7 @@ package turns
 import (
 	"cmp"
 	"container/list"
+	"maps"
 	"slices"
 )
 
@@ -29,11 +30,12 @@ const Classes = 5
 // each other one, however much those push.
 //
 // Push and Remove cost O(tenants of the item), Pop the same and one call of may for each tenant that was resumed or came since the
-// last Pop, however many tenants there are. The zero Queue is empty. It is not safe for concurrent use.
+// last Pop, however many tenants there are, but for a copy of the maps once in a while: see shrink. The zero Queue is empty. It is not safe for concurrent use.
 type Queue[T comparable] struct {
 	items   map[T]*item[T]
 	tenants map[string]*backlog[T]
-	ring    list.List // of *tenant: those who wait for their turn, the next one first
+	ring    list.List // of *backlog: those who wait for their turn, the next one first
+	most    int       // items that waited at once since shrink made the maps
 }
 
 // item waits in one place for each of its tenants.
@@ -71,6 +73,7 @@ func (q *Queue[T]) Push(value T, class int, tenants ...string) {
 		}
 		it = &item[T]{value: value, class: class, places: make([]place[T], 0, len(tenants))}
 		q.items[value] = it
+		q.most = max(q.most, len(q.items))
 	}
 	q.leave(it, tenants)
 	it.promote(class)
@@ -237,6 +240,24 @@ func (q *Queue[T]) Remove(value T) {
 	}
 	delete(q.items, value)
 	q.leave(it, nil)
+	q.shrink()
+}
+
+// fewItems is for how many items maps are never too large.
+const fewItems = 64
+
+// shrink makes the maps anew when an eighth is left of what they had room for: a map never gives any back by itself. So a copy
+// of n items comes after 7n or more that left.
+func (q *Queue[T]) shrink() {
+	if q.most > fewItems && len(q.items) <= q.most/8 {
+		q.items, q.tenants, q.most = copied(q.items), copied(q.tenants), len(q.items)
+	}
+}
+
+func copied[K comparable, V any](m map[K]V) map[K]V {
+	c := make(map[K]V, len(m))
+	maps.Copy(c, m)
+	return c
 }
 
 // Len counts the items that wait, those of tenants set aside too.

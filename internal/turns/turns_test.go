@@ -5,6 +5,7 @@ package turns_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -147,6 +148,34 @@ func TestQueue_TenantsOfAWaitingItemChange(t *testing.T) {
 	}
 	if item, tenant, _ := q.Pop(nil); item != "x" || tenant != "b" {
 		t.Errorf("got %s of %s", item, tenant)
+	}
+}
+
+// TestQueue_KeepsNoRoom: a start pushes all questions at once, and then few ever wait.
+func TestQueue_KeepsNoRoom(t *testing.T) {
+	const items, left = 50_000, 10
+	heap := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	var q turns.Queue[int]
+	before := heap()
+	for i := range items {
+		q.Push(i, 0, fmt.Sprint("tenant-", i%1000))
+	}
+	t.Logf("an item that waits takes %d bytes", (heap()-before)/items)
+	for range items - left {
+		q.Pop(nil)
+	}
+	if kept := heap() - before; kept > items { // a byte of each; the maps had 30
+		t.Errorf("%d items of %d keep %d bytes", left, items, kept)
+	}
+	for i := range left {
+		if item, tenant, _ := q.Pop(nil); item != items-left+i || tenant != fmt.Sprint("tenant-", item%1000) {
+			t.Errorf("after the maps were made anew %d of %s came", item, tenant)
+		}
 	}
 }
 
