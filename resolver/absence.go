@@ -24,7 +24,7 @@ type absence struct {
 	sent, answered time.Time
 	// until is a second after the end of the other family's entry, as it was known when the absence began. An answer from an
 	// entry that ends later is newer than the absence. Zero: the other family had no good answer.
-	until time.Time
+	until time.Duration
 	// told: the book knows it as a failure.
 	told bool
 }
@@ -59,13 +59,13 @@ func (q *query) weigh(other *query) proof {
 		return refuted
 	case !other.good && other.index < 0: // it waits to be asked, or has been
 		return open
-	case !other.good || other.phase.addrs.count == 0 || !other.passed(q.absence().end()):
+	case !other.good || other.phase.addrs == noAddrs || !other.passed(q.absence().end()):
 		return refuted
-	case q.phase.addrs.count == 0:
+	case q.phase.addrs == noAddrs:
 		return proven
 	case q.family == addressbook.IPv4:
 		return refuted
-	case !q.absence().until.IsZero() && other.phase.end.to.After(q.absence().until):
+	case q.absence().until > 0 && other.phase.end.to > q.absence().until:
 		return proven
 	}
 	return open
@@ -76,7 +76,8 @@ func (a *absence) end() string { return a.Path[len(a.Path)-1] }
 
 // passed tells whether the last good answer's chain went by name.
 func (q *query) passed(name string) bool {
-	return strings.EqualFold(name, q.onWire().Host()) || slices.ContainsFunc(q.path, func(n string) bool { return strings.EqualFold(n, name) })
+	same := func(n string) bool { return strings.EqualFold(n, name) }
+	return same(q.question().Host()) || q.path != nil && slices.ContainsFunc(q.path.names, same)
 }
 
 // doubt makes an absence of an answer. It follows the one before, unless that is settled.

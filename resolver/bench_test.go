@@ -111,11 +111,11 @@ func BenchmarkLane(b *testing.B) {
 			l := newLane(b.Context(), laneKey{upstream: u}, r.serverAt(u.Server().Addr()))
 			l.workers = 1024
 			for i := range tenants {
-				s := &subject{Subject: addressbook.Subject{Name: given.Name(b, fmt.Sprintf("n%d.example.com", i))}, tenants: []string{fmt.Sprint("t", i)}}
-				q := &query{asking: asking{s, addressbook.IPv4}, lane: l, index: -1, good: true}
+				s := &subject{name: given.Name(b, fmt.Sprintf("n%d.example.com", i)), cohort: &cohort{tenants: []string{fmt.Sprint("t", i)}}}
+				q := &query{about: s, lane: l, index: flying, good: true}
 				l.push(q)
 				if i < refused {
-					l.classes[healthy].held[s.tenants[0]] = greed * l.workers
+					l.classes[healthy].held[s.cohort.tenants[0]] = greed * l.workers
 				}
 			}
 			b.ReportAllocs()

@@ -9,7 +9,7 @@ import (
 )
 
 func TestDigest_TellsListsApart(t *testing.T) {
-	if digestOf(nil) != (digest{}) {
+	if digestOf(nil) != noAddrs {
 		t.Error("no address has a digest")
 	}
 	seen := map[digest]bool{}

@@ -22,7 +22,7 @@ type share struct {
 // with few others: a policy with one new name does not wait until a thousand names of another one have timed out.
 //
 //	failures           1         2, 3        4 to 7        8 to 15   more
-//	came with others   up to 9   up to 99    up to 999     more
+//	came with others   up to 10  up to 100   up to 1,000   more
 //	rank               0         1           2             3         4
 func (q *query) rank() int {
 	switch q.class() {
@@ -31,7 +31,7 @@ func (q *query) rank() int {
 	case retry:
 		return bits.Len(uint(q.failures())) - 1
 	case fresh:
-		return crowdRank(q.about.crowd)
+		return q.about.cohort.rank
 	}
 	return 0
 }

@@ -76,14 +76,14 @@ func newLane(ctx context.Context, key laneKey, s *server) *lane {
 // push lets a query wait for the turn of one of its tenants. One that waits already keeps its place, and waits for those who are
 // its tenants now.
 func (l *lane) push(q *query) {
-	q.waits, q.queue = true, q.class()
-	l.classes[q.queue].waiting.Push(q, q.rank(), q.about.tenants...)
+	q.index, q.queue = waiting, q.class()
+	l.classes[q.queue].waiting.Push(q, q.rank(), q.about.cohort.tenants...)
 }
 
 // remove takes out a query that waits.
 func (l *lane) remove(q *query) {
-	if q.waits {
-		q.waits = false
+	if q.index == waiting {
+		q.index = flying
 		l.classes[q.queue].waiting.Remove(q)
 	}
 }
@@ -110,7 +110,7 @@ func (l *lane) take(now time.Time) (q *query, as turn, wait time.Duration) {
 		}
 		l.budget.spend(c, now)
 		l.note(c)
-		q.waits = false
+		q.index = flying
 		return q, turn{class: c, tenant: tenant}, 0
 	}
 	return nil, turn{}, wait

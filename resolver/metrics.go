@@ -98,9 +98,9 @@ func (m *metrics) observe(res result) {
 }
 
 // observeLag takes the time at which an answer was due; zero: there was none before.
-func (m *metrics) observeLag(due, answered time.Time) {
-	if !due.IsZero() {
-		m.lag.Observe(max(answered.Sub(due), 0).Seconds())
+func (m *metrics) observeLag(due, answered time.Duration) {
+	if due != 0 {
+		m.lag.Observe(max(answered-due, 0).Seconds())
 	}
 }
 

@@ -158,13 +158,13 @@ func TestCrowdedClusterCache(t *testing.T) {
 
 // TestQuery_KeepsTheIntervalOfItsExpiry: a cache rounds up, so the end is known to a second and the time on the way.
 func TestQuery_KeepsTheIntervalOfItsExpiry(t *testing.T) {
-	sent := time.Unix(1000, 0)
-	answered := sent.Add(30 * time.Millisecond)
+	sent := time.Hour
+	answered := sent + 30*time.Millisecond
 	o := Options{}.withDefaults()
 	for ttl, want := range map[time.Duration]interval{
 		0:                {sent, answered},
-		time.Second:      {sent, answered.Add(time.Second)},
-		10 * time.Second: {sent.Add(9 * time.Second), answered.Add(10 * time.Second)},
+		time.Second:      {sent, answered + time.Second},
+		10 * time.Second: {sent + 9*time.Second, answered + 10*time.Second},
 	} {
 		var q query
 		q.answer(addressbook.Answer{TTL: ttl}, sent, answered, &o)

@@ -32,6 +32,8 @@ import (
 //	after the end     any other                 the next entry        no sooner than the old end and the TTL
 //
 // Addresses that differ from the last answer's mean that the question rotates; sixteen entries that do not that it is steady.
+//
+// Times count from the Resolver's epoch, see Resolver.elapsed.
 type phase struct {
 	end   interval      // of the entry of the last answer; zero: there was none
 	ttl   time.Duration // of the first answer from that entry
@@ -41,8 +43,8 @@ type phase struct {
 	// blind: it hands out the full TTL again and again, so that nothing tells of the end.
 	blind bool
 
-	changed bool  // the addresses changed at least once
-	steady  uint8 // entries since, with the same addresses; at most steadyEntries
+	// restless is for how many more entries the addresses must stay for the question to rotate no more; zero: it does not.
+	restless uint8
 
 	// confirmed: a second answer from that entry. Two clients that missed the one before together are each told a set of
 	// their own, and the cache keeps what came last: then the first answer is nobody else's, and the end a little later.
@@ -72,17 +74,17 @@ const (
 )
 
 // observe takes a good answer to a question that was sent and answered at these times.
-func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
-	known := !p.end.to.IsZero()
+func (p *phase) observe(a addressbook.Answer, sent, answered time.Duration) {
+	known := p.end.to != 0
 	if a.TTL == 0 && p.ttl > ttlStep && !p.toZero {
-		p.toZero, p.end = true, interval{from: p.end.from.Add(ttlStep), to: p.end.to.Add(ttlStep)}
+		p.toZero, p.end = true, interval{from: p.end.from + ttlStep, to: p.end.to + ttlStep}
 	}
 	said := p.endBy(a.TTL, sent, answered)
 	both, excluded := p.end.and(said)
 	switch {
 	case !known:
 		p.end = said
-	case sent.Before(p.end.to) && !excluded:
+	case sent < p.end.to && !excluded:
 		p.again(a, said)
 		p.end = both
 		return
@@ -91,7 +93,7 @@ func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
 		p.overdue++
 		p.compare(a.Addrs, false)
 		return
-	case answered.Before(p.end.from):
+	case answered < p.end.from:
 		p.misfit(a, said)
 	default:
 		p.entry(a.TTL, sent, answered)
@@ -101,9 +103,9 @@ func (p *phase) observe(a addressbook.Answer, sent, answered time.Time) {
 }
 
 // endBy is when the entry of an answer with that TTL ends, which was asked for and came at these times, by that TTL alone.
-func (p *phase) endBy(ttl time.Duration, sent, answered time.Time) interval {
+func (p *phase) endBy(ttl, sent, answered time.Duration) interval {
 	life := p.life(ttl)
-	return interval{from: sent.Add(max(life, ttlStep) - ttlStep), to: answered.Add(life)}
+	return interval{from: sent + max(life, ttlStep) - ttlStep, to: answered + life}
 }
 
 // life is how long an entry lasts at most that has that TTL left.
@@ -115,13 +117,13 @@ func (p *phase) life(ttl time.Duration) time.Duration {
 }
 
 // isOverdue tells the last second of an entry that began with more, when the next should have begun.
-func (p *phase) isOverdue(ttl time.Duration, sent time.Time) bool {
-	return ttl <= ttlStep && p.ttl > ttlStep && !sent.Before(p.end.to) && p.overdue < maxOverdue
+func (p *phase) isOverdue(ttl, sent time.Duration) bool {
+	return ttl <= ttlStep && p.ttl > ttlStep && sent >= p.end.to && p.overdue < maxOverdue
 }
 
 // again takes a further answer from the entry of the last one.
 func (p *phase) again(a addressbook.Answer, said interval) {
-	if p.inferred && a.TTL <= 2*ttlStep && said.to.After(p.end.to.Add(ttlStep/2)) { // it lives until shortly before the end
+	if p.inferred && a.TTL <= 2*ttlStep && said.to > p.end.to+ttlStep/2 { // it lives until shortly before the end
 		p.inferred, p.unproven, p.misfits = false, 0, 0
 	}
 	p.confirmed = true
@@ -141,14 +143,14 @@ func (p *phase) misfit(a addressbook.Answer, said interval) {
 
 // entry begins the next one, as the last had ended: no sooner than that. One that begins with less is suspect, and may have
 // begun a second before, behind a cache that does not count to zero any more.
-func (p *phase) entry(ttl time.Duration, sent, answered time.Time) {
+func (p *phase) entry(ttl, sent, answered time.Duration) {
 	p.unproven = min(p.unproven+1, provenEntries)
 	if ttl < p.ttl {
 		p.unproven, p.toZero = provenEntries, false
 	}
 	said := p.endBy(ttl, sent, answered)
-	from := later(said.from, p.end.from.Add(p.life(ttl)))
-	p.end, p.inferred = interval{from: from, to: said.to}, from.After(said.from)
+	from := max(said.from, p.end.from+p.life(ttl))
+	p.end, p.inferred = interval{from: from, to: said.to}, from > said.from
 }
 
 // compare notes whether addresses changed. They do within an entry too, if two clients missed the one before together: the
@@ -156,41 +158,27 @@ func (p *phase) entry(ttl time.Duration, sent, answered time.Time) {
 func (p *phase) compare(list []netip.Addr, renewed bool) {
 	addrs := digestOf(list)
 	switch {
-	case p.addrs.count > 0 && p.addrs != addrs:
-		p.changed, p.steady = true, 0
-	case renewed:
-		p.steady = min(p.steady+1, steadyEntries)
+	case p.addrs != noAddrs && p.addrs != addrs:
+		p.restless = steadyEntries
+	case renewed && p.restless > 0:
+		p.restless--
 	}
 	p.addrs = addrs
 }
 
 // rotates: the addresses are not the same from entry to entry, so it matters when the next one begins.
-func (p *phase) rotates() bool { return p.changed && p.steady < steadyEntries }
+func (p *phase) rotates() bool { return p.restless > 0 }
 
 // unlocked: it matters when the entry ends, and the upstream does not tell.
 func (p *phase) unlocked() bool { return p.misfits == maxMisfits && p.rotates() }
 
 // interval is (from, to].
-type interval struct{ from, to time.Time }
+type interval struct{ from, to time.Duration }
 
-func (i interval) width() time.Duration { return i.to.Sub(i.from) }
+func (i interval) width() time.Duration { return i.to - i.from }
 
 // and is the part that is in both. It is empty if they exclude each other.
 func (i interval) and(j interval) (both interval, empty bool) {
-	both = interval{from: later(i.from, j.from), to: sooner(i.to, j.to)}
-	return both, !both.from.Before(both.to)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-func sooner(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
+	both = interval{from: max(i.from, j.from), to: min(i.to, j.to)}
+	return both, both.from >= both.to
 }

@@ -96,7 +96,8 @@ const way = 600 * time.Microsecond
 // late, for so many entries, and leaves the first ones out of the account.
 func pollCache(c countdown, seed uint64, entries, leaveOut int) polled {
 	random := rand.New(rand.NewPCG(seed, seed))
-	start := time.Unix(1000, 0)
+	epoch := time.Unix(0, 0)
+	start := epoch.Add(time.Hour)
 	c.stored = start.Add(-time.Duration(random.Int64N(int64(c.ttl))))
 	o := Options{}.withDefaults()
 	var q query
@@ -108,7 +109,7 @@ func pollCache(c countdown, seed uint64, entries, leaveOut int) polled {
 		if c.stored.After(now.Add(way / 2)) {
 			told--
 		}
-		q.answer(answer, now, now.Add(way), &o)
+		q.answer(answer, now.Sub(epoch), now.Add(way).Sub(epoch), &o)
 		if c.entry > leaveOut {
 			p.questions++
 			if told == c.entry && told != seen {
@@ -116,7 +117,7 @@ func pollCache(c countdown, seed uint64, entries, leaveOut int) polled {
 			}
 		}
 		seen = told
-		now = q.due.Add(time.Duration(random.Int64N(int64(time.Millisecond))))
+		now = epoch.Add(q.due + time.Duration(random.Int64N(int64(time.Millisecond))))
 	}
 	slices.Sort(p.late)
 	p.entries, p.phase = c.entry-leaveOut, q.phase

@@ -96,7 +96,7 @@ func (r *Resolver) admitWaiting(ctx context.Context, now time.Time) {
 			s.reason = r.places.lacks(s.view)
 			refused := refusal{sourceOf(s.upstream), s.reason}
 			s.view.refused = append(s.view.refused, refused)
-			for about := range s.view.subjects {
+			for _, about := range s.view.subjects {
 				r.tell(about, refused, r.families, now)
 			}
 		}

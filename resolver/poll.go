@@ -8,7 +8,7 @@ import "time"
 // poll decides when a question is asked again after a good answer.
 type poll struct {
 	phase    *phase        // of the entry
-	answered time.Time     // when the answer came
+	answered time.Duration // when the answer came
 	way      time.Duration // how long it was on its way
 	pause    time.Duration // the least time between two questions; only a confirmation and what is overdue come sooner
 }
@@ -34,36 +34,36 @@ const (
 //	rotates, and is blind    -                                   every tenth of the TTL
 //
 // If that time has passed, or comes before the pause is over, the question is asked when the pause ends.
-func (p poll) next() time.Time {
+func (p poll) next() time.Duration {
 	f := p.phase
 	if f.rotates() && !f.unlocked() && f.ttl > 2*ttlStep {
 		if !f.confirmed {
-			return p.answered.Add(confirmAfter)
+			return p.answered + confirmAfter
 		}
 		if f.overdue > 0 && f.overdue < maxOverdue {
-			return p.answered.Add(endPrecision << (f.overdue - 1))
+			return p.answered + endPrecision<<(f.overdue-1)
 		}
 	}
-	earliest := p.answered.Add(p.pause)
-	return later(p.telling(earliest), earliest)
+	earliest := p.answered + p.pause
+	return max(p.telling(earliest), earliest)
 }
 
 // telling is the next time at which an answer tells more of the end, or the end.
-func (p poll) telling(earliest time.Time) time.Time {
+func (p poll) telling(earliest time.Duration) time.Duration {
 	f := p.phase
 	switch {
 	case !f.rotates():
 	case f.unlocked() && f.blind: // any time may be the end
-		return later(earliest, f.end.to.Add(-f.ttl+f.ttl/10))
+		return max(earliest, f.end.to-f.ttl+f.ttl/10)
 	case f.unlocked():
-		return sooner(f.end.to, later(earliest, f.end.to.Add(-f.ttl/10-ttlStep)))
+		return min(f.end.to, max(earliest, f.end.to-f.ttl/10-ttlStep))
 	case f.end.width() > endPrecision+2*p.way: // the TTL falls to a number in the middle, or after it
-		middle := f.end.from.Add(f.end.width() / 2)
-		if ticks := middle.Sub(earliest).Truncate(ttlStep); ticks >= ttlStep {
-			return middle.Add(-ticks)
+		middle := f.end.from + f.end.width()/2
+		if ticks := (middle - earliest).Truncate(ttlStep); ticks >= ttlStep {
+			return middle - ticks
 		}
 	case f.unproven >= provenEntries || f.misfits > 0: // it falls to 1 now, if the end is sooner, or there is another entry
-		if at := f.end.from.Add(-ttlStep - endPrecision - 2*p.way); !at.Before(earliest) {
+		if at := f.end.from - ttlStep - endPrecision - 2*p.way; at >= earliest {
 			return at
 		}
 	}

@@ -6,21 +6,19 @@ package resolver
 import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsmsg"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
-// asking is a question that is asked again and again: for the addresses of one family of a subject's name.
-type asking struct {
-	about  *subject
-	family addressbook.Family
+// questionOf is the question for the addresses of one family of a name, as it is sent.
+func questionOf(n fqdn.Name, f addressbook.Family) dnsmsg.Question {
+	if f == addressbook.IPv6 {
+		return dnsmsg.Question{Name: n, Type: dnsmsg.AAAA}
+	}
+	return dnsmsg.Question{Name: n, Type: dnsmsg.A}
 }
 
-// onWire is the question as it is sent.
-func (q asking) onWire() dnsmsg.Question {
-	if q.family == addressbook.IPv6 {
-		return dnsmsg.Question{Name: q.about.Name, Type: dnsmsg.AAAA}
-	}
-	return dnsmsg.Question{Name: q.about.Name, Type: dnsmsg.A}
-}
+// question is that of q, as it is sent. Any goroutine may call it: what it reads never changes.
+func (q *query) question() dnsmsg.Question { return questionOf(q.about.name, q.family) }
 
 // answerOf is an answer as the address book takes it.
 func answerOf(a dnsmsg.Answer) addressbook.Answer {

@@ -41,12 +41,14 @@ type Resolver struct {
 	workers sync.WaitGroup
 	results chan result
 
+	// epoch is a second before all that happens, so that no time that counts from it is zero.
+	epoch time.Time
+
 	// The fields below belong to the loop.
 	subscription *addressbook.Subscription
-	subjects     map[addressbook.Subject]*subject // wanted
-	families     []addressbook.Family             // asked about each, sorted
-	views        map[addressbook.View]*viewLanes  // those wanted, and the zero one
-	emptied      []*viewLanes                     // that lost their last subject
+	families     []addressbook.Family            // asked about each subject, sorted
+	views        map[addressbook.View]*viewLanes // those wanted, and the zero one
+	emptied      []*viewLanes                    // that lost their last subject
 	places       places
 	servers      map[netip.Addr]*server
 	lanes        map[laneKey]*lane
@@ -55,6 +57,7 @@ type Resolver struct {
 
 	upstreamsChanged <-chan struct{}
 	due              dueHeap
+	subjects         int // in all views
 	queries          int // in all lanes
 	noted            noted
 }
@@ -94,14 +97,17 @@ func New(book Book, source UpstreamSource, o Options) (*Resolver, error) {
 		options: o,
 		metrics: m,
 		results: make(chan result, 64),
+		epoch:   o.Clock.Now().Add(-time.Second),
 
-		subjects: map[addressbook.Subject]*subject{},
-		views:    map[addressbook.View]*viewLanes{"": newView("")},
-		places:   places{of: map[string]int{}},
-		servers:  map[netip.Addr]*server{},
-		lanes:    map[laneKey]*lane{},
+		views:   map[addressbook.View]*viewLanes{"": newView("")},
+		places:  places{of: map[string]int{}},
+		servers: map[netip.Addr]*server{},
+		lanes:   map[laneKey]*lane{},
 	}, nil
 }
+
+// elapsed is how long after the epoch t is. The loop keeps times so, as it has many and a time.Time takes 24 bytes.
+func (r *Resolver) elapsed(t time.Time) time.Duration { return t.Sub(r.epoch) }
 
 // NeedLeaderElection tells the manager to run the Resolver on the leader only.
 func (r *Resolver) NeedLeaderElection() bool { return true }
@@ -153,12 +159,13 @@ const idle = time.Hour
 // askWhatIsDue sends all queries that time, workers and budget allow, and returns when to come back at the latest.
 func (r *Resolver) askWhatIsDue() time.Duration {
 	now := r.options.Clock.Now()
-	for q := r.due.next(now); q != nil; q = r.due.next(now) {
+	at := r.elapsed(now)
+	for q := r.due.next(at); q != nil; q = r.due.next(at) {
 		q.lane.push(q)
 	}
 	sleep := idle
 	if len(r.due) > 0 {
-		sleep = r.due[0].due.Sub(now)
+		sleep = r.due[0].due - at
 	}
 	if wait := r.drain(now); wait > 0 {
 		sleep = min(sleep, wait)
@@ -209,7 +216,7 @@ func (r *Resolver) noteBudget(l *lane, waits bool) {
 func (r *Resolver) send(l *lane, q *query, t turn, now time.Time) {
 	r.workers.Go(func() {
 		res := result{query: q, turn: t, sent: now}
-		res.Reading, res.err = r.ask(l.ctx, q.onWire(), l.upstream)
+		res.Reading, res.err = r.ask(l.ctx, q.question(), l.upstream)
 		res.answered = r.options.Clock.Now()
 		select {
 		case r.results <- res:

@@ -18,7 +18,7 @@ const maxClusterUpstreams = 64
 
 const (
 	// maxClusterQuestions bounds the questions to all of them together, which are kept for as long as their names are wanted:
-	// 400,000 take 100 MB here and as much in the book. Two endpoints are asked at least.
+	// 400,000 take 42 MB here, beside what the book has of them. Two endpoints are asked at least.
 	//
 	//	names    questions of an endpoint   endpoints that are asked
 	//	3,000    6,000                      64

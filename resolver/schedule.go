@@ -6,32 +6,39 @@ package resolver
 import (
 	"container/heap"
 	"time"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
-// query is one question to one upstream, for as long as both are wanted. The Resolver's loop alone touches it.
+// query is one question to one upstream, for as long as both are wanted. The Resolver's loop alone touches it. It takes 96 bytes, as
+// there may be hundreds of thousands: times count from the Resolver's epoch, and what few queries have is behind pointers.
 type query struct {
-	asking
-	lane *lane
+	about *subject
+	lane  *lane
+	next  *query // about the same subject; nil: the last one
 
-	// due is when it is to be asked next; index is its place in the heap, -1 while it is not there (it waits or is in flight).
-	due   time.Time
-	index int
-	// waits: it waits for a turn in the queue of a class.
-	waits bool
-	queue class
-	// gone: nobody wants it any more. An answer that is on its way is dropped.
-	gone bool
+	due    time.Duration // when it is to be asked next
+	index  int32         // its place in the heap of what is not due yet; elsewhere flying, waiting or gone
+	family addressbook.Family
+	queue  class // in whose queue it waits for a turn
 
-	asked bool // at least once
-	// good: the last answer was a good one, to be refreshed at refresh. phase is when it ends at the upstream.
-	good    bool
-	phase   phase
-	refresh time.Time
-	// path is the chain of the last good answer, if it has a link.
-	path []string
+	// good: the last answer was a good one. phase is when it ends at the upstream, path its chain of aliases; nil: it has none.
+	good  bool
+	phase phase
+	path  *path
 	// trouble is kept while a query fails; nil: its last answer was good, or it had none.
 	trouble *trouble
 }
+
+// An index of a query that is not in the heap.
+const (
+	flying  int32 = -1 - iota // it is in flight, or about to be put where it waits
+	waiting                   // it waits for a turn
+	gone                      // nobody wants it any more; an answer that is on its way is dropped
+)
+
+// path is the names of a chain of aliases, without the question's own. Queries about one subject that were told the same share it.
+type path struct{ names []string }
 
 // class is the kind of queries that a query competes with for workers and budget.
 type class uint8
@@ -49,7 +56,7 @@ func (q *query) class() class {
 	switch {
 	case q.good:
 		return healthy
-	case !q.asked:
+	case q.trouble == nil:
 		return fresh
 	}
 	return retry
@@ -80,17 +87,17 @@ func backoff(failures int, failing time.Duration, random float64) time.Duration 
 type dueHeap []*query
 
 func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due < h[j].due }
 
 func (h dueHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+	h[i].index, h[j].index = int32(i), int32(j)
 }
 
 // Push is for container/heap.
 func (h *dueHeap) Push(x any) {
 	q := x.(*query)
-	q.index = len(*h)
+	q.index = int32(len(*h))
 	*h = append(*h, q)
 }
 
@@ -100,26 +107,22 @@ func (h *dueHeap) Pop() any {
 	q := old[len(old)-1]
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
-	q.index = -1
+	q.index = flying
 	return q
 }
 
 func (h *dueHeap) add(q *query) { heap.Push(h, q) }
 
-// drop takes q out for good, wherever it is.
-func (h *dueHeap) drop(q *query) {
-	q.gone = true
+// remove takes out q, if it is in the heap.
+func (h *dueHeap) remove(q *query) {
 	if q.index >= 0 {
-		heap.Remove(h, q.index)
+		heap.Remove(h, int(q.index))
 	}
 }
 
-// remove takes out q, which is in the heap.
-func (h *dueHeap) remove(q *query) { heap.Remove(h, q.index) }
-
 // next returns the earliest query if it is due.
-func (h *dueHeap) next(now time.Time) *query {
-	if len(*h) == 0 || (*h)[0].due.After(now) {
+func (h *dueHeap) next(now time.Duration) *query {
+	if len(*h) == 0 || (*h)[0].due > now {
 		return nil
 	}
 	return heap.Pop(h).(*query)

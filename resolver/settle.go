@@ -16,7 +16,7 @@ import (
 func (r *Resolver) settle(res result) {
 	q := res.query
 	q.lane.free(res.turn)
-	if q.gone {
+	if q.index == gone {
 		return
 	}
 	other := q.otherFamily()
@@ -31,7 +31,7 @@ func (r *Resolver) settle(res result) {
 
 // otherFamily is the query for the other family of the name at the same upstream; nil if that is not asked.
 func (q *query) otherFamily() *query {
-	for _, other := range q.about.queries {
+	for other := q.about.queries; other != nil; other = other.next {
 		if other.lane == q.lane && other.family != q.family {
 			return other
 		}
@@ -54,7 +54,7 @@ func (r *Resolver) learn(q *query, res result, other *query) {
 		r.fail(q)
 		r.noteFailure(q, res.answered, res.err)
 	default:
-		r.metrics.observeLag(q.refresh, res.answered)
+		r.metrics.observeLag(q.refresh(), r.elapsed(res.answered))
 		r.noteSuccess(q, res.Reading, res.sent, res.answered)
 	}
 	r.metrics.observe(res)
@@ -63,7 +63,7 @@ func (r *Resolver) learn(q *query, res result, other *query) {
 // fail has q asked again after a while.
 func (r *Resolver) fail(q *query) {
 	q.lane.good -= boolToInt(q.good)
-	q.fail(r.options.Clock.Now(), r.options.Rand())
+	q.fail(r.elapsed(r.options.Clock.Now()), r.options.Rand())
 }
 
 // settleAbsence tells the book the meaning of q's absence, if that can be told by now.
@@ -71,8 +71,8 @@ func (r *Resolver) settleAbsence(q, other *query) {
 	a := q.absence()
 	switch q.weigh(other) {
 	case open:
-		if a.until.IsZero() && other.good {
-			a.until = other.phase.end.to.Add(ttlStep)
+		if a.until == 0 && other.good {
+			a.until = other.phase.end.to + ttlStep
 		}
 	case proven:
 		r.noteSuccess(q, a.Reading, a.sent, a.answered)
@@ -97,16 +97,13 @@ func (r *Resolver) noteSuccess(q *query, said dnsmsg.Reading, sent, answered tim
 	r.book.Record(q.key(), good, r.options.Clock.Now())
 	before := q.phase.unlocked()
 	q.lane.good += boolToInt(!q.good)
-	q.answer(good, sent, answered, &r.options)
-	q.path = nil
-	if len(said.Path) > 1 { // a name without an alias needs none kept
-		q.path = said.Path
-	}
+	q.answer(good, r.elapsed(sent), r.elapsed(answered), &r.options)
+	q.path = q.about.path(said.Path[1:])
 	r.noteUnlocked(q.lane, boolToInt(q.phase.unlocked())-boolToInt(before))
 }
 
 func (q *query) key() addressbook.Key {
-	return addressbook.Key{View: q.about.View, Name: q.about.Name, Family: q.family, Source: q.lane.source}
+	return addressbook.Key{View: q.about.cohort.view.name, Name: q.about.name, Family: q.family, Source: q.lane.source}
 }
 
 // explanation is the reason of a failure for the book. While failures of one kind follow each other it is the first one's: the
@@ -121,7 +118,8 @@ func (q *query) explanation(err error) string {
 // trouble counts the failures of a query since its last good answer.
 type trouble struct {
 	failures int
-	since    time.Time // when the first of them was
+	since    time.Duration // when the first of them was
+	refresh  time.Duration // when that answer was to be refreshed; zero: there was none
 	// reported is the reason that the book has of them.
 	reported string
 	// absence: the last answer is one, and is not settled.
@@ -144,22 +142,32 @@ func (q *query) absence() *absence {
 	return q.trouble.absence
 }
 
+// refresh is when the last good answer is to be refreshed, or was; zero: there was none.
+func (q *query) refresh() time.Duration {
+	switch {
+	case q.trouble != nil:
+		return q.trouble.refresh
+	case q.good:
+		return q.due
+	}
+	return 0
+}
+
 // answer takes a good answer to a query that was sent and answered at these times. It sets due.
-func (q *query) answer(a addressbook.Answer, sent, answered time.Time, o *Options) {
-	q.good, q.asked, q.trouble = true, true, nil
+func (q *query) answer(a addressbook.Answer, sent, answered time.Duration, o *Options) {
+	q.good, q.trouble = true, nil
 	q.phase.observe(a, sent, answered)
-	next := poll{phase: &q.phase, answered: answered, way: answered.Sub(sent), pause: o.MinTTL}.next()
-	q.refresh = sooner(next, answered.Add(o.MaxTTL))
-	q.due = q.refresh
+	next := poll{phase: &q.phase, answered: answered, way: answered - sent, pause: o.MinTTL}.next()
+	q.due = min(next, answered+o.MaxTTL)
 }
 
 // fail takes a failure. It sets due.
-func (q *query) fail(now time.Time, random float64) {
+func (q *query) fail(now time.Duration, random float64) {
 	if q.trouble == nil {
-		q.trouble = &trouble{since: now}
+		q.trouble = &trouble{since: now, refresh: q.refresh()}
 	}
 	q.trouble.failures++
 	q.trouble.absence = nil
-	q.good, q.asked = false, true
-	q.due = now.Add(backoff(q.trouble.failures, now.Sub(q.trouble.since), random))
+	q.good = false
+	q.due = now + backoff(q.trouble.failures, now-q.trouble.since, random)
 }

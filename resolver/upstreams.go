@@ -63,7 +63,7 @@ func (r *Resolver) open(ctx context.Context, ofViews bool, u dnsclient.Upstream)
 // attach asks an upstream about all that is wanted in a view.
 func (r *Resolver) attach(l *lane, v *viewLanes, now time.Time) {
 	v.lanes = append(v.lanes, l)
-	for s := range v.subjects {
+	for _, s := range v.subjects {
 		r.addTo(l, s, r.families, now)
 	}
 }
@@ -71,7 +71,7 @@ func (r *Resolver) attach(l *lane, v *viewLanes, now time.Time) {
 // detach asks an upstream about nothing of a view any more.
 func (r *Resolver) detach(l *lane, v *viewLanes) {
 	v.lanes = slices.DeleteFunc(v.lanes, func(o *lane) bool { return o == l })
-	for s := range v.subjects {
+	for _, s := range v.subjects {
 		r.dropQueries(s, func(q *query) bool { return q.lane == l })
 	}
 }
@@ -112,7 +112,7 @@ const crowdedNames = 4000
 
 // report keeps the gauges and says once what a person should know about the sets.
 func (r *Resolver) report() {
-	r.metrics.names.Set(float64(len(r.subjects)))
+	r.metrics.names.Set(float64(r.subjects))
 	r.metrics.questions.Set(float64(r.queries))
 	r.metrics.upstreams.Set(float64(r.upstreams()))
 	r.metrics.named.Set(float64(r.places.taken))

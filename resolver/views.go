@@ -11,16 +11,18 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/dnsclient"
+	"github.com/fqdn-egress/fqdn-egress/internal/fqdn"
 )
 
 // viewLanes are the lanes of a view, and the names that are asked there. Those of the zero View, the upstreams of the process, are
 // always there; the others are there while some policy names the servers.
 type viewLanes struct {
 	name     addressbook.View
-	subjects map[*subject]struct{}
+	subjects map[fqdn.Name]*subject
+	cohorts  map[cohortKey]*cohort // of the subjects
 	lanes    []*lane
 	refused  []refusal
-	tenants  map[string]int // how many of the subjects each wants; of the zero view none
+	tenants  map[string]int // of how many of the cohorts each is; of the zero view none
 }
 
 // refusal is an upstream of a view that is not asked, and why.
@@ -30,44 +32,70 @@ type refusal struct {
 }
 
 func newView(name addressbook.View) *viewLanes {
-	return &viewLanes{name: name, subjects: map[*subject]struct{}{}, tenants: map[string]int{}}
+	return &viewLanes{name: name, subjects: map[fqdn.Name]*subject{}, cohorts: map[cohortKey]*cohort{}, tenants: map[string]int{}}
 }
 
-// join lets a subject into its view, for all its tenants.
-func (r *Resolver) join(s *subject) {
-	v := s.view
-	v.subjects[s] = struct{}{}
+// subject finds one that is wanted; nil: it is not.
+func (r *Resolver) subject(about addressbook.Subject) *subject {
+	if v := r.views[about.View]; v != nil {
+		return v.subjects[about.Name]
+	}
+	return nil
+}
+
+// join lets a subject into a view and one of its cohorts.
+func (r *Resolver) join(s *subject, c *cohort) {
+	v := c.view
+	s.cohort, v.subjects[s.name] = c, s
+	r.subjects++
+	c.subjects++
 	if v.name == "" {
 		return
 	}
-	for _, t := range s.tenants {
+	r.places.changed = true
+	if c.subjects > 1 {
+		return
+	}
+	for _, t := range c.tenants {
 		if v.tenants[t]++; v.tenants[t] == 1 {
 			for _, l := range v.lanes {
 				r.places.add(l, t)
 			}
 		}
 	}
-	r.places.changed = true
 }
 
-// leave takes a subject out of its view. A view without any is closed by closeViews.
+// leave takes a subject out of its cohort and view. A view without any is closed by closeViews.
 func (r *Resolver) leave(s *subject) {
-	v := s.view
-	delete(v.subjects, s)
+	c, v := s.cohort, s.cohort.view
+	delete(v.subjects, s.name)
+	r.subjects--
+	if c.subjects--; c.subjects == 0 {
+		r.disband(c)
+	}
 	if v.name == "" {
 		return
 	}
-	for _, t := range s.tenants {
+	r.places.changed = true
+	if len(v.subjects) == 0 {
+		r.emptied = append(r.emptied, v)
+	}
+}
+
+// disband forgets a cohort that lost its last subject.
+func (r *Resolver) disband(c *cohort) {
+	v := c.view
+	delete(v.cohorts, keyOf(c.tenants, c.rank))
+	if v.name == "" {
+		return
+	}
+	for _, t := range c.tenants {
 		if v.tenants[t]--; v.tenants[t] == 0 {
 			delete(v.tenants, t)
 			for _, l := range v.lanes {
 				r.places.remove(l, t)
 			}
 		}
-	}
-	r.places.changed = true
-	if len(v.subjects) == 0 {
-		r.emptied = append(r.emptied, v)
 	}
 }
 
@@ -137,6 +165,6 @@ func neverAsk(_ context.Context, addr netip.Addr) bool {
 // tell tells the book in some families that an upstream of a subject's view is not asked.
 func (r *Resolver) tell(s *subject, refused refusal, families []addressbook.Family, now time.Time) {
 	for _, family := range families {
-		r.book.Fail(addressbook.Key{View: s.view.name, Name: s.Name, Family: family, Source: refused.source}, refused.reason, now)
+		r.book.Fail(addressbook.Key{View: s.cohort.view.name, Name: s.name, Family: family, Source: refused.source}, refused.reason, now)
 	}
 }

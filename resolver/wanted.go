@@ -11,15 +11,6 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 )
 
-// subject is a name that is wanted in a view.
-type subject struct {
-	addressbook.Subject
-	view    *viewLanes
-	tenants []string // who want it, sorted; at least one
-	crowd   int      // how many names came together with it, for the tenant for whom fewest came
-	queries []*query // about it, one for each lane of the view and family
-}
-
 // followWanted takes over the changes of the wanted subjects, and the families that are asked. New questions are due at once; those
 // that left are dropped. Its cost grows with the changes, not with the subjects there are.
 func (r *Resolver) followWanted(ctx context.Context) {
@@ -27,13 +18,13 @@ func (r *Resolver) followWanted(ctx context.Context) {
 	now := r.options.Clock.Now()
 	r.followFamilies(r.book.Families(), now) // read after Take, so that no change falls between
 	for _, c := range changes {
-		if s := r.subjects[c.Subject]; s != nil {
+		if s := r.subject(c.Subject); s != nil {
 			r.follow(s, c, now)
 		}
 	}
 	r.closeViews(now) // before others come: they may have the places
 	r.admitWaiting(ctx, now)
-	changes = slices.DeleteFunc(changes, func(c addressbook.WantedChange) bool { return len(c.Tenants) == 0 || r.subjects[c.Subject] != nil })
+	changes = slices.DeleteFunc(changes, func(c addressbook.WantedChange) bool { return len(c.Tenants) == 0 || r.subject(c.Subject) != nil })
 	r.fitEndpoints(ctx, len(r.views[""].subjects)+inZeroView(changes))
 	crowds := map[addressbook.Tenant]int{}
 	for _, c := range changes {
@@ -68,19 +59,18 @@ func (r *Resolver) follow(s *subject, c addressbook.WantedChange, now time.Time)
 	if len(c.Tenants) == 0 {
 		r.drop(s, r.families)
 		r.leave(s)
-		delete(r.subjects, s.Subject)
 		return
 	}
+	view, rank := s.cohort.view, s.cohort.rank
 	r.leave(s)
-	s.tenants = names(c.Tenants)
-	r.join(s)
+	r.join(s, view.cohort(names(c.Tenants), rank))
 	if c.Anew {
 		r.drop(s, r.families)
 		r.add(s, r.families, now)
 		return
 	}
-	for _, q := range s.queries {
-		if q.waits {
+	for q := s.queries; q != nil; q = q.next {
+		if q.index == waiting {
 			q.lane.push(q)
 		}
 	}
@@ -88,15 +78,16 @@ func (r *Resolver) follow(s *subject, c addressbook.WantedChange, now time.Time)
 
 // enter begins to ask about a subject. crowds are how many came for each tenant.
 func (r *Resolver) enter(ctx context.Context, c addressbook.WantedChange, crowds map[addressbook.Tenant]int, now time.Time) {
-	s := &subject{Subject: c.Subject, tenants: names(c.Tenants), crowd: crowds[c.Tenants[0]]}
+	crowd := crowds[c.Tenants[0]]
 	for _, t := range c.Tenants {
-		s.crowd = min(s.crowd, crowds[t])
+		crowd = min(crowd, crowds[t])
 	}
-	r.subjects[c.Subject] = s
-	if s.view = r.views[c.Subject.View]; s.view == nil {
-		s.view = r.openView(ctx, c.Subject.View)
+	v := r.views[c.Subject.View]
+	if v == nil {
+		v = r.openView(ctx, c.Subject.View)
 	}
-	r.join(s)
+	s := &subject{name: c.Subject.Name}
+	r.join(s, v.cohort(names(c.Tenants), crowdRank(crowd)))
 	r.add(s, r.families, now) // of a view that opens: its lanes come later, and ask about all it has by then
 }
 
@@ -115,9 +106,11 @@ func (r *Resolver) followFamilies(families []addressbook.Family, now time.Time) 
 	if len(added)+len(removed) == 0 {
 		return
 	}
-	for _, s := range r.subjects {
-		r.drop(s, removed)
-		r.add(s, added, now)
+	for _, v := range r.views {
+		for _, s := range v.subjects {
+			r.drop(s, removed)
+			r.add(s, added, now)
+		}
 	}
 }
 
@@ -128,10 +121,11 @@ func without(families, others []addressbook.Family) []addressbook.Family {
 
 // add asks about a subject in some families, and tells the book which servers of its view are not asked.
 func (r *Resolver) add(s *subject, families []addressbook.Family, now time.Time) {
-	for _, l := range s.view.lanes {
+	v := s.cohort.view
+	for _, l := range v.lanes {
 		r.addTo(l, s, families, now)
 	}
-	for _, refused := range s.view.refused {
+	for _, refused := range v.refused {
 		r.tell(s, refused, families, now)
 	}
 }
@@ -139,8 +133,8 @@ func (r *Resolver) add(s *subject, families []addressbook.Family, now time.Time)
 // addTo asks an upstream about a subject in some families.
 func (r *Resolver) addTo(l *lane, s *subject, families []addressbook.Family, now time.Time) {
 	for _, family := range families {
-		q := &query{asking: asking{s, family}, lane: l, due: now, index: -1}
-		s.queries = append(s.queries, q)
+		q := &query{about: s, lane: l, next: s.queries, due: r.elapsed(now), index: flying, family: family}
+		s.queries = q
 		r.due.add(q)
 		r.queries++
 	}
@@ -153,15 +147,18 @@ func (r *Resolver) drop(s *subject, families []addressbook.Family) {
 
 // dropQueries asks some questions about a subject no more, wherever they are. Answers that are on their way are dropped.
 func (r *Resolver) dropQueries(s *subject, drops func(*query) bool) {
-	s.queries = slices.DeleteFunc(s.queries, func(q *query) bool {
+	for at := &s.queries; *at != nil; {
+		q := *at
 		if !drops(q) {
-			return false
+			at = &q.next
+			continue
 		}
-		r.due.drop(q)
+		*at = q.next
+		r.due.remove(q)
 		q.lane.remove(q)
+		q.index = gone
 		r.noteUnlocked(q.lane, -boolToInt(q.phase.unlocked()))
 		q.lane.good -= boolToInt(q.good)
 		r.queries--
-		return true
-	})
+	}
 }

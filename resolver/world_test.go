@@ -211,7 +211,7 @@ func (w *world) Families() []addressbook.Family { return w.book.Families() }
 
 // wireOf is the question that a key is about.
 func wireOf(k addressbook.Key) dnsmsg.Question {
-	return asking{&subject{Subject: k.Subject()}, k.Family}.onWire()
+	return questionOf(k.Name, k.Family)
 }
 
 // Record implements Book.
