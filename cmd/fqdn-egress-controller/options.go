@@ -131,8 +131,8 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 	durationVar(fs, &o.maxStale, "max-stale", 24*time.Hour, "How long errors keep an address whose answer expired.")
 	intVar(fs, &o.maxAddressesPerName, "max-addresses-per-name", 1000, "Addresses kept of one name.")
 	intVar(fs, &o.maxNamesPerNamespace, "max-names-per-namespace", 5000,
-		"Distinct names and patterns of all policies of one namespace. Further ones are not asked for, and their status says so; "+
-			"the rules of the others stay.")
+		"Distinct names and patterns of all policies of one namespace; where several list the same, ten times as many in all. "+
+			"Further ones are not asked for, and their status says so; the rules of the others stay.")
 	intVar(fs, &o.maxAddressesPerNamespace, "max-addresses-per-namespace", 20_000,
 		"Addresses kept of the names of one namespace. Further ones are left out, and the status says so; what is allowed already stays.")
 	intVar(fs, &o.maxQPS, "max-qps", 1000, "Queries a second to one DNS server, whoever asks it; bursts may be five times as large.")

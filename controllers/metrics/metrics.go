@@ -79,6 +79,8 @@ const (
 	NamesPerNamespace     Limit = "names_per_namespace"
 	AddressesPerNamespace Limit = "addresses_per_namespace"
 	NamesOfProcess        Limit = "names_of_process"
+	ListingsPerNamespace  Limit = "listings_per_namespace"
+	ListingsOfProcess     Limit = "listings_of_process"
 	AddressesOfProcess    Limit = "addresses_of_process"
 
 	// CapturesPerNamespace is what is remembered of the pools that names rotate through.
@@ -89,7 +91,8 @@ const (
 func Limits() []Limit {
 	return []Limit{
 		WriteBudget, BytesPerNamespace, PoolBytesPerNamespace, BytesOfProcess, PeersPerPolicy,
-		AddressesPerName, NamesPerNamespace, AddressesPerNamespace, NamesOfProcess, AddressesOfProcess, CapturesPerNamespace,
+		AddressesPerName, NamesPerNamespace, AddressesPerNamespace, NamesOfProcess, AddressesOfProcess,
+		ListingsPerNamespace, ListingsOfProcess, CapturesPerNamespace,
 	}
 }
 
@@ -113,7 +116,7 @@ func New(r prometheus.Registerer, book *addressbook.Book, dns DNS) *Metrics {
 			Namespace: namespace, Name: "limits_hit_total",
 			Help: "How often a limit held something back, by limit (of writes: write_budget of a policy, bytes_per_namespace, " +
 				"pool_bytes_per_namespace, bytes_of_process; of what is written: peers_per_policy, addresses_per_name, " +
-				"names_per_namespace, addresses_per_namespace, names_of_process, addresses_of_process; of what is remembered of rotations: captures_per_namespace).",
+				"names_per_namespace, addresses_per_namespace, names_of_process, addresses_of_process, listings_per_namespace, listings_of_process; of what is remembered of rotations: captures_per_namespace).",
 		}, []string{"limit"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "policy_events_total",

@@ -25,6 +25,11 @@ func bookLimits() []bookLimit {
 			"not asked for, because the policies of this namespace list more names than --max-names-per-namespace: take out some, here or in another policy"},
 		{addressbook.NamesOfProcess, metrics.NamesOfProcess,
 			"not asked for, because the policies of all namespaces list as many names as the controller can hold"},
+		{addressbook.ListingsPerTenant, metrics.ListingsPerNamespace,
+			"not asked for, because the policies of this namespace list names more than ten times as often as --max-names-per-namespace: " +
+				"where several list the same, make them one policy"},
+		{addressbook.ListingsOfProcess, metrics.ListingsOfProcess,
+			"not asked for, because the policies of all namespaces list names as often as the controller can hold"},
 		{addressbook.AddressesPerName, metrics.AddressesPerName,
 			"more addresses than --max-addresses-per-name; the least recently answered are left out"},
 		{addressbook.AddressesPerTenant, metrics.AddressesPerNamespace,

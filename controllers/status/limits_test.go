@@ -20,6 +20,8 @@ func TestLimits_AreSaidInWords(t *testing.T) {
 	for limit, says := range map[addressbook.Limit]string{
 		addressbook.NamesPerTenant:     "--max-names-per-namespace",
 		addressbook.NamesOfProcess:     "as many names as the controller can hold",
+		addressbook.ListingsPerTenant:  "make them one policy",
+		addressbook.ListingsOfProcess:  "as often as the controller can hold",
 		addressbook.AddressesPerName:   "--max-addresses-per-name;",
 		addressbook.AddressesPerTenant: "--max-addresses-per-namespace",
 		addressbook.AddressesOfProcess: "as many as the controller can hold",

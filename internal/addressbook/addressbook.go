@@ -10,11 +10,13 @@
 //
 // # Where things are
 //
-//	wants.go join.go admission.go   who wants what, and who waits for room
+//	wants.go join.go                who wants what
+//	admission.go queue.go           who waits for room
 //	held.go                         who gets its place back after a start
 //	book.go name.go                 the calls, and what one does to a name: prune, facets before, learn, facets after, owners who see
 //	question.go union.go prune.go   what each source holds, all of them together, and what goes
-//	facet.go state.go message.go    what the owners of one retention see
+//	group.go                        the owners of one retention
+//	facet.go state.go message.go    what they see
 //	listing.go snapshot.go          what a Snapshot lists
 //	overheard.go                    answers that were not asked for
 //	limit.go room.go marks.go       what is left out, and who is told
@@ -85,7 +87,7 @@ type Wants struct {
 	Patterns []fqdn.Pattern
 	// Held are those of Patterns that live rules have addresses of. They are looked at for what the owner lists anew within the
 	// first minute after the Book's first Want, and get their places before names that are not held, whichever came first, also
-	// beyond MaxNamesPerTenant. See held.go.
+	// beyond MaxNamesPerTenant and MaxListingsPerTenant. See held.go.
 	Held []fqdn.Pattern
 	// View is who is asked about the names.
 	View View

@@ -15,22 +15,19 @@ import "slices"
 //	a drops a2           a3 b1  -                   -
 
 // wait puts x at the end of those of its tenant that wait for room.
-func (b *Book) wait(x *want) { b.waitAt(x, atEnd) }
+func (b *Book) wait(x *want) { b.waitBy((*queue).add, x) }
 
-const atEnd = -1
+// waitAgain puts x before all of its tenant that wait for room.
+func (b *Book) waitAgain(x *want) { b.waitBy((*queue).putBack, x) }
 
-// waitAt puts x among those of its tenant that wait for room.
-func (b *Book) waitAt(x *want, place int) {
+func (b *Book) waitBy(put func(*queue, *want), x *want) {
 	b.lock()
 	defer b.unlock()
 	t := x.owner.tenant
-	if len(t.waiting) == 0 {
+	if t.waiting.size == 0 {
 		b.waiting = append(b.waiting, t)
 	}
-	if place == atEnd {
-		place = len(t.waiting)
-	}
-	t.waiting = slices.Insert(t.waiting, place, x)
+	put(&t.waiting, x)
 }
 
 // waitNoMore takes x out of those that wait.
@@ -38,12 +35,7 @@ func (b *Book) waitNoMore(x *want) {
 	b.lock()
 	defer b.unlock()
 	t := x.owner.tenant
-	i := slices.Index(t.waiting, x)
-	if i < 0 {
-		return
-	}
-	t.waiting = slices.Delete(t.waiting, i, i+1)
-	if len(t.waiting) == 0 {
+	if t.waiting.remove(x) && t.waiting.size == 0 {
 		b.waiting = slices.DeleteFunc(b.waiting, func(o *tenant) bool { return o == t })
 	}
 }
@@ -60,7 +52,13 @@ func (b *Book) admit(t *tenant) {
 
 // admitKnown admits the wants of a tenant whose names are known by now, and may be no further ones.
 func (b *Book) admitKnown(t *tenant, told *news) {
+	if !b.mayList(t) {
+		return
+	}
 	for _, x := range b.waitingOf(t) {
+		if !b.mayList(t) {
+			return
+		}
 		if l := x.owner.list.Load(); l != nil && b.find(viewFor(*x.pattern, l.view.View), *x.pattern) != nil {
 			b.admitOne(x, told)
 		}
@@ -70,7 +68,7 @@ func (b *Book) admitKnown(t *tenant, told *news) {
 func (b *Book) waitingOf(t *tenant) []*want {
 	b.rlock()
 	defer b.runlock()
-	return slices.Clone(t.waiting)
+	return t.waiting.all()
 }
 
 // nextWaiting returns the want whose turn it is; nil: there is none, or no room for any.
@@ -78,9 +76,9 @@ func (b *Book) nextWaiting() *want {
 	b.lock()
 	defer b.unlock()
 	for i, t := range b.waiting {
-		if t.names.Load() < int64(b.options.MaxNamesPerTenant) && b.roomForNames(t) > 0 {
+		if t.names.Load() < int64(b.options.MaxNamesPerTenant) && b.roomForNames(t) > 0 && b.mayList(t) {
 			b.waiting = append(slices.Delete(b.waiting, i, i+1), t) // its next turn comes after the others'
-			return t.waiting[0]
+			return t.waiting.first()
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ type Book struct {
 	tenants map[Tenant]*tenant
 	views   map[View]*view      // the zero View, and others that somebody names or serves
 	waiting []*tenant           // that have wants which wait for room, whose turn it is first
-	unheld  map[*tenant][]*name // that they got since the start and nobody holds, the youngest last; nil once all is settled
+	unheld  map[*tenant]*unheld // nil once all is settled
 }
 
 // New returns an empty Book.
@@ -67,7 +67,7 @@ func New(o Options) *Book {
 		common:  newRare(),
 		owners:  map[Owner]*owner{},
 		tenants: map[Tenant]*tenant{},
-		unheld:  map[*tenant][]*name{},
+		unheld:  map[*tenant]*unheld{},
 		views:   map[View]*view{},
 	}
 	b.asked = asking(b.options.Families)

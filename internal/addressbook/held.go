@@ -19,6 +19,8 @@ import (
 //	r lists c, which is held        a c d     b e         two policies list c, and one of them holds it
 //	s lists f, held, at 1m later    a c d     b e f       nothing is held any more
 //
+// Where the policies list names too often, the youngest listings that are not held wait again, whether others list the name or not.
+//
 // If more are held than the limit, because it was lowered, they are admitted as far as the process has room.
 
 // starting is how long after the first Want of a Book something is held. A process looks at 10,000 policies in 10 s; later
@@ -51,42 +53,80 @@ func (b *Book) settle(at instant) {
 	b.unheld = nil
 }
 
-// noteUnheld remembers that a name may have to wait again.
-func (b *Book) noteUnheld(t *tenant, n *name) {
+// unheld is what a tenant got since the start and is not held, the youngest last.
+type unheld struct {
+	names []*name
+	wants []*want
+}
+
+// noteUnheld remembers that x may have to wait again. further: the tenant has a name more by it.
+func (b *Book) noteUnheld(x *want, further bool) {
 	if b.settled.Load() {
 		return
 	}
 	b.lock()
 	defer b.unlock()
-	if !b.settled.Load() {
-		b.unheld[t] = append(b.unheld[t], n)
+	if b.settled.Load() {
+		return
+	}
+	u := b.unheld[x.owner.tenant]
+	if u == nil {
+		u = &unheld{}
+		b.unheld[x.owner.tenant] = u
+	}
+	u.wants = append(u.wants, x)
+	if further {
+		u.names = append(u.names, x.name())
 	}
 }
 
-// yield sends names of a tenant that is over its limit back to those that wait, the youngest first.
+// yield sends names of a tenant that is over its limits back to those that wait, the youngest first: all who list one where it has
+// too many names, and one after the other where it lists them too often.
 func (b *Book) yield(t *tenant) {
 	var told news
-	for n := b.youngestUnheld(t); n != nil; n = b.youngestUnheld(t) {
+	for n := b.youngestName(t); n != nil; n = b.youngestName(t) {
 		for _, x := range n.unheldWants(t) {
-			b.sendBack(x, &told)
+			b.sendBack(x, NamesPerTenant, &told)
 		}
+	}
+	for x := b.youngestWant(t); x != nil; x = b.youngestWant(t) {
+		b.sendBack(x, ListingsPerTenant, &told)
 	}
 	b.tell(told)
 }
 
-// youngestUnheld takes the name that the tenant got last; nil: it is within its limit, or only older names are left.
-func (b *Book) youngestUnheld(t *tenant) *name {
+// youngestName takes the name that the tenant got last; nil: it is within its limit, or only older names are left.
+func (b *Book) youngestName(t *tenant) *name {
 	b.lock()
 	defer b.unlock()
-	unheld := b.unheld[t]
-	last := len(unheld) - 1
-	if last < 0 || t.names.Load() <= int64(b.options.MaxNamesPerTenant) {
+	u := b.unheld[t]
+	if u == nil || t.names.Load() <= int64(b.options.MaxNamesPerTenant) {
 		return nil
 	}
-	n := unheld[last]
-	unheld[last] = nil
-	b.unheld[t] = unheld[:last]
-	return n
+	return popLast(&u.names)
+}
+
+// youngestWant takes the want that the tenant got last; nil: it is within its limit, or only older ones are left.
+func (b *Book) youngestWant(t *tenant) *want {
+	b.lock()
+	defer b.unlock()
+	u := b.unheld[t]
+	if u == nil || t.listings.Load() <= int64(b.options.MaxListingsPerTenant) {
+		return nil
+	}
+	return popLast(&u.wants)
+}
+
+// popLast takes the last element; nil: there is none.
+func popLast[T any](list *[]*T) *T {
+	last := len(*list) - 1
+	if last < 0 {
+		return nil
+	}
+	x := (*list)[last]
+	(*list)[last] = nil
+	*list = (*list)[:last]
+	return x
 }
 
 // unheldWants returns the wants of a tenant; none if one of them is held.
@@ -108,7 +148,7 @@ func (n *name) unheldWants(t *tenant) []*want {
 }
 
 // sendBack makes a want leave its name and wait before all others of its tenant, unless its owner dropped it meanwhile.
-func (b *Book) sendBack(x *want, told *news) {
+func (b *Book) sendBack(x *want, limit Limit, told *news) {
 	w := x.owner
 	w.changing.Lock()
 	defer w.changing.Unlock()
@@ -121,9 +161,9 @@ func (b *Book) sendBack(x *want, told *news) {
 		return
 	}
 	waits := newWant(w, *x.pattern, x.since, false)
-	waits.limit = NamesPerTenant
+	waits.limit = limit
 	b.leave(x)
-	b.waitAt(waits, 0)
+	b.waitAgain(waits)
 	b.replaceWant(w, l, i, waits)
 	told.add(news{wakes: []wake{{wants: []*want{waits}, urgency: Other}}})
 }

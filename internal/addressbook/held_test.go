@@ -68,6 +68,37 @@ func TestHeld_IsOverWhenAllIsSettled(t *testing.T) {
 	w.expectLimits(in("shop", "p"), NoLimit, NoLimit)
 }
 
+// Many policies list the same names, more often than they may. Those that were written get their places back, in whatever order the
+// policies come.
+func TestHeld_ListingsGetTheirPlacesBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := New(Options{MaxListingsPerTenant: 12})
+		ps, _ := manyNames(4)
+		order := rapid.Permutation([]int{0, 1, 2, 3, 4, 5, 6, 7}).Draw(t, "order")
+		held := rapid.IntRange(0, 3).Draw(t, "held")
+		for _, i := range order {
+			wants := Wants{Patterns: ps}
+			if i < held {
+				wants.Held = ps
+			}
+			b.Want(in("shop", fmt.Sprint(i)), wants, start)
+		}
+		admitted := 0
+		for i := range order {
+			for _, e := range b.Snapshot(in("shop", fmt.Sprint(i)), start).Patterns {
+				if e.Limit == NoLimit {
+					admitted++
+				} else if i < held || e.Limit != ListingsPerTenant {
+					t.Fatalf("%s of policy %d waits because of limit %d", e.Pattern, i, e.Limit)
+				}
+			}
+		}
+		if admitted != 12 || b.tenants["shop"].listings.Load() != 12 {
+			t.Fatalf("%d listings are admitted, %d counted", admitted, b.tenants["shop"].listings.Load())
+		}
+	})
+}
+
 // What is remembered for that minute goes with the next answer to anybody, not only when its tenant lists something else.
 func TestHeld_TakesNoMemoryWhenAllIsSettled(t *testing.T) {
 	w := newWorld(t, Options{Families: []Family{IPv4}})

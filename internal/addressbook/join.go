@@ -15,6 +15,38 @@ func (b *Book) join(x *want, l *list) *want {
 
 // tryJoin returns what keeps x from joining its name; NoLimit: it joined.
 func (b *Book) tryJoin(x *want, l *list) Limit {
+	limit := b.takeListing(x)
+	if limit != NoLimit {
+		return limit
+	}
+	if limit = b.joinName(x, l); limit != NoLimit {
+		b.countListing(x.owner.tenant, -1)
+	}
+	return limit
+}
+
+// takeListing counts a listing more, and returns what forbids it.
+func (b *Book) takeListing(x *want) Limit {
+	t := x.owner.tenant
+	full := t.listings.Load() >= int64(b.options.MaxListingsPerTenant)
+	if b.roomForListings(t) == 0 && (full || !x.held || b.counts.listings.Load() >= int64(b.options.MaxListings)) {
+		return ListingsOfProcess
+	}
+	if !t.takesListing(x.held) {
+		return ListingsPerTenant
+	}
+	b.counts.listings.Add(1)
+	return NoLimit
+}
+
+// countListing counts a listing more of a tenant, or less.
+func (b *Book) countListing(t *tenant, by int64) {
+	t.listings.Add(by)
+	b.counts.listings.Add(by)
+}
+
+// joinName makes x one of those that want its name, and returns what forbids it.
+func (b *Book) joinName(x *want, l *list) Limit {
 	n, limit := b.reserve(x, l.view.View)
 	if limit != NoLimit {
 		return limit
@@ -24,8 +56,8 @@ func (b *Book) tryJoin(x *want, l *list) Limit {
 		b.release(n)
 		return NamesPerTenant
 	}
-	if further && !x.held {
-		b.noteUnheld(x.owner.tenant, n)
+	if !x.held {
+		b.noteUnheld(x, further)
 	}
 	if told && n.exact() {
 		b.subscribers.note(n.subject(), false)
@@ -134,6 +166,7 @@ func (b *Book) leave(x *want) {
 		return
 	}
 	x.leaves()
+	b.countListing(x.owner.tenant, -1)
 	if n.leave(x) && n.exact() {
 		b.subscribers.note(n.subject(), false)
 	}

@@ -55,6 +55,7 @@ type modelOwner struct {
 	since     map[fqdn.Pattern]time.Time
 	retention time.Duration
 	waits     map[fqdn.Pattern]bool
+	limits    map[fqdn.Pattern]Limit // why
 }
 
 // event is something that happened to a name.

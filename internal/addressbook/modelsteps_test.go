@@ -89,8 +89,13 @@ func (m *model) want(o Owner, wants Wants, now time.Time) {
 	m.waiting = slices.DeleteFunc(m.waiting, func(x modelWait) bool { return x.owner == o && (fresh[x.pattern] || !next.waits[x.pattern]) })
 	m.dropUnwanted()
 	for _, p := range next.patterns {
-		switch joined := fresh[p] && m.tryJoin(o, p); {
-		case fresh[p] && !joined:
+		limit := NoLimit
+		if fresh[p] {
+			limit = m.tryJoin(o, p)
+		}
+		switch joined := fresh[p] && limit == NoLimit; {
+		case limit != NoLimit:
+			next.limits[p] = limit
 			m.waiting = append(m.waiting, modelWait{o, p})
 		case joined || old.retention != next.retention && !next.waits[p]:
 			m.gains(modelWait{o, p}, len(m.distinct(m.pool(next.view, p))) > 0)
@@ -102,7 +107,8 @@ func (m *model) want(o Owner, wants Wants, now time.Time) {
 
 // listOf is what an owner wants next: all that is fresh waits at first.
 func (m *model) listOf(old *modelOwner, wants Wants, now time.Time) (next *modelOwner, fresh map[fqdn.Pattern]bool) {
-	next = &modelOwner{since: map[fqdn.Pattern]time.Time{}, waits: map[fqdn.Pattern]bool{}, view: wants.View, retention: m.options.Retention}
+	next = &modelOwner{since: map[fqdn.Pattern]time.Time{}, waits: map[fqdn.Pattern]bool{}, limits: map[fqdn.Pattern]Limit{},
+		view: wants.View, retention: m.options.Retention}
 	if wants.Retention != nil {
 		next.retention = *wants.Retention
 	}
@@ -118,24 +124,27 @@ func (m *model) listOf(old *modelOwner, wants Wants, now time.Time) (next *model
 		}
 		next.since[p] = since
 		fresh[p] = !listed || m.pool(old.view, p) != m.pool(next.view, p)
-		next.waits[p] = fresh[p] || old.waits[p]
+		next.waits[p], next.limits[p] = fresh[p] || old.waits[p], old.limits[p]
 	}
 	return next, fresh
 }
 
-// tryJoin lets an owner want a pattern unless its tenant has too many.
-func (m *model) tryJoin(o Owner, p fqdn.Pattern) bool {
+// tryJoin lets an owner want a pattern unless its tenant has too many, or lists them too often.
+func (m *model) tryJoin(o Owner, p fqdn.Pattern) Limit {
 	w := m.owners[o]
 	n := m.pool(w.view, p)
 	listed := m.listedBy(o.Tenant())
-	if !listed[n] && len(listed) >= m.options.MaxNamesPerTenant {
-		return false
+	switch {
+	case m.listings(o.Tenant()) >= m.options.MaxListingsPerTenant:
+		return ListingsPerTenant
+	case !listed[n] && len(listed) >= m.options.MaxNamesPerTenant:
+		return NamesPerTenant
 	}
 	w.waits[p] = false
 	if !m.wanted(n) {
 		m.history[n] = []event{}
 	}
-	return true
+	return NoLimit
 }
 
 // listedBy is what the owners of a tenant want.
@@ -151,20 +160,37 @@ func (m *model) listedBy(t Tenant) map[Subject]bool {
 	return listed
 }
 
-// admit lets in who waits: what the tenant lists anyway, and then one after the other.
+// listings is how many patterns of a tenant do not wait for room.
+func (m *model) listings(t Tenant) (count int) {
+	for o, w := range m.owners {
+		for _, p := range w.patterns {
+			if o.Tenant() == t && !w.waits[p] {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// admit lets in who waits: what is known anyway, and then one after the other.
 func (m *model) admit(t Tenant) {
 	let := func(x modelWait) bool {
-		if x.owner.Tenant() != t || !m.tryJoin(x.owner, x.pattern) {
+		if x.owner.Tenant() != t || m.tryJoin(x.owner, x.pattern) != NoLimit {
 			return false
 		}
 		m.admitted[x.owner] = 1
 		m.gains(x, len(m.distinct(m.pool(m.owners[x.owner].view, x.pattern))) > 0)
 		return true
 	}
-	m.waiting = slices.DeleteFunc(m.waiting, func(x modelWait) bool {
-		return m.wanted(m.pool(m.owners[x.owner].view, x.pattern)) && let(x)
-	})
-	m.waiting = slices.DeleteFunc(m.waiting, let)
+	for another := true; another; {
+		m.waiting = slices.DeleteFunc(m.waiting, func(x modelWait) bool {
+			return m.wanted(m.pool(m.owners[x.owner].view, x.pattern)) && let(x)
+		})
+		first := slices.IndexFunc(m.waiting, func(x modelWait) bool { return x.owner.Tenant() == t })
+		if another = first >= 0 && let(m.waiting[first]); another {
+			m.waiting = slices.Delete(m.waiting, first, first+1)
+		}
+	}
 }
 
 func (m *model) pruneAll(v View, ps []fqdn.Pattern, now time.Time) {

@@ -23,7 +23,7 @@ func (m *model) entries(o Owner, now time.Time) []PatternState {
 	for _, p := range w.patterns {
 		e := PatternState{Pattern: p, Wanted: w.since[p], Retention: w.retention, State: Pending, Message: unobserved}
 		if w.waits[p] {
-			e.Limit, e.Message = NamesPerTenant, m.options.waitingMessage(NamesPerTenant, o.Tenant())
+			e.Limit, e.Message = w.limits[p], m.options.waitingMessage(w.limits[p], o.Tenant())
 		} else {
 			m.fill(&e, m.pool(w.view, p), now)
 		}

@@ -16,10 +16,22 @@ type Options struct {
 	// Of a tenant: distinct names and wildcards that its owners list, 5000, and the addresses that these owners list of them, 50,000.
 	// An address that two of its names have counts twice; one that is kept for another tenant alone does not.
 	MaxNamesPerTenant, MaxAddressesPerTenant int
+	// Of a tenant: how often its owners list a name or wildcard; ten times MaxNamesPerTenant. A name that 100 policies list counts
+	// 100 times.
+	MaxListingsPerTenant int
 	// Of the process: distinct names and wildcards, 60,000, and their addresses, 250,000. The last fifth is kept for tenants that have
 	// less than an equal part of it. See memory.go for what that takes.
 	MaxNames, MaxAddresses int
+	// Of the process: how often a name or wildcard is listed; three times MaxNames. The last fifth is kept in the same way.
+	MaxListings int
 }
+
+const (
+	// listingsPerName is how often the owners of a tenant that has as many names as it may list each of them, on average.
+	listingsPerName = 10
+	// listingsPerNameOfProcess is the same over all tenants. A further listing of a name takes less than half of what the name takes.
+	listingsPerNameOfProcess = 3
+)
 
 // The defaults of Options.
 const (
@@ -43,8 +55,10 @@ func (o Options) withDefaults() Options {
 	o.MaxAddressesPerName = limitOr(o.MaxAddressesPerName, DefaultMaxAddressesPerName)
 	o.MaxNamesPerTenant = limitOr(o.MaxNamesPerTenant, DefaultMaxNamesPerTenant)
 	o.MaxAddressesPerTenant = limitOr(o.MaxAddressesPerTenant, DefaultMaxAddressesPerTenant)
+	o.MaxListingsPerTenant = limitOr(o.MaxListingsPerTenant, listingsPerName*o.MaxNamesPerTenant)
 	o.MaxNames = limitOr(o.MaxNames, DefaultMaxNames)
 	o.MaxAddresses = limitOr(o.MaxAddresses, DefaultMaxAddresses)
+	o.MaxListings = limitOr(o.MaxListings, listingsPerNameOfProcess*o.MaxNames)
 	return o
 }
 

@@ -40,10 +40,10 @@ type machine struct {
 	news       map[Owner]bool // who was told of something by the last step
 }
 
-func newMachine(perName, names, addresses int) *machine {
+func newMachine(perName, names, addresses, listings int) *machine {
 	// The model knows nothing of rotations, see TestRotation: no retention adapts here.
 	o := Options{Retention: 5 * time.Minute, MaxRetention: 5 * time.Minute, MaxStale: time.Hour, MaxAddressesPerName: perName,
-		MaxNamesPerTenant: names, MaxAddressesPerTenant: addresses}
+		MaxNamesPerTenant: names, MaxAddressesPerTenant: addresses, MaxListingsPerTenant: listings}
 	m := &machine{
 		book: New(o),
 		model: &model{
@@ -70,10 +70,10 @@ func newMachine(perName, names, addresses int) *machine {
 }
 
 func TestBookAgainstModel(t *testing.T) {
-	for _, limit := range [][3]int{{1000, 100, 1000}, {4, 2, 1000}, {1, 100, 3}, {1000, 1, 5}, {6, 2, 8}} {
-		t.Run(fmt.Sprintf("%d addresses a name, %d names and %d addresses a tenant", limit[0], limit[1], limit[2]), func(t *testing.T) {
+	for _, limit := range [][4]int{{1000, 100, 1000, 1000}, {4, 2, 1000, 1000}, {1, 100, 3, 4}, {1000, 1, 5, 1000}, {6, 2, 8, 3}} {
+		t.Run(fmt.Sprintf("%d addresses a name; %d names, %d addresses and %d listings a tenant", limit[0], limit[1], limit[2], limit[3]), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				m := newMachine(limit[0], limit[1], limit[2])
+				m := newMachine(limit[0], limit[1], limit[2], limit[3])
 				m.wantAll()
 				t.Repeat(map[string]func(*rapid.T){
 					"want":       m.want,
@@ -399,11 +399,18 @@ func (m *machine) check(t *rapid.T) {
 	}
 	clear(m.news)
 	m.checkTicket(t)
+	all := int(m.book.counts.listings.Load())
 	for _, share := range m.book.tenants {
 		listed, addresses := m.model.listedBy(share.Tenant), m.model.charges(share.Tenant)
-		if got := [2]int64{share.names.Load(), share.addresses.Load()}; got != [2]int64{int64(len(listed)), int64(addresses)} {
-			t.Fatalf("tenant %q has %v names and addresses, want %d, %d", share.Tenant, got, len(listed), addresses)
+		listings := m.model.listings(share.Tenant)
+		got, want := [3]int64{share.names.Load(), share.addresses.Load(), share.listings.Load()}, [3]int64{int64(len(listed)), int64(addresses), int64(listings)}
+		if got != want {
+			t.Fatalf("tenant %q has %v names, addresses and listings, want %v", share.Tenant, got, want)
 		}
+		all -= listings
+	}
+	if all != 0 {
+		t.Fatalf("the process counts %d listings more than its tenants", all)
 	}
 	if !reflect.DeepEqual(m.book.common, newRare()) {
 		t.Fatalf("what common names share was changed: %+v", m.book.common)

@@ -3,7 +3,10 @@
 
 package addressbook
 
-import "time"
+import (
+	"time"
+	"unique"
+)
 
 // Snapshot returns what is known for o. An unknown owner has no patterns.
 func (b *Book) Snapshot(o Owner, now time.Time) Snapshot {
@@ -32,7 +35,7 @@ func (b *Book) fill(e *PatternState, x *want, t term, at instant) (next instant)
 	e.Pattern, e.Wanted = *x.pattern, b.epoch.time(x.since)
 	if x.group == nil {
 		e.State, e.Limit, e.Retention = Pending, x.limit, t.retention
-		e.Message = b.options.waitingMessage(x.limit, x.owner.Tenant())
+		e.Message = unique.Make(b.options.waitingMessage(x.limit, x.owner.Tenant())).Value() // one string for all: 200,000 may wait
 		return forever
 	}
 	f := x.group.lastListing()

@@ -8,7 +8,7 @@ import "sync/atomic"
 // Stats counts what the book holds.
 type Stats struct {
 	Owners    int
-	Patterns  int // over all owners; a pattern that two owners list counts twice
+	Patterns  int // over all owners, also those that wait for room; a pattern that two owners list counts twice
 	Names     int // distinct exact names, in each view
 	Wildcards int // distinct
 	Questions int // (name, family, source)
@@ -25,6 +25,7 @@ type counts struct {
 	patterns  atomic.Int64
 	wildcards atomic.Int64
 	names     atomic.Int64
+	listings  atomic.Int64 // patterns that do not wait for room
 	questions atomic.Int64
 	addresses atomic.Int64
 	captures  atomic.Int64
@@ -40,7 +41,7 @@ func (b *Book) Stats() Stats {
 	b.rlock()
 	s := Stats{Owners: len(b.owners)}
 	for _, t := range b.waiting {
-		s.Limited[t.waiting[0].limit]++
+		s.Limited[t.waiting.first().limit]++
 	}
 	b.runlock()
 	s.Patterns = int(b.counts.patterns.Load())

@@ -26,6 +26,10 @@ const (
 	NamesPerTenant
 	// NamesOfProcess: all tenants list more than MaxNames names, and this one waits for room.
 	NamesOfProcess
+	// ListingsPerTenant: the owners of the tenant list names more than MaxListingsPerTenant times, and this one waits for room.
+	ListingsPerTenant
+	// ListingsOfProcess: all owners list names more than MaxListings times, and this one waits for room.
+	ListingsOfProcess
 	// AddressesPerName: the name has more than MaxAddressesPerName addresses, and some of those that this owner would see are left out.
 	AddressesPerName
 	// AddressesPerTenant: every tenant that lists the name has MaxAddressesPerTenant addresses; what was only retained went for new
@@ -50,12 +54,13 @@ type tenant struct {
 	book *Book
 
 	names     atomic.Int64 // distinct patterns that its owners list, those that wait for room not among them
+	listings  atomic.Int64 // the same, but each as often as it is listed
 	addresses atomic.Int64 // of these
 	captures  atomic.Int64 // that rotations of these remember
 
 	// Guarded by the Book's lock.
 	owners  int
-	waiting []*want // for room, in the order in which they came
+	waiting queue // for room
 }
 
 // resize takes note that a name of the tenant has so many addresses more, and its rotations remember so many more.
@@ -79,6 +84,15 @@ func crosses(after int64, by, limit int, full *atomic.Int64) {
 func (t *tenant) takesName(held bool) bool {
 	if t.names.Add(1) > int64(t.book.options.MaxNamesPerTenant) && !held {
 		t.names.Add(-1)
+		return false
+	}
+	return true
+}
+
+// takesListing counts a listing more of the tenant; false: it has as many as it may have, and this one is not held.
+func (t *tenant) takesListing(held bool) bool {
+	if t.listings.Add(1) > int64(t.book.options.MaxListingsPerTenant) && !held {
+		t.listings.Add(-1)
 		return false
 	}
 	return true
@@ -110,15 +124,23 @@ func (n *name) tenants() []Tenant {
 
 // waitingMessage says why a name is not looked up, and what to do.
 func (o Options) waitingMessage(l Limit, t Tenant) string {
-	switch {
-	case l == NamesOfProcess:
-		return fmt.Sprintf("not looked up: all policies together list more than %d names; take out some that nobody needs", o.MaxNames)
-	case t == "":
-		return fmt.Sprintf("not looked up: the cluster-wide policies list more than %d names (--max-names-per-namespace); "+
-			"take out some, or a wildcard may stand for several", o.MaxNamesPerTenant)
+	whose := fmt.Sprintf("the policies of namespace %s", t)
+	if t == "" {
+		whose = "the cluster-wide policies"
 	}
-	return fmt.Sprintf("not looked up: the policies of namespace %s list more than %d names (--max-names-per-namespace); "+
-		"take out some, or a wildcard may stand for several", t, o.MaxNamesPerTenant)
+	switch l {
+	case NamesOfProcess:
+		return fmt.Sprintf("not looked up: all policies together list more than %d names; take out some that nobody needs", o.MaxNames)
+	case ListingsOfProcess:
+		return fmt.Sprintf("not looked up: all policies together list names more than %d times; "+
+			"one policy may take the place of several that list the same", o.MaxListings)
+	case ListingsPerTenant:
+		return fmt.Sprintf("not looked up: %s list names more than %d times, each as often as policies list it (ten times --max-names-per-namespace); "+
+			"one policy may take the place of several that list the same", whose, o.MaxListingsPerTenant)
+	default:
+		return fmt.Sprintf("not looked up: %s list more than %d names (--max-names-per-namespace); "+
+			"take out some, or a wildcard may stand for several", whose, o.MaxNamesPerTenant)
+	}
 }
 
 // The last fifth of what the process may hold is kept for tenants that have less than an equal part of it, so that a few that have
@@ -140,6 +162,16 @@ func (b *Book) room(limit int, all, has int64) int {
 // roomForNames is how many more names a tenant may have by the limit of the process.
 func (b *Book) roomForNames(t *tenant) int {
 	return b.room(b.options.MaxNames, b.counts.names.Load()+b.counts.wildcards.Load(), t.names.Load())
+}
+
+// roomForListings is how many more listings a tenant may have by the limit of the process.
+func (b *Book) roomForListings(t *tenant) int {
+	return b.room(b.options.MaxListings, b.counts.listings.Load(), t.listings.Load())
+}
+
+// mayList tells whether a tenant may have a listing more.
+func (b *Book) mayList(t *tenant) bool {
+	return t.listings.Load() < int64(b.options.MaxListingsPerTenant) && b.roomForListings(t) > 0
 }
 
 // roomForHeldNames is how many more held names there may be, whose they are.

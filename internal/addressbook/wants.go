@@ -12,7 +12,8 @@ import (
 
 // Want replaces what o wants. What another owner of the same view made known is known at once; a change of retention acts
 // at once on what is still known. A Want that changes nothing costs next to nothing, so it may be called at every reconcile;
-// another one costs what it changes. Names beyond MaxNamesPerTenant or MaxNames wait for room, see PatternState.Limit; those that were
+// another one costs what it changes. Names beyond MaxNamesPerTenant or MaxNames, and listings
+// beyond MaxListingsPerTenant or MaxListings, wait for room, see PatternState.Limit; those that were
 // there before stay, over a start as far as next.Held says so.
 func (b *Book) Want(o Owner, next Wants, now time.Time) {
 	at := b.epoch.instant(now)
@@ -103,9 +104,14 @@ func (b *Book) rejoin(w *owner, from *view, l *list, before *want, p fqdn.Patter
 	if !moved && (before.group == nil || before.group.term() == l.term) {
 		return before
 	}
-	x := b.join(newWant(w, p, before.since, before.held), l)
+	x := newWant(w, p, before.since, before.held)
 	if moved {
-		return x // before was left already
+		return b.join(x, l) // before was left already
+	}
+	b.countListing(w.tenant, 1) // in place of before, also where there is no room
+	if x.limit = b.joinName(x, l); x.limit != NoLimit {
+		b.countListing(w.tenant, -1)
+		b.wait(x)
 	}
 	b.leave(before)
 	return x
