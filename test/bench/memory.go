@@ -13,14 +13,12 @@ type footprint struct{ heap, resident float64 } // bytes
 
 func (t *trial) footprint(ctx context.Context) (footprint, error) {
 	// What the first run finds to be garbage may be freed by finalizers only before the second.
+	var heap float64
 	for range 2 {
-		if err := t.collectGarbage(ctx); err != nil {
+		var err error
+		if heap, err = t.collectGarbage(ctx); err != nil {
 			return footprint{}, err
 		}
-	}
-	heap, err := t.controller.Metric(ctx, "go_memstats_heap_alloc_bytes")
-	if err != nil {
-		return footprint{}, err
 	}
 	resident, err := t.controller.Metric(ctx, "process_resident_memory_bytes")
 	return footprint{heap: heap, resident: resident}, err
