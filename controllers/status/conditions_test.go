@@ -30,7 +30,7 @@ func conditionOf(status v1alpha1.FQDNEgressPolicyStatus, kind string) string {
 func TestConditionsOfEachState(t *testing.T) {
 	state := func(s addressbook.State, message string) func(*findings) {
 		return func(f *findings) {
-			f.result.Names[0].State, f.result.Names[0].Message = s, message
+			f.result.Names[0].State, f.result.Names[0].Special.Message = s, message
 		}
 	}
 	refuse := func(f *findings) {
@@ -75,11 +75,11 @@ func TestConditionsOfEachState(t *testing.T) {
 		"a name that may still get its first answer": {both(starting, func(f *findings) { f.result.Heard = true }),
 			"Unknown/Pending", "False/Pending", "True/Programmed", 1},
 		"a name that got none in two seconds, while others are answered": {both(starting, func(f *findings) {
-			f.result.Heard, f.result.Names[0].Wanted = true, testNow.Add(-target.FirstWriteWait)
+			f.result.Heard, f.result.Names[0].Special.Wanted = true, testNow.Add(-target.FirstWriteWait)
 		}), "True/Ready", "False/Pending", "True/Programmed", 1},
 		"a failure within the first two seconds may still be mended": {both(starting, state(addressbook.Failing, "SERVFAIL")),
 			"Unknown/Pending", "False/ResolutionFailed", "True/Programmed", 1},
-		"nobody to ask": {both(starting, deaf, func(f *findings) { f.result.Names[0].Wanted = testNow.Add(-target.FirstWriteWait) }),
+		"nobody to ask": {both(starting, deaf, func(f *findings) { f.result.Names[0].Special.Wanted = testNow.Add(-target.FirstWriteWait) }),
 			"Unknown/DNSUnavailable", "False/Pending", "True/Programmed", 1},
 		"all that were asked fail": {func(f *findings) {
 			f.result.Heard = false
@@ -90,7 +90,7 @@ func TestConditionsOfEachState(t *testing.T) {
 		"the first write waits": {both(starting, func(f *findings) { f.result.Waits = true }),
 			"Unknown/Pending", "False/Pending", "Unknown/Pending", 1},
 		"the first write waits for a server": {both(starting, deaf, func(f *findings) {
-			f.result.Waits, f.result.Names[0].Wanted = true, testNow.Add(-target.FirstWriteWait)
+			f.result.Waits, f.result.Names[0].Special.Wanted = true, testNow.Add(-target.FirstWriteWait)
 		}), "Unknown/DNSUnavailable", "False/Pending", "Unknown/Pending", 1},
 		"no names": {func(f *findings) { f.result.Names = nil }, "True/Ready", "True/NoNames", "True/Programmed", 0},
 		"conflict": {func(f *findings) { f.result.Conflicts = []string{"web-fqdn"} },
@@ -113,10 +113,10 @@ func TestConditionsOfEachState(t *testing.T) {
 		"peers left out for a minute": {both(since(time.Minute, "LimitReached"), leftOut),
 			"False/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"addresses of a name left out for a minute": {both(since(time.Minute, "LimitReached"),
-			func(f *findings) { f.result.Names[0].Limit = addressbook.AddressesPerName }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
-		"names of the namespace left out": {func(f *findings) { f.result.Names[0].Limit = addressbook.NamesPerTenant },
+			func(f *findings) { f.result.Names[0].Special.Limit = addressbook.AddressesPerName }), "False/LimitReached", "True/Resolved", "False/LimitReached", 0},
+		"names of the namespace left out": {func(f *findings) { f.result.Names[0].Special.Limit = addressbook.NamesPerTenant },
 			"Unknown/LimitReached", "True/Resolved", "False/LimitReached", 0},
-		"addresses of the namespace left out": {func(f *findings) { f.result.Names[0].Limit = addressbook.AddressesPerTenant },
+		"addresses of the namespace left out": {func(f *findings) { f.result.Names[0].Special.Limit = addressbook.AddressesPerTenant },
 			"Unknown/LimitReached", "True/Resolved", "False/LimitReached", 0},
 		"writes wait for long": {both(since(time.Second, "LimitReached"), func(f *findings) { f.result.Limit = metrics.BytesPerNamespace }),
 			"True/Ready", "True/Resolved", "False/LimitReached", 0},
@@ -187,7 +187,8 @@ func TestResolvedListsTheWorstNamesFirst(t *testing.T) {
 	f := someFindings(t, func(f *findings) {
 		for name, state := range map[string]addressbook.State{"gone": addressbook.NotFound, "failing": addressbook.Failing} {
 			f.result.Names = append(f.result.Names, target.Name{Pattern: given.Pattern(t, name+".example.com"),
-				State: state, Message: name, Wanted: testNow.Add(-time.Hour), Answered: true})
+				State: state, Answered: true,
+				Special: &target.Special{Message: name, Wanted: testNow.Add(-time.Hour)}})
 		}
 	})
 	status := statusFor(f, testNow)

@@ -57,7 +57,7 @@ func namesDueAt(names []target.Name) time.Time {
 		if _, exact := names[i].Pattern.Exact(); !exact || names[i].Answered {
 			continue
 		}
-		if end := names[i].Wanted.Add(firstStatusWait); end.After(at) {
+		if end := specialOf(names[i]).Wanted.Add(firstStatusWait); end.After(at) {
 			at = end
 		}
 	}

@@ -52,7 +52,7 @@ func limitsOf(names []target.Name) []limited {
 	for _, l := range bookLimits() {
 		var held []string
 		for i := range names {
-			if names[i].Limit == l.limit {
+			if specialOf(names[i]).Limit == l.limit {
 				held = append(held, names[i].Pattern.String())
 			}
 		}
@@ -75,7 +75,7 @@ func (f findings) limits() []metrics.Limit {
 	for _, l := range limitsOf(f.result.Names) {
 		limits = append(limits, l.metric)
 	}
-	if slices.ContainsFunc(f.result.Names, func(n target.Name) bool { return uncoveredOf(n) == addressbook.Forgotten }) {
+	if slices.ContainsFunc(f.result.Names, func(n target.Name) bool { return specialOf(n).Rotation.Uncovered == addressbook.Forgotten }) {
 		limits = append(limits, metrics.CapturesPerNamespace)
 	}
 	return limits

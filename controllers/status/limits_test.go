@@ -26,7 +26,7 @@ func TestLimits_AreSaidInWords(t *testing.T) {
 		addressbook.AddressesPerTenant: "--max-addresses-per-namespace",
 		addressbook.AddressesOfProcess: "as many as the controller can hold",
 	} {
-		f := someFindings(t, func(f *findings) { f.result.Names[0].Limit = limit })
+		f := someFindings(t, func(f *findings) { f.result.Names[0].Special.Limit = limit })
 		message := meta.FindStatusCondition(statusFor(f, testNow).Conditions, v1alpha1.ConditionProgrammed).Message
 		if !strings.Contains(message, says) || !strings.Contains(message, "www.example.com") {
 			t.Errorf("limit %d: %q", limit, message)

@@ -10,7 +10,16 @@ import (
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 )
+
+// specialOf returns what is special about a name; the zero value: nothing.
+func specialOf(n target.Name) target.Special {
+	if n.Special == nil {
+		return target.Special{}
+	}
+	return *n.Special
+}
 
 // unresolvedReason is the one of metrics.UnresolvedReasons that a name has; "" if it resolves. What is allowed of an earlier answer does not count.
 func unresolvedReason(s v1alpha1.FQDNStatus) string {

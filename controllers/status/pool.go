@@ -16,16 +16,16 @@ import (
 // poolFor says how much of the pool that a name rotates through is known; nil: it does not rotate. As long as what was
 // carried over a restart counts, the pool of before is known better than what was learned since.
 func poolFor(n target.Name, before *v1alpha1.PoolStatus) *v1alpha1.PoolStatus {
-	seen := n.AddressCount
+	seen, rotation := n.AddressCount, specialOf(n).Rotation
 	switch {
 	case before != nil && n.Carried:
 		return &v1alpha1.PoolStatus{Seen: int32(seen), Estimated: max(before.Estimated, int32(seen))}
-	case n.Rotation == nil || !n.Rotation.Rotates:
+	case !rotation.Rotates:
 		return nil
 	}
 	estimated := seen
-	if n.Rotation.Unseen > 0 {
-		estimated = max(seen, roundToTwoDigits(seen+n.Rotation.Unseen))
+	if rotation.Unseen > 0 {
+		estimated = max(seen, roundToTwoDigits(seen+rotation.Unseen))
 	}
 	return &v1alpha1.PoolStatus{Seen: int32(seen), Estimated: int32(estimated)}
 }
@@ -39,18 +39,10 @@ func roundToTwoDigits(n int) int {
 	return int(math.Round(float64(n)/float64(unit))) * unit
 }
 
-// uncoveredOf returns why not all of a name's pool can be kept.
-func uncoveredOf(n target.Name) addressbook.Uncovered {
-	if n.Rotation == nil {
-		return addressbook.Covered
-	}
-	return n.Rotation.Uncovered
-}
-
 // uncoveredMessage says what to do about a pool of which not all can be kept; "" if all can.
 func uncoveredMessage(n target.Name, fixedRetention *int32) string {
 	why, remedy := "", ""
-	switch uncovered := uncoveredOf(n); {
+	switch uncovered := specialOf(n).Rotation.Uncovered; {
 	case uncovered == addressbook.TooMany:
 		why, remedy = "has more addresses than --max-addresses-per-name", "raise that"
 	case uncovered == addressbook.Forgotten:
@@ -71,7 +63,7 @@ func uncoveredMessage(n target.Name, fixedRetention *int32) string {
 func uncoveredNames(names []target.Name) string {
 	var uncovered []string
 	for _, n := range names {
-		if uncoveredOf(n) != addressbook.Covered && len(uncovered) < maxNamed {
+		if specialOf(n).Rotation.Uncovered != addressbook.Covered && len(uncovered) < maxNamed {
 			uncovered = append(uncovered, n.Pattern.String())
 		}
 	}

@@ -42,7 +42,7 @@ func TestPoolInStatus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := someFindings(t, nil)
 			www := f.result.Names[0].Pattern
-			f.result.Names[0].Rotation = &tc.rotation
+			f.result.Names[0].Special.Rotation = tc.rotation
 			allowAll(&f, www, block(0, tc.allowed+tc.carried))
 			f.result.Names[0].Carried = tc.answered+tc.carried > 0
 			f.policy.Status.FQDNs = []v1alpha1.FQDNStatus{{FQDN: "www.example.com", State: v1alpha1.FQDNResolved, Pool: tc.before}}
@@ -81,8 +81,8 @@ func TestPoolTooLarge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := someFindings(t, nil)
 			e := &f.result.Names[0]
-			e.Rotation = &addressbook.Rotation{Rotates: true, Uncovered: tc.uncovered}
-			e.Message, f.policy.Spec.RetentionSeconds = tc.message, tc.retention
+			e.Special.Rotation = addressbook.Rotation{Rotates: true, Uncovered: tc.uncovered}
+			e.Special.Message, f.policy.Spec.RetentionSeconds = tc.message, tc.retention
 			status := statusFor(f, testNow)
 			message := status.FQDNs[0].Message
 			for _, want := range tc.want {

@@ -78,7 +78,7 @@ func (f findings) deafFrom(n target.Name) time.Time {
 	if _, exact := n.Pattern.Exact(); !exact || f.result.Heard && f.result.Served > 0 {
 		return time.Time{}
 	}
-	return n.Wanted.Add(target.FirstWriteWait)
+	return specialOf(n).Wanted.Add(target.FirstWriteWait)
 }
 
 func (d draft) deafMessage() string {

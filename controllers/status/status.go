@@ -77,9 +77,9 @@ func (f findings) keepUntil(n target.Name, before v1alpha1.FQDNStatus) time.Time
 		return time.Time{}
 	}
 	if f.result.Heard && !n.Tried {
-		return n.Wanted.Add(restartPatience)
+		return specialOf(n).Wanted.Add(restartPatience)
 	}
-	return n.Wanted.Add(target.FirstWriteWait)
+	return specialOf(n).Wanted.Add(target.FirstWriteWait)
 }
 
 // next returns when the status changes although nothing happens; zero: never.
@@ -101,7 +101,7 @@ func chanceUntil(n target.Name) time.Time {
 	if _, exact := n.Pattern.Exact(); !exact || n.Answered {
 		return time.Time{}
 	}
-	return n.Wanted.Add(target.FirstWriteWait)
+	return specialOf(n).Wanted.Add(target.FirstWriteWait)
 }
 
 // fqdnStatus says what is known of one name.
@@ -109,7 +109,7 @@ func (f findings) fqdnStatus(n target.Name, before v1alpha1.FQDNStatus) v1alpha1
 	status := v1alpha1.FQDNStatus{
 		FQDN:         n.Pattern.String(),
 		State:        v1alpha1.FQDNState(n.State),
-		Message:      n.Message,
+		Message:      specialOf(n).Message,
 		AddressCount: int32(n.AddressCount),
 		Refused:      refusedOf(n.Refusals),
 		Pool:         poolFor(n, before.Pool),

@@ -32,7 +32,7 @@ func someFindings(t *testing.T, edit func(*findings)) findings {
 			Objects: []string{"web-fqdn"}, Planned: []string{"web-fqdn"},
 			Served: 1, Heard: true,
 			Names: []target.Name{{
-				Pattern: www, State: addressbook.Resolved, Tried: true, Wanted: testNow.Add(-time.Hour), Answered: true,
+				Pattern: www, State: addressbook.Resolved, Tried: true, Special: &target.Special{Wanted: testNow.Add(-time.Hour)}, Answered: true,
 			}},
 		},
 	}
@@ -68,7 +68,7 @@ func keepOut(f *findings, p fqdn.Pattern, refused ...netpol.Refusal) {
 // starting is the name of someFindings right after a start: wanted now, and nothing of it known.
 func starting(f *findings) {
 	e := &f.result.Names[0]
-	e.State, e.Tried, e.Answered, e.Wanted = addressbook.Pending, false, false, testNow
+	e.State, e.Tried, e.Answered, e.Special.Wanted = addressbook.Pending, false, false, testNow
 	f.result.Heard = false
 }
 
@@ -186,7 +186,7 @@ func TestInvariant4_StatusAfterAStart(t *testing.T) {
 	}
 
 	// It fails, and something is still allowed: that is stale.
-	f.result.Names[0].State, f.result.Names[0].Message = addressbook.Failing, "SERVFAIL"
+	f.result.Names[0].State, f.result.Names[0].Special.Message = addressbook.Failing, "SERVFAIL"
 	says(end, "True/Ready", v1alpha1.FQDNStale, "192.0.2.1")
 	if got, want := statusFor(f, end).FQDNs[0].Message, "SERVFAIL, keeping 1 address"; got != want { // as the book has it
 		t.Errorf("message %q, want %q", got, want)
@@ -196,7 +196,7 @@ func TestInvariant4_StatusAfterAStart(t *testing.T) {
 // A new policy whose names the book knows of others is ready at once. That there is nobody to ask it says in its turn, too,
 // although nothing happens.
 func TestStatusOfAnsweredNamesTellsThatThereIsNobodyToAsk(t *testing.T) {
-	f := someFindings(t, func(f *findings) { f.result.Served, f.result.Names[0].Wanted = 0, testNow })
+	f := someFindings(t, func(f *findings) { f.result.Served, f.result.Names[0].Special.Wanted = 0, testNow })
 	f.policy.Status = statusFor(f, testNow)
 	if ready := f.policy.Status.Conditions[0]; ready.Status != metav1.ConditionTrue {
 		t.Fatalf("at first: %+v", ready)

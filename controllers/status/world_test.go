@@ -101,7 +101,7 @@ func (w *world) put(result target.Result) {
 	www := given.Pattern(w.t, "www.example.com")
 	result.Served, result.Heard = 1, true
 	result.Names = []target.Name{{
-		Pattern: www, State: addressbook.Resolved, Tried: true, Wanted: testNow.Add(-time.Hour), Answered: true,
+		Pattern: www, State: addressbook.Resolved, Tried: true, Special: &target.Special{Wanted: testNow.Add(-time.Hour)}, Answered: true,
 	}}
 	w.results.Put(w.key, &result)
 }

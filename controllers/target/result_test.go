@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -161,13 +162,40 @@ func TestResult_OfATargetThatWaits(t *testing.T) {
 		{Pattern: api, State: addressbook.Pending, Wanted: testNow},
 		{Pattern: www, State: addressbook.Stale, Message: "SERVFAIL", Answered: testNow, Tried: true},
 	}})
-	if n := after.Names[0]; n.Pattern != api || n.AddressCount != 0 || n.Answered || !n.Wanted.Equal(testNow) {
+	if n := after.Names[0]; n.Pattern != api || n.AddressCount != 0 || n.Answered || !n.Special.Wanted.Equal(testNow) {
 		t.Errorf("the new name: %+v", n)
 	}
-	if n := after.Names[1]; n.State != addressbook.Stale || n.Message != "SERVFAIL" || n.AddressCount != 1 || !n.Answered || !n.Tried {
+	if n := after.Names[1]; n.State != addressbook.Stale || n.Special.Message != "SERVFAIL" || n.AddressCount != 1 || !n.Answered || !n.Tried {
 		t.Errorf("the one of before: %+v", n)
 	}
 	if after.Served != 2 || !after.Heard || before.Names[0].State != addressbook.Resolved {
 		t.Errorf("%+v, before %+v", after, before)
+	}
+}
+
+// A name that is well takes little memory: nothing waits for it any more.
+func TestName_WhatIsSpecial(t *testing.T) {
+	well := addressbook.PatternState{Pattern: given.Pattern(t, "www.example.com"), State: addressbook.Resolved, Answered: testNow, Tried: true, Wanted: testNow}
+	heard := addressbook.Snapshot{Heard: true, Served: 1}
+	for what, tc := range map[string]struct {
+		state func(*addressbook.PatternState, *addressbook.Snapshot)
+		want  *Special
+	}{
+		"nothing":             {func(*addressbook.PatternState, *addressbook.Snapshot) {}, nil},
+		"not answered":        {func(e *addressbook.PatternState, _ *addressbook.Snapshot) { e.Answered = time.Time{} }, &Special{Wanted: testNow}},
+		"pending":             {func(e *addressbook.PatternState, _ *addressbook.Snapshot) { e.State = addressbook.Pending }, &Special{Wanted: testNow}},
+		"nobody was heard":    {func(_ *addressbook.PatternState, s *addressbook.Snapshot) { s.Heard = false }, &Special{Wanted: testNow}},
+		"nobody to ask":       {func(_ *addressbook.PatternState, s *addressbook.Snapshot) { s.Served = 0 }, &Special{Wanted: testNow}},
+		"a message":           {func(e *addressbook.PatternState, _ *addressbook.Snapshot) { e.Message = "SERVFAIL" }, &Special{Message: "SERVFAIL"}},
+		"a limit":             {func(e *addressbook.PatternState, _ *addressbook.Snapshot) { e.Limit = addressbook.NamesOfProcess }, &Special{Limit: addressbook.NamesOfProcess}},
+		"a pool of addresses": {func(e *addressbook.PatternState, _ *addressbook.Snapshot) { e.Rotation.Rotates = true }, &Special{Rotation: addressbook.Rotation{Rotates: true}}},
+	} {
+		e, s := well, heard
+		tc.state(&e, &s)
+		n := Name{Special: &Special{Message: "of before"}}
+		n.hear(&e, &s)
+		if diff := cmp.Diff(tc.want, n.Special); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
 	}
 }
