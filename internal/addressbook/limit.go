@@ -18,22 +18,29 @@ import (
 //
 // What the name has already comes first, then the lowest addresses. What other live questions hold keeps its place, and so
 // does what was overheard within its TTL: sources or families that are too big together would else push out each other's
-// addresses at every answer. All else makes room, see evict. Where no tenant that lists the name has room, or the process
-// has none, all else makes room too, see makeRoom, and new addresses are left out only if that is not enough.
+// addresses at every answer. All else makes room: the least recently answered go, of equals the highest. Where no tenant that
+// lists the name has room, or the process has none, all else makes room too, see makeRoom, and new addresses are left out only
+// if that is not enough.
 func (n *name) fit(q *question, addrs []ip, known unions, at, expires instant) []ip {
 	newcomers := countNewcomers(addrs, known[q.family])
 	if newcomers == 0 {
 		return addrs
 	}
-	fitting := newcomers
-	if limit := n.view.book.options.MaxAddressesPerName; known.size()+newcomers > limit {
-		fitting = min(newcomers, limit-n.mustStay(q, addrs, known, at))
+	fitting, full := newcomers, n.view.book.options.MaxAddressesPerName
+	if known.size()+newcomers > full {
+		yields := n.yielding(q, addrs, known, at)
+		fitting = min(newcomers, full-(known.size()-yields.count()))
 		n.leaveOut(AddressesPerName, newcomers-fitting, expires)
 	}
+	left := known
 	if room, limit := n.room(fitting); room < fitting {
-		room = n.makeRoom(fitting, room, limit, known, n.yielding(q, addrs, at), at, expires)
+		room = n.makeRoom(fitting, room, limit, known, n.yielding(q, addrs, known, at), at, expires)
 		n.leaveOut(limit, fitting-room, expires)
-		fitting = room
+		fitting, left = room, n.united()
+	}
+	if excess := left.size() + fitting - full; excess > 0 {
+		gone := n.victims(left, excess, n.yielding(q, addrs, left, at))
+		n.drop(left, gone, AddressesPerName, at, expires)
 	}
 	return dropNewcomers(addrs, known[q.family], newcomers-fitting)
 }
@@ -65,12 +72,14 @@ func dropNewcomers(addrs []ip, known []union, excess int) []ip {
 	})
 }
 
-// mustStay counts the known addresses that an answer to q does not push out.
-func (n *name) mustStay(q *question, addrs []ip, known unions, at instant) int {
-	count, yields := 0, n.yielding(q, addrs, at)
-	for f := range known {
-		for i := range known[f] {
-			if !yields(Family(f), &known[f][i]) {
+// selection marks some of the addresses of a name.
+type selection [families][]bool
+
+// count returns how many are marked.
+func (s *selection) count() (count int) {
+	for _, marks := range s {
+		for _, is := range marks {
+			if is {
 				count++
 			}
 		}
@@ -78,31 +87,34 @@ func (n *name) mustStay(q *question, addrs []ip, known unions, at instant) int {
 	return count
 }
 
-// yielding tells of known addresses whether an answer to q pushes them out if need be: not those that it holds itself, that other
+// yielding marks the known addresses that an answer to q pushes out if need be: not those that it holds itself, that other
 // questions hold live, or that were overheard within their TTL.
-func (n *name) yielding(q *question, addrs []ip, at instant) func(Family, *union) bool {
-	var must [families]map[ip]bool
-	for f := range must {
-		must[f] = n.heldBeside(q, Family(f))
+func (n *name) yielding(q *question, addrs []ip, known unions, at instant) (yields selection) {
+	for f := range known {
+		again := addrs
+		if Family(f) != q.family {
+			again = nil
+		}
+		must := n.heldBeside(q, Family(f))
+		yields[f] = notAmong(known[f], again)
+		for i := range yields[f] {
+			u := &known[f][i]
+			yields[f][i] = yields[f][i] && u.heard <= at && (must == nil || !must[u.ip])
+		}
 	}
-	isAgain := among(addrs)
-	return func(f Family, u *union) bool {
-		return u.heard <= at && !must[f][u.ip] && (f != q.family || !isAgain(u.ip))
-	}
+	return yields
 }
 
-// among tells of addresses whether they are among addrs, which are sorted. To ask in order costs a step each.
-func among(addrs []ip) func(ip) bool {
-	next := 0
-	return func(a ip) bool {
-		if next > 0 && !addrs[next-1].less(a) {
-			next = 0 // begun anew
+// notAmong marks those of us that are not among addrs; both are sorted.
+func notAmong(us []union, addrs []ip) []bool {
+	marks, j := make([]bool, len(us)), 0
+	for i := range us {
+		for j < len(addrs) && addrs[j].less(us[i].ip) {
+			j++
 		}
-		for next < len(addrs) && addrs[next].less(a) {
-			next++
-		}
-		return next < len(addrs) && addrs[next] == a
+		marks[i] = j == len(addrs) || addrs[j] != us[i].ip
 	}
+	return marks
 }
 
 // heldBeside returns what other questions of a family than q hold live; nil: there is none such.
@@ -125,40 +137,8 @@ func (n *name) heldBeside(q *question, f Family) map[ip]bool {
 	return held
 }
 
-// evict brings a name back to MaxAddressesPerName: the least recently answered of what no live question holds goes, of equals
-// the highest. fit has seen to it that live questions hold no more than that.
-func (n *name) evict(at, expires instant) {
-	if n.heldAddresses() <= n.view.book.options.MaxAddressesPerName {
-		return
-	}
-	us := n.united()
-	defer n.recycle(us)
-	excess := us.size() - n.view.book.options.MaxAddressesPerName
-	if excess <= 0 {
-		return
-	}
-	gone := n.victims(us, excess, func(_ Family, u *union) bool { return !u.stays && u.heard <= at })
-	n.drop(us, gone, AddressesPerName, at, expires)
-	for f := range us {
-		if left := without(us[f], gone[f]); len(left) >= cachedUnion {
-			n.change().union[f] = left
-		}
-	}
-}
-
-// without takes those that are gone out of us, in place.
-func without(us []union, gone []bool) []union {
-	left := us[:0]
-	for i := range us {
-		if !gone[i] {
-			left = append(left, us[i])
-		}
-	}
-	return left
-}
-
-// victims marks the least recently answered of those that may go: true for each of us that goes.
-func (n *name) victims(us unions, excess int, may func(Family, *union) bool) (gone [families][]bool) {
+// victims marks the least recently answered of those of us that may go. It changes the selection.
+func (n *name) victims(us unions, excess int, may selection) (gone selection) {
 	s := n.view.book.takeScratch()
 	defer n.view.book.putScratch(s)
 	seen := s.space(&s.seen, us.size())
@@ -166,10 +146,9 @@ func (n *name) victims(us unions, excess int, may func(Family, *union) bool) (go
 	firsts := [families]int{IPv6: len(us[IPv4])} // of the family in seen
 	for f := range us {
 		n.lastSeen(Family(f), us[f], seen[firsts[f]:])
-		gone[f] = make([]bool, len(us[f]))
-		for i := range us[f] {
-			if may(Family(f), &us[f][i]) {
-				gone[f][i] = true
+		gone[f] = may[f]
+		for i, is := range may[f] {
+			if is {
 				candidates = append(candidates, seen[firsts[f]+i])
 			}
 		}
@@ -219,7 +198,7 @@ func (n *name) lastSeen(f Family, us []union, seen []instant) {
 }
 
 // drop takes those of us that are gone because of a limit out of all that holds them, and remembers for whom that is a loss.
-func (n *name) drop(us unions, gone [families][]bool, limit Limit, at, expires instant) (count int) {
+func (n *name) drop(us unions, gone selection, limit Limit, at, expires instant) (count int) {
 	m := mark{limit: limit, needs: longestNeed, until: expires}
 	for f := range us {
 		before := count

@@ -177,7 +177,6 @@ func (n *name) learn(k Key, a answer, known unions, at instant) {
 	}
 	n.ageRetired(k.Family, at)
 	n.prunesFrom(at.plus(ListedAfterUntil)) // nothing that starts to age now is not listed before
-	n.evict(at, a.expires)
 }
 
 // failed changes what is known by a failure.

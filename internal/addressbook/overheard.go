@@ -104,23 +104,34 @@ func (n *name) hear(f Family, a answer, known unions, at instant) {
 func (n *name) fitOverheard(f Family, addrs []ip, known unions, at, expires instant) []ip {
 	newcomers := countNewcomers(addrs, known[f])
 	fitting := newcomers
-	isAgain := among(addrs)
-	may := func(g Family, u *union) bool { // what the answer names again is not past its time
-		return !u.current(at) && (g != f || !isAgain(u.ip))
-	}
 	if room, limit := n.room(fitting); room < fitting {
-		room = n.makeRoom(fitting, room, limit, known, may, at, expires)
+		room = n.makeRoom(fitting, room, limit, known, pastTime(f, addrs, known, at), at, expires)
 		n.leaveOut(limit, fitting-room, expires)
 		fitting = room
 		n.dropRetired()
 		known = n.united()
 	}
 	if excess := known.size() + fitting - n.view.book.options.MaxAddressesPerName; excess > 0 {
-		gone := n.victims(known, excess, may)
+		gone := n.victims(known, excess, pastTime(f, addrs, known, at))
 		leftOut := excess - n.drop(known, gone, AddressesPerName, at, expires)
 		n.dropRetired()
 		n.leaveOut(AddressesPerName, leftOut, expires)
 		fitting -= leftOut
 	}
 	return dropNewcomers(addrs, known[f], newcomers-fitting)
+}
+
+// pastTime marks what is not current any more, and not named again by an answer of a family.
+func pastTime(f Family, addrs []ip, us unions, at instant) (past selection) {
+	for g := range us {
+		again := addrs
+		if Family(g) != f {
+			again = nil
+		}
+		past[g] = notAmong(us[g], again)
+		for i := range past[g] {
+			past[g][i] = past[g][i] && !us[g][i].current(at)
+		}
+	}
+	return past
 }

@@ -58,7 +58,7 @@ func (p payer) compare(o payer, newcomers int) int {
 //	.1 current for both, .2 retained for b alone (a week) .9, and .1 retained    .2 is b's, and b has room without it
 //	.1 current for both                                   .9                     .1 is not answered any more
 //	.1 that another source answers                        .1                     nothing may go: .9 is left out
-func (n *name) makeRoom(newcomers, room int, limit Limit, us unions, may func(Family, *union) bool, at, expires instant) int {
+func (n *name) makeRoom(newcomers, room int, limit Limit, us unions, may selection, at, expires instant) int {
 	best, found := payer{}, false
 	gives := make(map[*group]int, len(n.groups.all()))
 	for _, g := range n.groups.all() {
@@ -78,16 +78,21 @@ func (n *name) makeRoom(newcomers, room int, limit Limit, us unions, may func(Fa
 	if goes <= 0 || best.room+goes <= room {
 		return room
 	}
-	gone := n.victims(us, goes, func(f Family, u *union) bool { return may(f, u) && u.listed(best.retention, at) })
+	for f := range us {
+		for i := range us[f] {
+			may[f][i] = may[f][i] && us[f][i].listed(best.retention, at)
+		}
+	}
+	gone := n.victims(us, goes, may)
 	n.drop(us, gone, limit, at, expires)
 	return best.room + goes
 }
 
 // countGiven counts the addresses that may go of those that are listed with a retention.
-func (n *name) countGiven(retention time.Duration, us unions, may func(Family, *union) bool, at instant) (count int) {
+func (n *name) countGiven(retention time.Duration, us unions, may selection, at instant) (count int) {
 	for f := range us {
 		for i := range us[f] {
-			if u := &us[f][i]; u.listed(retention, at) && may(Family(f), u) {
+			if may[f][i] && us[f][i].listed(retention, at) {
 				count++
 			}
 		}
