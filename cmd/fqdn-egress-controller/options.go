@@ -128,12 +128,12 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 			"where a name rotates through addresses that come back later.")
 	durationVar(fs, &o.maxRetention, "max-retention", time.Hour,
 		"The longest that the rotation of a name may make --retention.")
-	durationVar(fs, &o.maxStale, "max-stale", 24*time.Hour, "How long errors keep an address whose answer expired.")
-	intVar(fs, &o.maxAddressesPerName, "max-addresses-per-name", 1000, "Addresses kept of one name.")
-	intVar(fs, &o.maxNamesPerNamespace, "max-names-per-namespace", 5000,
+	durationVar(fs, &o.maxStale, "max-stale", addressbook.DefaultMaxStale, "How long errors keep an address whose answer expired.")
+	intVar(fs, &o.maxAddressesPerName, "max-addresses-per-name", addressbook.DefaultMaxAddressesPerName, "Addresses kept of one name.")
+	intVar(fs, &o.maxNamesPerNamespace, "max-names-per-namespace", addressbook.DefaultMaxNamesPerTenant,
 		"Distinct names and patterns of all policies of one namespace; where several list the same, ten times as many in all. "+
 			"Further ones are not asked for, and their status says so; the rules of the others stay.")
-	intVar(fs, &o.maxAddressesPerNamespace, "max-addresses-per-namespace", 20_000,
+	intVar(fs, &o.maxAddressesPerNamespace, "max-addresses-per-namespace", addressbook.DefaultMaxAddressesPerTenant,
 		"Addresses kept of the names of one namespace. Further ones are left out, and the status says so; what is allowed already stays.")
 	intVar(fs, &o.maxQPS, "max-qps", 1000, "Queries a second to one DNS server, whoever asks it; bursts may be five times as large.")
 	fs.StringVar(&o.ipFamilies, "ip-families", ipFamiliesAuto,

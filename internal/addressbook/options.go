@@ -13,7 +13,7 @@ type Options struct {
 	MaxStale            time.Duration // how long errors keep an address beyond its expiry, and the longest TTL that counts; 24h
 	MaxAddressesPerName int           // over all families and sources, or of the pool of a wildcard; 1000
 
-	// Of a tenant: distinct names and wildcards that its owners list, 5000, and the addresses that these owners list of them, 50,000.
+	// Of a tenant: distinct names and wildcards that its owners list, 5000, and the addresses that these owners list of them, 20,000.
 	// An address that two of its names have counts twice; one that is kept for another tenant alone does not.
 	MaxNamesPerTenant, MaxAddressesPerTenant int
 	// Of a tenant: how often its owners list a name or wildcard; ten times MaxNamesPerTenant. A name that 100 policies list counts
@@ -40,8 +40,9 @@ const (
 	DefaultMaxStale              = 24 * time.Hour
 	DefaultMaxAddressesPerName   = 1000
 	DefaultMaxNamesPerTenant     = 5000
-	DefaultMaxAddressesPerTenant = 50_000
+	DefaultMaxAddressesPerTenant = 20_000
 	DefaultMaxNames              = 60_000
+	DefaultMaxListings           = listingsPerNameOfProcess * DefaultMaxNames
 	DefaultMaxAddresses          = 250_000
 )
 

@@ -18,14 +18,14 @@ func TestInvariant12_MemoryAtEveryLimitTogetherFitsTheDeployment(t *testing.T) {
 	const mib = 1 << 20
 	l, c := everyLimit(), costs()
 	heap, room := c.heap(l), 0.9*float64(d.MemoryLimit) // GOMEMLIMIT, see the tests of config/manager in test/controller
-	t.Logf("%d policies, %d names, %d addresses, %d questions: %.0f MiB of %.0f MiB", l.policies, l.names, l.addresses, l.questions, heap/mib, room/mib)
+	t.Logf("%+v: %.0f MiB of %.0f MiB", l, heap/mib, room/mib)
 	if heap > room {
 		t.Errorf("at every limit together the heap is %.0f MiB, more than the nine tenths of the Deployment's limit that Go may use: %.0f MiB", heap/mib, room/mib)
 	}
 	// The test would fail if a limit were twice as large.
 	for _, larger := range []load{
-		{policies: l.policies, names: 2 * l.names, addresses: 2 * l.addresses, questions: l.questions},
-		{policies: 5 * l.policies, names: l.names, addresses: l.addresses, questions: l.questions},
+		{policies: l.policies, names: 2 * l.names, listings: 2 * l.listings, addresses: 2 * l.addresses, questions: l.questions},
+		{policies: 5 * l.policies, names: l.names, listings: l.listings, addresses: l.addresses, questions: l.questions},
 	} {
 		if c.heap(larger) <= room {
 			t.Errorf("%+v would fit too: the limits could be larger", larger)

@@ -25,14 +25,15 @@ func (t *trial) footprint(ctx context.Context) (footprint, error) {
 }
 
 // memory measures what a name, a policy, an address and a question cost. Each comes from two runs that differ in little else: of
-// the same names in policies of five and of a hundred, of half of the names, with more addresses, and from one more server. What a
+// the same names in policies of five and of a hundred, of half of the names, listed by three policies each, with more addresses, and from one more server. What a
 // busy process holds beside all that, such as buffers and goroutines, is in no difference; it is a figure of its own.
 func (b *bench) memory(ctx context.Context) ([]figure, error) {
 	n := b.options.memoryNames
 	in := func(names, perPolicy int) workload {
 		return workload{policies: (names + perPolicy - 1) / perPolicy, perPolicy: perPolicy, names: names, namespaces: memoryNamespaces, ttl: longTTL}
 	}
-	many, few, half, wide, twice := in(n, 5), in(n, 100), in(n/2, 100), in(n, 100), in(n, 100)
+	many, few, half, shared, wide, twice := in(n, 5), in(n, 100), in(n/2, 100), in(n, 100), in(n, 100), in(n, 100)
+	shared.policies *= 3
 	wide.further = furtherAddresses
 	twice.servers = 2
 	var figures []figure
@@ -40,7 +41,7 @@ func (b *bench) memory(ctx context.Context) ([]figure, error) {
 	for _, run := range []struct {
 		name string
 		workload
-	}{{"many policies", many}, {"few policies", few}, {"half of the names", half}, {"more addresses", wide}, {"two servers", twice}} {
+	}{{"many policies", many}, {"few policies", few}, {"half of the names", half}, {"names listed three times", shared}, {"more addresses", wide}, {"two servers", twice}} {
 		empty, full, err := b.weigh(ctx, run.workload)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", run.name, err)
@@ -50,10 +51,12 @@ func (b *bench) memory(ctx context.Context) ([]figure, error) {
 	}
 	policy := (heaps["many policies"] - heaps["few policies"]) / float64(many.policies-few.policies)
 	name := (heaps["few policies"] - heaps["half of the names"] - policy*float64(few.policies-half.policies)) / float64(few.names-half.names)
+	listing := (heaps["names listed three times"] - heaps["few policies"] - policy*float64(shared.policies-few.policies)) / float64(2*n)
 	const alone = "heap after garbage collection, with what is cached of the API server; by the difference of two runs"
 	return append(figures,
 		bytesOf("a policy", policy, alone).atMost(aims().policy),
 		bytesOf("a name", name, alone+"; with an address and a question in each family").atMost(aims().name),
+		bytesOf("a listing", listing, alone+"; one more policy lists the name, and has its addresses").atMost(aims().listing),
 		bytesOf("a busy process", heaps["few policies"]-policy*float64(few.policies)-name*float64(few.names), "what is left of the heap over empty"),
 		bytesOf("an address", (heaps["more addresses"]-heaps["few policies"])/float64(n*furtherAddresses), alone+"; in one policy").atMost(aims().address),
 		bytesOf("a question", (heaps["two servers"]-heaps["few policies"])/float64(2*n), alone+"; to one more server that says the same").
