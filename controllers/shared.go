@@ -39,12 +39,16 @@ type table[T any] map[string]T
 const (
 	// maxShared bounds a table: 1,000 rules of 2 kB, with keys of 512 bytes, are 2.5 MB.
 	maxShared = 1_000
-	// maxSharedRule is how long the key of a rule that is shared may be. That of a rule for the cluster's DNS has 150 bytes.
-	maxSharedRule = 512
+	// maxKey is how long the key of a value that is shared may be. That of a rule for the cluster's DNS has 150 bytes.
+	maxKey = 512
 )
 
-// one returns the first value that came under the key.
+// one returns the first value that came under the key. Values with a long key are not shared: who may write NetworkPolicies could fill
+// the table with the ports of one object that changes.
 func (t *table[T]) one(key string, value T) T {
+	if len(key) > maxKey {
+		return value
+	}
 	if first, ok := (*t)[key]; ok {
 		return first
 	}
@@ -113,7 +117,7 @@ func (s *shared) networkPolicy(np *networkingv1.NetworkPolicy) {
 // addresses, it shares the ports, and puts the blocks into one piece of memory.
 func (s *shared) rule(r *networkingv1.NetworkPolicyEgressRule) {
 	selects := func(p networkingv1.NetworkPolicyPeer) bool { return p.PodSelector != nil || p.NamespaceSelector != nil }
-	if r.To = fitted(r.To); slices.ContainsFunc(r.To, selects) && r.Size() <= maxSharedRule {
+	if r.To = fitted(r.To); slices.ContainsFunc(r.To, selects) && r.Size() <= maxKey {
 		*r = s.oneRule(*r)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,6 +165,22 @@ func TestSharedIsBounded(t *testing.T) {
 		if len(s.strings) > maxShared {
 			t.Fatalf("%d strings", len(s.strings))
 		}
+	}
+}
+
+// A long key is not kept: who may write NetworkPolicies could fill the table with the ports of one object.
+func TestSharedKeepsNothingLong(t *testing.T) {
+	var s shared
+	long := strings.Repeat("x", maxKey+1)
+	if got := s.text(long); got != long || len(s.strings) > 0 {
+		t.Errorf("%d strings are kept", len(s.strings))
+	}
+	np := &networkingv1.NetworkPolicy{Spec: networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{{}}}}
+	for i := range 1_000 {
+		np.Spec.Egress[0].Ports = append(np.Spec.Egress[0].Ports, networkingv1.NetworkPolicyPort{Port: new(intstr.FromInt32(int32(i)))})
+	}
+	if s.networkPolicy(np); len(np.Spec.Egress[0].Ports) != 1_000 || len(s.rules) > 0 {
+		t.Errorf("%d rules are kept", len(s.rules))
 	}
 }
 

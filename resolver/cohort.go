@@ -19,7 +19,7 @@ type subject struct {
 }
 
 // cohort is all subjects of a view that the same tenants want and that came in equal crowds. With two tenants and names that come by
-// twos and by hundreds that is up to six cohorts:
+// twos and by five hundreds that is up to six cohorts:
 //
 //	tenants    rank
 //	a          0, 2

@@ -7,7 +7,7 @@
 // that upstream, and backs off alone when it fails. The look of a message is dnsmsg's concern, and its way over the network
 // dnsclient's; the Resolver decides which questions are asked, of whom, when, and whose turn it is.
 //
-//	subject   wanted.go     a name in a view, and the tenants that want it
+//	subject   cohort.go     a name in a view; wanted.go: the names that are wanted, and by which tenants
 //	view      views.go      the upstreams of the process, or the servers that policies name; places.go: for how many there is room
 //	lane      lane.go       the queues of one upstream; fairness.go: whose turn it is, and which worker a tenant may have;
 //	                        budget.go: how often its server may be asked

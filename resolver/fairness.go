@@ -21,9 +21,9 @@ type share struct {
 // are asked, and of those that failed the ones that failed less often. Of those that were never asked the ones go first that came
 // with few others: a policy with one new name does not wait until a thousand names of another one have timed out.
 //
-//	failures           1         2, 3        4 to 7        8 to 15   more
-//	came with others   up to 10  up to 100   up to 1,000   more
-//	rank               0         1           2             3         4
+//	failures        1         2, 3        4 to 7        8 to 15   more
+//	came together   up to 10  up to 100   up to 1,000   more
+//	rank            0         1           2             3         4
 func (q *query) rank() int {
 	switch q.class() {
 	case healthy:

@@ -12,7 +12,7 @@ import (
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
 )
 
-// policyGauges counts policies by what their status says; the count of a policy goes with it.
+// policyGauges counts policies by what their status says. A policy that is gone is not counted any more.
 type policyGauges struct {
 	policies, notReady, unresolved, refused, limited *prometheus.Desc
 

@@ -26,10 +26,10 @@ func bookLimits() []bookLimit {
 		{addressbook.NamesOfProcess, metrics.NamesOfProcess,
 			"not asked for, because the policies of all namespaces list as many names as the controller can hold"},
 		{addressbook.ListingsPerTenant, metrics.ListingsPerNamespace,
-			"not asked for, because the policies of this namespace list names more than ten times as often as --max-names-per-namespace: " +
-				"where several list the same, make them one policy"},
+			"not asked for, because the policies of this namespace have more listings (each policy that lists a name counts) than ten times --max-names-per-namespace: " +
+				"where several list the same names, make them one policy"},
 		{addressbook.ListingsOfProcess, metrics.ListingsOfProcess,
-			"not asked for, because the policies of all namespaces list names as often as the controller can hold"},
+			"not asked for, because the policies of all namespaces have as many listings (each policy that lists a name counts) as the controller can hold"},
 		{addressbook.AddressesPerName, metrics.AddressesPerName,
 			"more addresses than --max-addresses-per-name; the least recently answered are left out"},
 		{addressbook.AddressesPerTenant, metrics.AddressesPerNamespace,

@@ -21,7 +21,7 @@ func TestLimits_AreSaidInWords(t *testing.T) {
 		addressbook.NamesPerTenant:     "--max-names-per-namespace",
 		addressbook.NamesOfProcess:     "as many names as the controller can hold",
 		addressbook.ListingsPerTenant:  "make them one policy",
-		addressbook.ListingsOfProcess:  "as often as the controller can hold",
+		addressbook.ListingsOfProcess:  "as many listings (each policy that lists a name counts) as the controller can hold",
 		addressbook.AddressesPerName:   "--max-addresses-per-name;",
 		addressbook.AddressesPerTenant: "--max-addresses-per-namespace",
 		addressbook.AddressesOfProcess: "as many as the controller can hold",

@@ -61,7 +61,7 @@ type tenantPace struct{ answers, pools, edits, repairs bucket.Bucket }
 type targetPace struct {
 	bytes      float64 // that it wrote last; 0: nothing yet
 	exactBytes float64 // that it wrote last for exact names; 0: nothing yet
-	*debts             // nil: none, as of most targets most of the time
+	*debts             // nil: none, as after an edit; those for answers and pools go with the first turn at which they are paid
 }
 
 // debts are the buckets of one target, of writes, and the turn that it waits for.

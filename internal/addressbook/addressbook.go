@@ -17,7 +17,7 @@
 //	question.go union.go prune.go   what each source holds, all of them together, and what goes
 //	group.go                        the owners of one retention
 //	facet.go state.go message.go    what they see
-//	listing.go snapshot.go          what a Snapshot lists
+//	sight.go snapshot.go            what a Snapshot lists
 //	overheard.go                    answers that were not asked for
 //	limit.go room.go marks.go       what is left out, and who is told
 //	tenant.go share.go              what a tenant may have, and is charged for

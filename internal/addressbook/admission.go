@@ -47,7 +47,25 @@ func (b *Book) admit(t *tenant) {
 	for x := b.nextWaiting(); x != nil && b.admitOne(x, &told); x = b.nextWaiting() {
 		b.admitKnown(x.owner.tenant, &told)
 	}
+	b.admitListings(&told)
 	b.tell(told)
+}
+
+// admitListings admits the wants of all tenants whose names are known, if listings of the process were what was short: a tenant whose
+// names are full is passed over by nextWaiting, and yet may list one of them once more.
+func (b *Book) admitListings(told *news) {
+	if !b.listingsShort.Swap(false) {
+		return
+	}
+	b.rlock()
+	waiting := slices.Clone(b.waiting)
+	b.runlock()
+	for _, t := range waiting {
+		b.admitKnown(t, told)
+		if b.roomForListings(t) == 0 {
+			b.listingsShort.Store(true)
+		}
+	}
 }
 
 // admitKnown admits the wants of a tenant whose names are known by now, and may be no further ones.

@@ -18,11 +18,11 @@ type acks struct {
 	forgotten bool
 	// gained are the wants whose names gained addresses that are not applied yet.
 	gained  []*want
-	waiters []waiting
+	waiters []awaiting
 }
 
-// waiting is an Await that waits for an owner.
-type waiting struct {
+// awaiting is an Await that waits for an owner.
+type awaiting struct {
 	revision Revision
 	waiter   *waiter
 }
@@ -100,7 +100,7 @@ func (a *acks) lacks(x *want, by int32) {
 
 // release lets go who waits for nothing any more.
 func (a *acks) release() {
-	a.waiters = slices.DeleteFunc(a.waiters, func(w waiting) bool {
+	a.waiters = slices.DeleteFunc(a.waiters, func(w awaiting) bool {
 		over := a.over(w.revision)
 		if over {
 			w.waiter.less()
@@ -199,11 +199,11 @@ func (a *acks) await(r Revision, w *waiter) {
 		w.less()
 		return
 	}
-	a.waiters = append(a.waiters, waiting{revision: r, waiter: w})
+	a.waiters = append(a.waiters, awaiting{revision: r, waiter: w})
 }
 
 func (a *acks) giveUp(w *waiter) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.waiters = slices.DeleteFunc(a.waiters, func(x waiting) bool { return x.waiter == w })
+	a.waiters = slices.DeleteFunc(a.waiters, func(x awaiting) bool { return x.waiter == w })
 }

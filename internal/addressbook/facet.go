@@ -60,7 +60,7 @@ func (n *name) facetOf(g *group, us unions, last *verdict, at instant) *facet {
 		return k.facet
 	}
 	f := n.look(g.term(), us, last, at)
-	if len(g.wants.all()) > 1 || us.size() >= cachedUnion {
+	if len(g.wants.all()) > 1 || us.size() >= n.view.book.cachedUnion {
 		g.keep().facet = f // else it takes more to keep, 112 bytes, than to look again, a microsecond
 	}
 	return f

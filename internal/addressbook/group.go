@@ -25,8 +25,8 @@ func (g *group) term() term { return term{retention: g.retention, adaptive: g.ad
 type kept struct {
 	wants []*want // a copy that is handed out; nil: the wants changed since, or are few
 	facet *facet  // the last one; nil: it was not kept, or something changed since
-	// listing is the last one that a Snapshot made, so that the next one takes no lock; nil: something changed since.
-	listing atomic.Pointer[listing]
+	// sight is the last one that a Snapshot made, so that the next one takes no lock; nil: something changed since.
+	sight atomic.Pointer[sight]
 }
 
 // keep returns what is kept of a group, which it makes if need be. The name's lock is held.
@@ -43,7 +43,7 @@ func (g *group) keep() *kept {
 func (g *group) changes() {
 	if k := g.kept.Load(); k != nil {
 		k.facet = nil
-		k.listing.Store(nil)
+		k.sight.Store(nil)
 	}
 }
 

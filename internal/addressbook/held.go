@@ -41,7 +41,8 @@ func (b *Book) heldOf(ps []fqdn.Pattern, at instant) map[fqdn.Pattern]bool {
 	return held
 }
 
-// settle forgets who is held by nobody once nothing is held any more. Each Want and each Record looks, whoever it is about.
+// settle forgets who is held by nobody once nothing is held any more. Each Want that changes something looks, and each Record of a name
+// that is wanted, whoever it is about.
 func (b *Book) settle(at instant) {
 	first := instant(b.firstWant.Load())
 	if b.settled.Load() || first == never || first.plus(starting) > at {

@@ -99,6 +99,29 @@ func TestHeld_ListingsGetTheirPlacesBack(t *testing.T) {
 	})
 }
 
+// The same where the process has no room for others any more, of listings and of names.
+func TestHeld_TakeThePlacesOfOthersInAFullProcess(t *testing.T) {
+	for name, o := range map[string]Options{
+		"listings": {MaxListingsPerTenant: 6, MaxListings: 10},
+		"names":    {MaxNamesPerTenant: 6, MaxNames: 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, o)
+			w.Forget(web)
+			unheld, held := in("shop", "unheld"), in("shop", "held")
+			w.wants(in("other", "p"), nil, "o1.example", "o2.example")
+			w.wants(unheld, nil, "a.example", "b.example", "c.example", "d.example", "e.example", "f.example")
+			w.wantsHeld(held, []string{"g.example", "h.example"}, "g.example", "h.example")
+			w.expectLimits(held, NoLimit, NoLimit)
+			waits := NamesPerTenant
+			if name == "listings" {
+				waits = ListingsPerTenant
+			}
+			w.expectLimits(unheld, NoLimit, NoLimit, NoLimit, NoLimit, waits, waits)
+		})
+	}
+}
+
 // What is remembered for that minute goes with the next answer to anybody, not only when its tenant lists something else.
 func TestHeld_TakesNoMemoryWhenAllIsSettled(t *testing.T) {
 	w := newWorld(t, Options{Families: []Family{IPv4}})

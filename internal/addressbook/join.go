@@ -28,8 +28,8 @@ func (b *Book) tryJoin(x *want, l *list) Limit {
 // takeListing counts a listing more, and returns what forbids it.
 func (b *Book) takeListing(x *want) Limit {
 	t := x.owner.tenant
-	full := t.listings.Load() >= int64(b.options.MaxListingsPerTenant)
-	if b.roomForListings(t) == 0 && (full || !x.held || b.counts.listings.Load() >= int64(b.options.MaxListings)) {
+	if b.roomForListings(t) == 0 && !(x.held && b.hasPlaceForHeldListing(t)) {
+		b.listingsShort.Store(true)
 		return ListingsOfProcess
 	}
 	if !t.takesListing(x.held) {
@@ -37,6 +37,18 @@ func (b *Book) takeListing(x *want) Limit {
 	}
 	b.counts.listings.Add(1)
 	return NoLimit
+}
+
+// hasPlaceForHeldListing tells whether a held want may be listed where the process has no room for others: in the place of one that is
+// not held, which yields, or in what is kept for small tenants.
+func (b *Book) hasPlaceForHeldListing(t *tenant) bool {
+	if t.listings.Load() < int64(b.options.MaxListingsPerTenant) {
+		return b.counts.listings.Load() < int64(b.options.MaxListings)
+	}
+	b.rlock()
+	defer b.runlock()
+	u := b.unheld[t]
+	return u != nil && len(u.wants) > 0
 }
 
 // countListing counts a listing more of a tenant, or less.
@@ -76,7 +88,7 @@ func (b *Book) reserve(x *want, v View) (*name, Limit) {
 		switch full := t.names.Load() >= int64(b.options.MaxNamesPerTenant); {
 		case full && !x.held:
 			return nil, NamesPerTenant
-		case b.roomForNames(t) == 0 && (full || !x.held || b.roomForHeldNames() == 0):
+		case b.roomForNames(t) == 0 && !(x.held && b.hasPlaceForHeldName(t, full)):
 			return nil, NamesOfProcess
 		}
 		n = b.newName(p, in)
@@ -85,6 +97,15 @@ func (b *Book) reserve(x *want, v View) (*name, Limit) {
 	}
 	n.refs++
 	return n, NoLimit
+}
+
+// hasPlaceForHeldName is the same for names. The Book's lock is held.
+func (b *Book) hasPlaceForHeldName(t *tenant, full bool) bool {
+	if !full {
+		return b.roomForHeldNames() > 0
+	}
+	u := b.unheld[t]
+	return u != nil && len(u.names) > 0
 }
 
 // count counts a name more, or less.

@@ -160,11 +160,11 @@ func (n *name) repeats(k Key, a answer, at instant) bool {
 // learn changes what is known by a good answer; known is what the name has.
 func (n *name) learn(k Key, a answer, known unions, at instant) {
 	defer n.settleFamilies(n.down(), at)
-	n.changes(k.Family)
 	q := n.ensureQuestion(k)
 	n.compare(q, a.outcome, at, a.expires)
 	n.recover(q, at, a.expires)
 	addrs := n.fit(q, a.addrs, known, at, a.expires)
+	n.changes(k.Family) // not before: to make room the name was united without the answer
 	n.sample(q, addrs, known[k.Family], at)
 	n.adapt(n.view.book.options.MaxRetention)
 	q.replace(addrs, at)

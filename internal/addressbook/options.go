@@ -19,19 +19,15 @@ type Options struct {
 	// Of a tenant: how often its owners list a name or wildcard; ten times MaxNamesPerTenant. A name that 100 policies list counts
 	// 100 times.
 	MaxListingsPerTenant int
-	// Of the process: distinct names and wildcards, 60,000, and their addresses, 250,000. The last fifth is kept for tenants that have
+	// Of the process: distinct names and wildcards, 70,000, and their addresses, 250,000. The last fifth is kept for tenants that have
 	// less than an equal part of it. See memory.go for what that takes.
 	MaxNames, MaxAddresses int
-	// Of the process: how often a name or wildcard is listed; three times MaxNames. The last fifth is kept in the same way.
+	// Of the process: how often a name or wildcard is listed; 180,000. The last fifth is kept in the same way.
 	MaxListings int
 }
 
-const (
-	// listingsPerName is how often the owners of a tenant that has as many names as it may list each of them, on average.
-	listingsPerName = 10
-	// listingsPerNameOfProcess is the same over all tenants. A further listing of a name takes less than half of what the name takes.
-	listingsPerNameOfProcess = 3
-)
+// listingsPerName is how often the owners of a tenant that has as many names as it may list each of them, on average.
+const listingsPerName = 10
 
 // The defaults of Options.
 const (
@@ -41,8 +37,8 @@ const (
 	DefaultMaxAddressesPerName   = 1000
 	DefaultMaxNamesPerTenant     = 5000
 	DefaultMaxAddressesPerTenant = 20_000
-	DefaultMaxNames              = 60_000
-	DefaultMaxListings           = listingsPerNameOfProcess * DefaultMaxNames
+	DefaultMaxNames              = 70_000
+	DefaultMaxListings           = 180_000
 	DefaultMaxAddresses          = 250_000
 )
 
@@ -59,7 +55,7 @@ func (o Options) withDefaults() Options {
 	o.MaxListingsPerTenant = limitOr(o.MaxListingsPerTenant, listingsPerName*o.MaxNamesPerTenant)
 	o.MaxNames = limitOr(o.MaxNames, DefaultMaxNames)
 	o.MaxAddresses = limitOr(o.MaxAddresses, DefaultMaxAddresses)
-	o.MaxListings = limitOr(o.MaxListings, listingsPerNameOfProcess*o.MaxNames)
+	o.MaxListings = limitOr(o.MaxListings, DefaultMaxListings)
 	return o
 }
 

@@ -82,8 +82,8 @@ func (n *name) overhear(f Family, a answer, at instant) (told news, taken bool) 
 
 // hear adds what was overheard to what is known.
 func (n *name) hear(f Family, a answer, known unions, at instant) {
-	n.changes(f)
 	addrs := n.fitOverheard(f, slices.Clone(a.addrs), known, at, a.expires)
+	n.changes(f) // not before: to make room the name was united without the answer
 	n.prunesFrom(at.plus(ListedAfterUntil))
 	missing, j := 0, 0
 	list := n.rare.overheard[f]

@@ -62,7 +62,8 @@ type want struct {
 	since   instant
 	group   *group // of the name; nil: it waits for room
 
-	place int32 // in group.wants; guarded by the name's lock
+	// place is that in group.wants, guarded by the name's lock; while x waits for room that in tenant.waiting, guarded by the Book's.
+	place int32
 	limit Limit // why it waits
 	held  bool  // see Wants.Held
 

@@ -74,6 +74,7 @@ func TestBookAgainstModel(t *testing.T) {
 		t.Run(fmt.Sprintf("%d addresses a name; %d names, %d addresses and %d listings a tenant", limit[0], limit[1], limit[2], limit[3]), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				m := newMachine(limit[0], limit[1], limit[2], limit[3])
+				m.book.cachedUnion = rapid.SampledFrom([]int{2, cachedUnion}).Draw(t, "cached from")
 				m.wantAll()
 				t.Repeat(map[string]func(*rapid.T){
 					"want":       m.want,

@@ -68,7 +68,7 @@ func (n *name) makeRoom(newcomers, room int, limit Limit, us unions, may selecti
 	for i := range shares {
 		s := &shares[i]
 		own, process := n.roomOf(s)
-		g := n.longestListing(s, at)
+		g := n.longestGroup(s, at)
 		p := payer{room: min(own, process), gives: gives[g], retention: n.retentionAt(g.term(), at)}
 		if !found || best.compare(p, newcomers) < 0 {
 			best, found = p, true

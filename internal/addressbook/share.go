@@ -137,8 +137,8 @@ func (n *name) chargeShare(i int) {
 	s.size = size
 }
 
-// longestListing returns the group of a share that lists the most.
-func (n *name) longestListing(s *share, at instant) *group {
+// longestGroup returns the group of a share that lists the most.
+func (n *name) longestGroup(s *share, at instant) *group {
 	if s.adaptive == 0 {
 		return s.longest
 	}

@@ -38,7 +38,7 @@ func (b *Book) fill(e *PatternState, x *want, t term, at instant) (next instant)
 		e.Message = unique.Make(b.options.waitingMessage(x.limit, x.owner.Tenant())).Value() // one string for all: 200,000 may wait
 		return forever
 	}
-	f := x.group.lastListing()
+	f := x.group.lastSight()
 	if !f.lists(at) {
 		f = x.name().list(x.group, at)
 	}

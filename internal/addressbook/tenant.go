@@ -18,7 +18,7 @@ func (o Owner) Tenant() Tenant { return Tenant(o.Namespace) }
 // Limit is what kept something out of a PatternState.
 type Limit uint8
 
-// The limits, the one that is told first where several hold something back.
+// The limits. Where several hold something back, the first of those of addresses is told, and of those of names the one of listings.
 const (
 	// NoLimit: nothing was held back.
 	NoLimit Limit = iota
@@ -132,10 +132,10 @@ func (o Options) waitingMessage(l Limit, t Tenant) string {
 	case NamesOfProcess:
 		return fmt.Sprintf("not looked up: all policies together list more than %d names; take out some that nobody needs", o.MaxNames)
 	case ListingsOfProcess:
-		return fmt.Sprintf("not looked up: all policies together list names more than %d times; "+
+		return fmt.Sprintf("not looked up: all policies together have more than %d listings, of each name one a policy that lists it; "+
 			"one policy may take the place of several that list the same", o.MaxListings)
 	case ListingsPerTenant:
-		return fmt.Sprintf("not looked up: %s list names more than %d times, each as often as policies list it (ten times --max-names-per-namespace); "+
+		return fmt.Sprintf("not looked up: %s have more than %d listings, of each name one a policy that lists it (ten times --max-names-per-namespace); "+
 			"one policy may take the place of several that list the same", whose, o.MaxListingsPerTenant)
 	default:
 		return fmt.Sprintf("not looked up: %s list more than %d names (--max-names-per-namespace); "+

@@ -70,96 +70,6 @@ func TestMaxNamesPerTenant(t *testing.T) {
 	w.expectLimits(in("shop", "c"), NoLimit, NoLimit)
 }
 
-// A namespace in which many policies list the same names has no end of memory by that: each listing counts. What is there stays, and
-// who drops some makes room for others.
-func TestMaxListingsPerTenant(t *testing.T) {
-	w := newWorld(t, Options{MaxListingsPerTenant: 5})
-	w.wants(in("shop", "a"), nil, "a.example.com", "b.example.com")
-	w.wants(in("shop", "b"), nil, "a.example.com", "b.example.com", "c.example.com")
-	w.expectLimits(in("shop", "b"), NoLimit, NoLimit, ListingsPerTenant) // and www, which web lists
-	message := w.Snapshot(in("shop", "b"), w.now).Patterns[2].Message
-	for _, says := range []string{"namespace shop", "more than 5 times", "--max-names-per-namespace", "one policy may take the place of several"} {
-		if !strings.Contains(message, says) {
-			t.Errorf("message %q does not say %q", message, says)
-		}
-	}
-	w.wants(in("apps", "b"), nil, "a.example.com", "b.example.com", "c.example.com") // of another tenant
-	w.expectLimits(in("apps", "b"), NoLimit, NoLimit, NoLimit)
-	if got := w.Stats().Limited[ListingsPerTenant]; got != 1 {
-		t.Errorf("%d tenants are limited", got)
-	}
-	w.wants(in("shop", "a"), new(time.Hour), "a.example.com", "b.example.com") // another term keeps its places
-	w.expectLimits(in("shop", "a"), NoLimit, NoLimit)
-	w.notified = nil
-	w.wants(in("shop", "a"), new(time.Hour), "b.example.com")
-	w.expectLimits(in("shop", "b"), NoLimit, NoLimit, NoLimit)
-	w.expectNotified(in("shop", "b"))
-	if got := w.Stats().Limited[ListingsPerTenant]; got != 0 {
-		t.Errorf("%d tenants are limited", got)
-	}
-}
-
-// With the defaults a namespace of 100 policies that share 30 names, or of 400 that share 100, comes to no limit; one of 550 that
-// share 500 does, and others list as much as before.
-func TestMaxListingsPerTenant_Defaults(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it lists 300,000 names")
-	}
-	w := newWorld(t, Options{})
-	list := func(namespace string, policies, names int) (waiting int) {
-		ps, _ := manyNames(names)
-		for i := range policies {
-			w.Want(in(namespace, fmt.Sprint("p", i)), Wants{Patterns: ps}, w.now)
-		}
-		for i := range policies {
-			for _, e := range w.Snapshot(in(namespace, fmt.Sprint("p", i)), w.now).Patterns {
-				if e.Limit != NoLimit {
-					waiting++
-				}
-			}
-		}
-		return waiting
-	}
-	for namespace, tt := range map[string]struct{ policies, names, waiting int }{
-		"few":    {100, 30, 0},
-		"many":   {400, 100, 0},
-		"copies": {550, 500, 550*500 - 50_000},
-	} {
-		if got := list(namespace, tt.policies, tt.names); got != tt.waiting {
-			t.Errorf("%s: %d listings wait, want %d", namespace, got, tt.waiting)
-		}
-	}
-	for i := range 550 {
-		w.Forget(in("copies", fmt.Sprint("p", i)))
-	}
-	if got := w.Stats(); got.Limited != [limits]int{} || got.Patterns != 100*30+400*100+1 {
-		t.Errorf("stats %+v", got)
-	}
-}
-
-func TestMaxListings_OfTheProcess(t *testing.T) {
-	w := newWorld(t, Options{MaxListings: 50})
-	a, b := in("a", "p"), in("b", "p")
-	for i := range 45 {
-		w.wants(in("a", fmt.Sprint(i)), nil, www)
-	}
-	w.wants(b, nil, www)
-	w.expectLimits(in("a", "38"), NoLimit) // 40 in all, with that of web
-	w.expectLimits(in("a", "39"), ListingsOfProcess)
-	w.expectLimits(b, NoLimit) // the last fifth is for small tenants
-	if got := w.Stats().Limited[ListingsOfProcess]; got != 1 {
-		t.Errorf("%d tenants are limited", got)
-	}
-	if e := w.Snapshot(in("a", "39"), w.now).Patterns[0]; !strings.Contains(e.Message, "more than 50 times") {
-		t.Errorf("message %q", e.Message)
-	}
-	w.Forget(in("a", "0"))
-	w.Forget(in("a", "1"))
-	w.expectLimits(in("a", "39"), NoLimit)
-	w.wants(a, nil, www)
-	w.expectLimits(a, ListingsOfProcess)
-}
-
 func TestMaxNames_TenantsByTurns(t *testing.T) {
 	w := newWorld(t, Options{MaxNames: 3})
 	a, b := in("a", "p"), in("b", "p")
@@ -299,4 +209,16 @@ func TestLimitsOfTheProcess_LeaveRoomForSmallTenants(t *testing.T) {
 	w.expectLimits(web, NoLimit, NoLimit)
 	w.answer(upstream, time.Minute, "192.0.2.3")
 	w.expect("192.0.2.1 6m0s", "192.0.2.2 6m0s", "192.0.2.3")
+}
+
+// What docs/performance.md measures comes to no limit: 50,000 names of 10,000 policies in 100 namespaces.
+func TestLimitsOfTheProcess_HoldTenThousandPolicies(t *testing.T) {
+	b := New(Options{})
+	ps, _ := manyNames(50_000)
+	for i := range 10_000 {
+		b.Want(in(fmt.Sprint("ns", i%100), fmt.Sprint(i)), Wants{Patterns: ps[i*5 : i*5+5]}, start)
+	}
+	if got := b.Stats(); got.Names != 50_000 || got.Limited != (Stats{}).Limited {
+		t.Errorf("%d names are known; tenants that wait: %v", got.Names, got.Limited)
+	}
 }

@@ -5,6 +5,7 @@ package addressbook
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -155,5 +156,50 @@ func TestTenant_WithoutCapturesIsTold(t *testing.T) {
 	}
 	if e := w.entry(); e.Rotation.Uncovered != Forgotten || w.tenants["shop"].captures.Load() != 25 {
 		t.Errorf("%+v, %d captures", e.Rotation, w.tenants["shop"].captures.Load())
+	}
+}
+
+// A name of so many addresses that what is known of it is kept from one answer to the next rotates in a tenant that is full: each answer is
+// followed.
+func TestMaxAddressesPerTenant_OfABigName(t *testing.T) {
+	w := newWorld(t, Options{Families: []Family{IPv4}, MaxAddressesPerTenant: 200})
+	if 200 < w.cachedUnion {
+		t.Fatalf("names of %d addresses are not kept", w.cachedUnion)
+	}
+	for round := range 10 {
+		w.recordV4(www, time.Second, 50*round, 200)
+		current := map[netip.Addr]bool{}
+		for _, a := range w.entry().Addresses {
+			current[a.Addr] = a.Current
+		}
+		for _, a := range v4(50*round, 200) {
+			if !current[a] {
+				t.Fatalf("answer %d: %s is not followed", round, a)
+			}
+		}
+		w.expectCharge(web, 200)
+		w.pass(time.Second)
+	}
+}
+
+// The same for a wildcard's pool.
+func TestMaxAddressesPerTenant_OfABigPool(t *testing.T) {
+	w := newWorld(t, Options{Families: []Family{IPv4}, MaxAddressesPerTenant: 200})
+	o := in("shop", "pool")
+	w.Forget(web)
+	w.wants(o, new(time.Duration(0)), "*.example.com")
+	for round := range 10 {
+		w.Observe(host("a.example.com"), IPv4, v4(50*round, 200), time.Second, w.now)
+		current := map[netip.Addr]bool{}
+		for _, a := range w.Snapshot(o, w.now).Patterns[0].Addresses {
+			current[a.Addr] = a.Current
+		}
+		for _, a := range v4(50*round, 200) {
+			if !current[a] {
+				t.Fatalf("answer %d: %s is not in the pool", round, a)
+			}
+		}
+		w.expectCharge(o, 200)
+		w.pass(time.Second)
 	}
 }

@@ -53,7 +53,7 @@ func (n *name) united() unions {
 		if us[f] = n.rare.union[f]; us[f] == nil {
 			us[f] = n.unite(Family(f))
 		}
-		if len(us[f]) >= cachedUnion {
+		if len(us[f]) >= n.view.book.cachedUnion {
 			n.change().union[f] = us[f]
 		}
 	}
@@ -155,7 +155,7 @@ func (c *cursor) at(addr ip) *union {
 // spareUnion returns space for so many unions. That of big names comes from the last such name: to allocate and clear 50 kB
 // at each answer would take as long as the rest, and hold the lock while the garbage collector asks for help.
 func (b *Book) spareUnion(size int) []union {
-	if size < cachedUnion {
+	if size < b.cachedUnion {
 		return make([]union, 0, size)
 	}
 	select {
@@ -173,7 +173,7 @@ const spareUnions = 8
 
 // recycle takes back space that nobody reads any more.
 func (b *Book) recycle(us []union) {
-	if cap(us) < cachedUnion {
+	if cap(us) < b.cachedUnion {
 		return
 	}
 	select {
@@ -185,7 +185,7 @@ func (b *Book) recycle(us []union) {
 // recycle takes back what a change replaced.
 func (n *name) recycle(before unions) {
 	for f, us := range before {
-		if len(us) >= cachedUnion && (len(n.rare.union[f]) == 0 || &us[0] != &n.rare.union[f][0]) {
+		if len(us) >= n.view.book.cachedUnion && (len(n.rare.union[f]) == 0 || &us[0] != &n.rare.union[f][0]) {
 			n.view.book.recycle(us)
 		}
 	}

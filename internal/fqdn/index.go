@@ -49,7 +49,7 @@ type indexSlot[T Patterned] struct {
 	bucket atomic.Pointer[indexBucket[T]]
 }
 
-// set replaces the bucket. A reader in between sees what is in both, or one of the two.
+// set replaces the bucket. A reader meanwhile finds what both have; what one of them lacks it may find or not.
 func (s *indexSlot[T]) set(b indexBucket[T]) {
 	sieve := uint64(0)
 	for _, e := range b {

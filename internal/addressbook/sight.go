@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// listing is a facet with its addresses. It is immutable.
-type listing struct {
+// sight is what a group sees of a name: a facet with its addresses. It is immutable.
+type sight struct {
 	*facet
 	from, end instant // it lists just what it should from then on until before end: some leave without a change of the facet
 	addresses []Address
@@ -17,39 +17,39 @@ type listing struct {
 }
 
 // lists tells whether a Snapshot at that instant would list the same.
-func (l *listing) lists(at instant) bool {
+func (l *sight) lists(at instant) bool {
 	return l != nil && l.valid(at) && l.from <= at && at < l.end
 }
 
-// lastListing returns the last listing that was kept of a group; nil: none was, or something changed since.
-func (g *group) lastListing() *listing {
+// lastSight returns the last sight that was kept of a group; nil: none was, or something changed since.
+func (g *group) lastSight() *sight {
 	if k := g.kept.Load(); k != nil {
-		return k.listing.Load()
+		return k.sight.Load()
 	}
 	return nil
 }
 
 // list returns what a group's Snapshot lists. It is kept where another Snapshot is likely to ask for it.
-func (n *name) list(g *group, at instant) *listing {
+func (n *name) list(g *group, at instant) *sight {
 	n.lock()
 	defer n.unlock()
 	us := n.united()
-	l := &listing{facet: n.facetOf(g, us, &verdict{}, at), from: at}
+	l := &sight{facet: n.facetOf(g, us, &verdict{}, at), from: at}
 	l.addresses, l.end = n.addresses(us, l.retention, at)
 	l.revision = n.view.book.revisionOf(l.addresses)
-	if len(n.groups.all()) <= keptTerms && (len(g.wants.all()) > 1 || len(l.addresses) > keptListing) {
-		g.keep().listing.Store(l)
+	if len(n.groups.all()) <= keptTerms && (len(g.wants.all()) > 1 || len(l.addresses) > keptSight) {
+		g.keep().sight.Store(l)
 	}
 	return l
 }
 
-// keptTerms is for how many terms of a name listings are kept. Most names have one, that of policies without retentionSeconds.
+// keptTerms is for how many terms of a name sights are kept. Most names have one, that of policies without retentionSeconds.
 // 500 policies with a retention each would else keep a name of 1,000 addresses 500 times, 56 bytes an address.
 const keptTerms = 2
 
-// keptListing is from how many addresses on what one owner alone sees is kept between its Snapshots: 16 of 56 bytes are
+// keptSight is from how many addresses on what one owner alone sees is kept between its Snapshots: 16 of 56 bytes are
 // 900, which is as much as the rest of a name takes, and are made in 300 ns.
-const keptListing = 16
+const keptSight = 16
 
 // addresses lists those that an owner with that retention still sees, and until when these are all.
 func (n *name) addresses(us unions, retention time.Duration, at instant) (listed []Address, end instant) {
