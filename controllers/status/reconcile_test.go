@@ -94,6 +94,26 @@ func TestReconcile_RulesGoFirst(t *testing.T) {
 	}
 }
 
+// Where rules never rest, a tenant has a few statuses all the same, and not more.
+func TestReconcile_FewStatusesAreWrittenWhileRulesWait(t *testing.T) {
+	w := newWorld(t, true)
+	w.rules["*"] = true
+	for range 10 {
+		w.r.share.wroteLate("shop", w.clock.Now())
+	}
+	w.looked(2)
+	w.want(0, maxWaitForRules)
+	for _, written := range []time.Duration{5 * time.Second, 10 * time.Second, 15 * time.Second} { // 7.5, 5 and 2.5 too many
+		w.after(written)
+		w.want(0, maxWaitForRules)
+	}
+	w.after(20 * time.Second)
+	w.want(1, 0)
+	if spent := w.r.share.tenants["shop"].late.Spent(rateOfLate(), w.clock.Now()); spent != 1 {
+		t.Errorf("the bucket has %v taken, want the one that was written", spent)
+	}
+}
+
 func TestReconcile_TheStatusIsWokenWhenNoRulesWaitAnyMore(t *testing.T) {
 	w := newWorld(t, true)
 	w.rules["shop"] = true

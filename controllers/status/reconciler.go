@@ -100,7 +100,7 @@ func (r *Reconciler) tell(ctx context.Context, o addressbook.Owner, f findings, 
 	if at := due.foldAt(f.policy, f.result.Names); at.After(now) {
 		return when.Again(now, at), nil
 	}
-	if at := due.rulesFirst(f.policy); at.After(now) && r.rules.Waiting(tenant) {
+	if at := r.rulesFirst(tenant, due, f.policy, now); at.After(now) {
 		return r.waitForRules(o, at, now), nil
 	}
 	status := statusFor(f, now)
@@ -118,10 +118,24 @@ func (r *Reconciler) tell(ctx context.Context, o addressbook.Owner, f findings, 
 	if at := r.share.reserve(due, tenant, urgent(f.policy), sizeOf(&status), now); at.After(now) {
 		return when.Again(now, at), nil
 	}
-	if at := due.rulesFirst(f.policy); at.After(now) && r.rules.Waiting(tenant) {
+	if at := r.rulesFirst(tenant, due, f.policy, now); at.After(now) {
 		return r.waitForRules(o, at, now), nil
 	}
 	return r.write(ctx, f, status, due, next)
+}
+
+// rulesFirst returns until when a status that is known to differ lets rules go first; zero: it does not.
+func (r *Reconciler) rulesFirst(tenant string, due *due, policy *v1alpha1.FQDNEgressPolicy, now time.Time) time.Time {
+	until := due.rulesFirst(policy)
+	switch {
+	case until.IsZero() || !r.rules.Waiting(tenant):
+		return time.Time{}
+	case until.After(now):
+		return until
+	case r.share.lateAt(tenant, now).After(now):
+		return now.Add(maxWaitForRules)
+	}
+	return time.Time{}
 }
 
 // waitForRules lets a status wait until no rules do any more, at most until the given instant.
@@ -157,6 +171,9 @@ func (r *Reconciler) write(
 		return reconcile.Result{}, fmt.Errorf("writing status: %w", err)
 	}
 	due.written(now)
+	if r.rules.Waiting(f.policy.Namespace) {
+		r.share.wroteLate(f.policy.Namespace, now)
+	}
 	for _, l := range f.limits() {
 		if l != f.result.Limit { // that one was counted when the wait began
 			r.metrics.LimitHit(l)

@@ -20,6 +20,10 @@ import (
 //
 // etcd keeps versions for up to ten minutes (see pace in package target): 64 MiB + 256 KiB/s * 600 s = 214 MiB of its 2 GiB.
 //
+// While rules wait, most statuses wait too: one costs the API server as much as five NetworkPolicies.
+//
+//	late, while rules wait       2 at once, then 1 in 2 s, so that a policy beside others that never rest has its status all the same
+//
 // Events have buckets of their own, and what does not pass them is left out: the status says it anyway.
 //
 //	a tenant                     300 at once, then 1 a second: 300 policies of which one name each fails
@@ -37,7 +41,7 @@ type share struct {
 	swept   time.Time
 }
 
-type tenantShare struct{ first, later, events bucket.Bucket }
+type tenantShare struct{ first, later, late, events bucket.Bucket }
 
 // reservation is when a status may be written, and what was taken for it.
 type reservation struct {
@@ -49,6 +53,7 @@ type reservation struct {
 func rateOfFirst() bucket.Rate   { return bucket.Rate{Burst: 24 << 20, PerSecond: 256 << 10} }
 func rateOfLater() bucket.Rate   { return bucket.Rate{Burst: 16 << 20, PerSecond: 128 << 10} }
 func rateOfProcess() bucket.Rate { return bucket.Rate{Burst: 64 << 20, PerSecond: 256 << 10} }
+func rateOfLate() bucket.Rate    { return bucket.Rate{Burst: 2, PerSecond: 0.5} }
 func rateOfEvents() bucket.Rate  { return bucket.Rate{Burst: 300, PerSecond: 1} }
 func rateOfAllEvents() bucket.Rate {
 	return bucket.Rate{Burst: 1000, PerSecond: 5}
@@ -93,6 +98,20 @@ func (s *share) settle(d *due, tenant string, wrote bool, now time.Time) {
 	d.reserved = nil
 }
 
+// lateAt returns when a tenant may have one more status written while rules wait; zero: now.
+func (s *share) lateAt(tenant string, now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tenant(tenant, now).late.ReadyAt(rateOfLate(), 1, now)
+}
+
+// wroteLate takes note of one that was.
+func (s *share) wroteLate(tenant string, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tenant(tenant, now).late.Take(rateOfLate(), 1, now)
+}
+
 // event tells whether a tenant may have one more event, and takes it.
 func (s *share) event(tenant string, now time.Time) bool {
 	s.mu.Lock()
@@ -125,7 +144,8 @@ func (s *share) tenant(name string, now time.Time) *tenantShare {
 	if now.Sub(s.swept) >= sweep {
 		s.swept = now
 		maps.DeleteFunc(s.tenants, func(_ string, t *tenantShare) bool {
-			return t.first.Full(rateOfFirst(), now) && t.later.Full(rateOfLater(), now) && t.events.Full(rateOfEvents(), now)
+			return t.first.Full(rateOfFirst(), now) && t.later.Full(rateOfLater(), now) && t.late.Full(rateOfLate(), now) &&
+				t.events.Full(rateOfEvents(), now)
 		})
 	}
 	if s.tenants == nil {
