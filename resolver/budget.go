@@ -26,6 +26,7 @@ type server struct {
 	whole *budget // of all lanes
 	views *budget // of those that policies name, a part of it
 	lanes int
+	window
 }
 
 // serverAt finds or makes the server of an address.

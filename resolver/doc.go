@@ -10,7 +10,7 @@
 //	subject   cohort.go     a name in a view; wanted.go: the names that are wanted, and by which tenants
 //	view      views.go      the upstreams of the process, or the servers that policies name; places.go: for how many there is room
 //	lane      lane.go       the queues of one upstream; fairness.go: whose turn it is, and which worker a tenant may have;
-//	                        budget.go: how often its server may be asked
+//	                        budget.go: how often its server may be asked; window.go: how many questions at once
 //	query     schedule.go   a question to an upstream, and when it is due; settle.go: what its answer changes
 //	phase     phase.go      when the entry ends that its cache has; poll.go: when to ask again therefore
 //

@@ -45,10 +45,11 @@ func crowdRank(crowd int) int {
 	return rank
 }
 
-// turn is the turn that a query in flight took: a worker of a class, for a tenant.
+// turn is the turn that a query in flight took: a worker of a class, for a tenant, and a place in the window of the server.
 type turn struct {
 	class  class
 	tenant string
+	flight uint64
 }
 
 // freshInRow is how many fresh queries go before a retry that waits.
@@ -102,10 +103,10 @@ func (l *lane) idle(c class) int {
 //	n                       3 of 3n + 1    1 of 3n + 1
 const greed = 3
 
-// pop takes out the next query of a tenant that may have one of the idle workers.
-func (s *share) pop(idle int) (q *query, tenant string, ok bool) {
+// pop takes out the next query of a tenant that may have one of the idle workers, and of the room in the window.
+func (s *share) pop(idle int, w *window, room int) (q *query, tenant string, ok bool) {
 	q, tenant, ok = s.waiting.Pop(func(tenant string) bool {
-		may := s.held[tenant] < greed*idle
+		may := s.held[tenant] < greed*idle && w.held[tenant] < greed*room
 		if !may {
 			s.refused = append(s.refused, tenant)
 		}
@@ -118,13 +119,28 @@ func (s *share) pop(idle int) (q *query, tenant string, ok bool) {
 	return q, tenant, ok
 }
 
-// free gives a worker back. Whoever was refused one for want of idle ones is asked again.
+// free gives a worker and the place in the window back.
 func (l *lane) free(t turn) {
+	l.server.window.end(t.flight)
 	s := &l.classes[t.class]
 	s.flying--
 	if s.held[t.tenant]--; s.held[t.tenant] == 0 {
 		delete(s.held, t.tenant)
 	}
+	l.ended = l.server.window.ended
+	l.askAgain()
+}
+
+// resume lets those have their turn who were refused one, if the window of the server has had places for them since.
+func (l *lane) resume() {
+	if l.ended != l.server.window.ended {
+		l.ended = l.server.window.ended
+		l.askAgain()
+	}
+}
+
+// askAgain asks those again who were refused a worker or a place for want of idle ones.
+func (l *lane) askAgain() {
 	for c := range l.classes {
 		s := &l.classes[c]
 		for _, tenant := range s.refused {

@@ -42,11 +42,12 @@ type lane struct {
 	views   int            // that ask it; of lanes of views
 	tenants map[string]int // of these views: how many of them each has
 
-	limited          bool // the last queries wait for the budget
-	reported         bool // that has been logged
-	unlocked         int  // queries of which it cannot be told when their entries end
-	unlockedReported bool // that has been logged
-	good             int  // queries whose last answer was good
+	ended            uint64 // of the window of the server, when those who were refused were last asked again
+	limited          bool   // the last queries wait for the budget
+	reported         bool   // that has been logged
+	unlocked         int    // queries of which it cannot be told when their entries end
+	unlockedReported bool   // that has been logged
+	good             int    // queries whose last answer was good
 	health           health
 }
 
@@ -88,10 +89,12 @@ func (l *lane) remove(q *query) {
 	}
 }
 
-// take removes the next query to be asked from those that wait. It returns nil if workers and budget allow none; wait is then
-// when the budget allows one again, zero if it is not the budget that is missing.
-func (l *lane) take(now time.Time) (q *query, as turn, wait time.Duration) {
+// take removes the next query to be asked from those that wait. It returns nil if workers, budget and window allow none; waits are
+// then how long.
+func (l *lane) take(now time.Time) (q *query, as turn, w waits) {
 	yields := l.classes[healthy].waiting.Len() == 0
+	l.server.window.age(now)
+	l.resume()
 	for _, c := range l.order() {
 		s := &l.classes[c]
 		idle := l.idle(c)
@@ -99,19 +102,40 @@ func (l *lane) take(now time.Time) (q *query, as turn, wait time.Duration) {
 			continue
 		}
 		if lack := l.budget.lack(c, c != healthy && yields, now); lack > 0 {
-			if wait == 0 || lack < wait {
-				wait = lack
-			}
+			w = w.sooner(waits{budget: lack})
 			continue
 		}
-		q, tenant, ok := s.pop(idle)
+		q, tenant, ok := s.pop(idle, &l.server.window, l.server.window.room(c))
 		if !ok {
+			w = w.sooner(waits{window: l.server.window.next(now)})
 			continue
 		}
 		l.budget.spend(c, now)
 		l.note(c)
 		q.index = flying
-		return q, turn{class: c, tenant: tenant}, 0
+		return q, turn{class: c, tenant: tenant, flight: l.server.window.add(tenant, now)}, waits{}
 	}
-	return nil, turn{}, wait
+	return nil, turn{}, w
+}
+
+// waits are for how long the budget and the window of a server let nothing through; zero: they do.
+type waits struct{ budget, window time.Duration }
+
+// until is when one of them does.
+func (w waits) until() time.Duration {
+	if w.budget == 0 || w.window > 0 && w.window < w.budget {
+		return w.window
+	}
+	return w.budget
+}
+
+// sooner returns of each what ends first.
+func (w waits) sooner(o waits) waits {
+	if w.budget == 0 || o.budget > 0 && o.budget < w.budget {
+		w.budget = o.budget
+	}
+	if w.window == 0 || o.window > 0 && o.window < w.window {
+		w.window = o.window
+	}
+	return w
 }

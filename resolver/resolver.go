@@ -174,20 +174,20 @@ func (r *Resolver) askWhatIsDue() time.Duration {
 }
 
 // drain sends all queries that may be sent, one of each lane in turn, as lanes may share the budget of a server. It returns how long the
-// budgets make the rest wait; zero: none does.
+// budgets and windows make the rest wait; zero: none does.
 func (r *Resolver) drain(now time.Time) (wait time.Duration) {
 	for sent := true; sent; {
 		sent, wait = false, 0
 		for _, l := range r.inTurn {
-			q, t, lack := l.take(now)
+			q, t, lacks := l.take(now)
 			if q != nil {
 				r.send(l, q, t, now)
 				sent = true
 				continue
 			}
-			r.noteBudget(l, lack > 0)
-			if lack > 0 && (wait == 0 || lack < wait) {
-				wait = lack
+			r.noteBudget(l, lacks.budget > 0)
+			if until := lacks.until(); until > 0 && (wait == 0 || until < wait) {
+				wait = until
 			}
 		}
 	}
