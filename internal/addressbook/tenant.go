@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+
+	"github.com/fqdn-egress/fqdn-egress/internal/room"
 )
 
 // Tenant is who shares what is scarce: a namespace. All cluster-wide policies together are one, the empty one.
@@ -143,20 +145,9 @@ func (o Options) waitingMessage(l Limit, t Tenant) string {
 	}
 }
 
-// The last fifth of what the process may hold is kept for tenants that have less than an equal part of it, so that a few that have
-// a lot do not keep all others from a new name, or from following an address that moved. With a limit of 100 and four tenants:
-//
-//	in all  a tenant with 70 may have  one with 4 may have
-//	70      10 more                    10 more
-//	80      no more                    1 more: a quarter of the last 20 is 5
-//	100     no more                    no more
-
 // room is how many more a tenant may have that has so many, of a limit of the process of which all have so many.
 func (b *Book) room(limit int, all, has int64) int {
-	reserve := int64(limit / 5)
-	common := int64(limit) - reserve - all
-	part := min(reserve/max(b.counts.tenants.Load(), 1)-has, int64(limit)-all)
-	return int(max(common, part, 0))
+	return room.Left(limit, int(all), int(has), int(b.counts.tenants.Load()))
 }
 
 // roomForNames is how many more names a tenant may have by the limit of the process.
