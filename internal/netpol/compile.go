@@ -30,7 +30,7 @@ func Compile(in Input, now time.Time) Plan {
 	if !in.Policy.Audit {
 		w := wantedNow(grants, now, live.has)
 		plan := planFor(&in, &w, &live, now)
-		if !w.lingers || len(plan.Steps) == 0 && plan.LeftOut == 0 {
+		if !w.lingers || len(plan.Steps) == 0 && plan.LeftOut+plan.NoRoom == 0 {
 			return plan
 		}
 		// Something is written anyway, or the room is needed: the lingering addresses go along.
@@ -41,11 +41,12 @@ func Compile(in Input, now time.Time) Plan {
 
 // planFor decides which object has which grant, how the objects should be, and on the writes that make them so.
 func planFor(in *Input, w *wanted, l *live, now time.Time) Plan {
-	placed := place(w.Rules, l, roomsOf(in, w, l))
+	placed := place(w.Rules, l, roomsOf(in, w, l), roomInAll(in, w, l))
 	plan := report(w, placed, l)
 	var objects []*object // none in mode Audit
 	if !in.Policy.Audit {
 		objects = render(w, placed)
+		plan.Peers = placed.count + w.ordinary()
 	}
 	plan.Objects, plan.Conflicts = objectNames(&in.Policy, objects, l, placed.leftOut > 0)
 	plan.Steps = steps(&in.Policy, objects, l)

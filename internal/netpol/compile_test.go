@@ -116,6 +116,8 @@ func TestPlaceExamples(t *testing.T) {
 		objects []string
 		most    int
 		leftOut int
+		room    *int
+		noRoom  int
 	}{
 		{line: "[.1 .2 .3]           .1 .2 .3 .4      [.1 .2 .3] [.4]", live: []string{"[.1 .2 .3]"}, want: ".1 .2 .3 .4", objects: []string{"[.1 .2 .3]", "[.4]"}},
 		{line: "[.1 .2 .3] [.4]      .2 .3 .4 .5      [.2 .3 .5] [.4]", live: []string{"[.1 .2 .3]", "[.4]"}, want: ".2 .3 .4 .5", objects: []string{"[.2 .3 .5]", "[.4]"}},
@@ -123,12 +125,15 @@ func TestPlaceExamples(t *testing.T) {
 		{line: "[.1 .2 .3] [.4]      .1 .3 .4         [.1 .3 .4]", live: []string{"[.1 .2 .3]", "[.4]"}, want: ".1 .3 .4", objects: []string{"[.1 .3 .4]"}},
 		{line: "[.1 .2 .3 .4 .5]     .1 .2 .3 .5 .6   [.1 .2 .3 .5] [.6]", live: []string{"[.1 .2 .3 .4 .5]"}, want: ".1 .2 .3 .5 .6", objects: []string{"[.1 .2 .3 .5]", "[.6]"}},
 		{line: "none, at most one    .1 .2 .3 .4      [.1 .2 .3], .4 is left out", want: ".1 .2 .3 .4", objects: []string{"[.1 .2 .3]"}, most: 1, leftOut: 1},
+		{line: "[.1 .2]              .1 .2 .3 .4 .5   [.1 .2 .3] [.4], no room for .5", live: []string{"[.1 .2]"}, want: ".1 .2 .3 .4 .5", objects: []string{"[.1 .2 .3]", "[.4]"}, room: new(2), noRoom: 1},
+		{line: "[.1 .2]              .3 .4 .5 .6 .7   [.3 .4 .5] [.6], no room for .7", live: []string{"[.1 .2]"}, want: ".3 .4 .5 .6 .7", objects: []string{"[.3 .4 .5]", "[.6]"}, room: new(2), noRoom: 1},
+		{line: "[.1 .2 .3]           .1 .2            [.1 .2]", live: []string{"[.1 .2 .3]"}, want: ".1 .2", objects: []string{"[.1 .2]"}, room: new(2)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) {
 			isInComment(t, "place.go", tt.line)
 			in := input(policy(on(to("a.example.com"), tcp(443))), namesOf(t, map[string]Name{"a.example.com": answered(long(tt.want)...)}))
-			in.Policy.ClusterDNS, in.MaxPeers, in.MaxObjects = false, 3, tt.most
+			in.Policy.ClusterDNS, in.MaxPeers, in.MaxObjects, in.Room = false, 3, tt.most, tt.room
 			objects := cluster{}
 			for i, text := range tt.live {
 				objects[in.Policy.ObjectName(i)] = *withPeers(in.Policy.ObjectName(i), https, long(text))
@@ -138,8 +143,8 @@ func TestPlaceExamples(t *testing.T) {
 			for _, np := range objects.list() {
 				got = append(got, short(cluster{np.Name: np}.peersOf(https, in.DNS)))
 			}
-			if diff := cmp.Diff(tt.objects, got); diff != "" || plan.LeftOut != tt.leftOut {
-				t.Errorf("LeftOut = %d, objects (-want +got):\n%s", plan.LeftOut, diff)
+			if diff := cmp.Diff(tt.objects, got); diff != "" || plan.LeftOut != tt.leftOut || plan.NoRoom != tt.noRoom {
+				t.Errorf("LeftOut = %d, NoRoom = %d, objects (-want +got):\n%s", plan.LeftOut, plan.NoRoom, diff)
 			}
 		})
 	}

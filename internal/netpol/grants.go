@@ -67,7 +67,7 @@ type Claim struct {
 
 func (c *Claim) isUnknown() bool { return c.Pattern == fqdn.Pattern{} }
 
-// GrantsOf collects the grants of a policy at now. It looks at all of in but Live, MaxPeers and MaxObjects.
+// GrantsOf collects the grants of a policy at now. It looks at all of in but Live, MaxPeers, MaxObjects and Room.
 //
 //	rule of the spec       known of the names                 grants at the ports of the rule
 //	a, *.b, 10.1.0.0/16    a: .1, .2 (due 5 s ago); *.b: .1   10.1.0.0/16; .1 for a and *.b; .2 for a, due

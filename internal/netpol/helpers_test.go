@@ -168,14 +168,27 @@ func (c cluster) run(t *testing.T, in Input, now time.Time) Plan {
 	t.Helper()
 	in.Live = c.list()
 	plan := Compile(in, now)
+	before := c.peers()
 	for _, s := range plan.Steps {
 		c.apply(t, s)
 	}
 	in.Live = c.list()
+	if in.Room != nil {
+		in.Room = new(max(before+*in.Room-plan.Peers, 0))
+	}
 	if again := Compile(in, now); len(again.Steps) > 0 {
 		t.Errorf("the second plan is not empty: %s", stepNames(again.Steps))
 	}
 	return plan
+}
+
+// peers returns how many peers the objects have.
+func (c cluster) peers() int {
+	n := 0
+	for _, np := range c {
+		n += countPeers(&np)
+	}
+	return n
 }
 
 func stepNames(steps []Step) []string {

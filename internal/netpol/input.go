@@ -44,6 +44,9 @@ type Input struct {
 	MaxPeers int
 	// MaxObjects is how many objects a policy has at most; 0: DefaultMaxObjects.
 	MaxObjects int
+	// Room is how many peers more the objects may have together than the live ones have, peers of every kind; nil: any number. Only
+	// addresses of names are left out for it, and never so many that fewer are allowed than before.
+	Room *int
 }
 
 // withDefaults fills in the limits and the guard's private blocks.

@@ -190,6 +190,22 @@ func liveHolders(objects []liveObject) map[RuleKey][]holder {
 	return all
 }
 
+// peers returns how many peers the objects have together.
+func (l *live) peers() int {
+	n := 0
+	for i := range l.objects {
+		for j := range l.objects[i].rules {
+			n += len(l.objects[i].rules[j].addrs)
+		}
+	}
+	for _, np := range l.strays {
+		for i := range np.Spec.Egress {
+			n += len(np.Spec.Egress[i].To)
+		}
+	}
+	return n
+}
+
 // has tells whether some object has a at those ports.
 func (l *live) has(ports RuleKey, a netip.Addr) bool {
 	_, ok := objectIn(l.holders[ports], a)

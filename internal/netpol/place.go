@@ -15,7 +15,9 @@ const leftOut = -1
 // placement says which object has which grant for a name.
 type placement struct {
 	object  []int // of each grant in Names, rule after rule: a number, or leftOut
-	leftOut int   // how many have no place
+	count   int   // how many have a place
+	leftOut int   // how many have none because the objects are full
+	noRoom  int   // how many others have none because of Input.Room
 }
 
 // place gives each grant for a name an object, or leaves it out. A grant that stands in an object stays there, also where
@@ -31,11 +33,23 @@ type placement struct {
 //	[.1 .2 .3] [.4]      .1 .3 .4         [.1 .3 .4]
 //	[.1 .2 .3 .4 .5]     .1 .2 .3 .5 .6   [.1 .2 .3 .5] [.6]
 //	none, at most one    .1 .2 .3 .4      [.1 .2 .3], .4 is left out
-func place(rules []RuleGrants, l *live, room []int) placement {
+//
+// Over all objects it places no more grants than inAll, or than are live if that is more:
+//
+//	two more in all      wanted           placed
+//	[.1 .2]              .1 .2 .3 .4 .5   [.1 .2 .3] [.4], no room for .5
+//	[.1 .2]              .3 .4 .5 .6 .7   [.3 .4 .5] [.6], no room for .7
+//	[.1 .2 .3]           .1 .2            [.1 .2]
+func place(rules []RuleGrants, l *live, room []int, inAll int) placement {
 	s := seating{standsIn: standsIn(rules, l), room: slices.Clone(room), count: make([]int, len(room))}
 	s.object = make([]int, len(s.standsIn))
 	todo := unlisted(rules)
-	excess, todo := leaveOut(todo, rules, s.standsIn, room)
+	placed := placement{object: s.object}
+	fitting := min(len(todo), sum(room))
+	placed.leftOut = len(todo) - fitting
+	placed.count = min(fitting, max(inAll, s.standing(todo)))
+	placed.noRoom = fitting - placed.count
+	excess, todo := leaveOut(todo, len(todo)-placed.count, rules, s.standsIn)
 	for _, i := range excess {
 		s.object[i] = leftOut
 	}
@@ -44,26 +58,7 @@ func place(rules []RuleGrants, l *live, room []int) placement {
 	s.fill(todo, l)
 	for s.emptyLast(l) {
 	}
-	return placement{object: s.object, leftOut: len(excess)}
-}
-
-// roomsOf returns how many addresses each object may have. The peers that must stand in the first object count there. A
-// name after the first that a Foreign object has is passed over; the first name is needed whoever has it, so the addresses
-// that belong there wait for it.
-func roomsOf(in *Input, w *wanted, l *live) []int {
-	room := make([]int, in.MaxObjects)
-	for i := range room {
-		if i == 0 || !l.foreign[i] {
-			room[i] = in.MaxPeers
-		}
-	}
-	for _, rules := range [][]RuleGrants{w.DNS, w.Rules} {
-		for i := range rules {
-			room[0] -= len(rules[i].Spec)
-		}
-	}
-	room[0] = max(room[0], 0)
-	return room
+	return placed
 }
 
 // standsIn returns the object that has each grant now, or leftOut. Both lists of a rule are sorted, so it walks along them.
@@ -105,13 +100,9 @@ func unlisted(rules []RuleGrants) []int {
 	return todo
 }
 
-// leaveOut parts from todo the grants that exceed the room of all objects: first those that are not current, and of them first
-// those that are not live, so that the same ones stay out the next time.
-func leaveOut(todo []int, rules []RuleGrants, standsIn, room []int) (excess, rest []int) {
-	n := len(todo)
-	for _, r := range room {
-		n -= r
-	}
+// leaveOut parts from todo the n grants for which there is no room: first those that are not current, and of them first those that
+// are not live, so that the same ones stay out the next time.
+func leaveOut(todo []int, n int, rules []RuleGrants, standsIn []int) (excess, rest []int) {
 	if n <= 0 {
 		return nil, todo
 	}
@@ -143,6 +134,17 @@ type seating struct {
 	object   []int // by grant
 	room     []int // by object: how many more fit; less than 0 in one that has more than it may
 	count    []int // by object: how many it has
+}
+
+// standing returns how many of the grants are live.
+func (s *seating) standing(todo []int) int {
+	n := 0
+	for _, i := range todo {
+		if s.standsIn[i] != leftOut {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *seating) put(grant, object int) {

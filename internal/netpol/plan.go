@@ -36,8 +36,10 @@ type Plan struct {
 	AddressCount int
 	// Refused has the addresses that the guard kept out, for each pattern, sorted by address and distinct.
 	Refused map[fqdn.Pattern][]Refusal
-	// LeftOut is how many peers (address and rule) did not fit into MaxObjects.
-	LeftOut int
+	// Peers is how many peers the objects have together after the steps, whatever kind they are of.
+	Peers int
+	// LeftOut is how many peers (address and rule) did not fit into MaxObjects, and NoRoom how many others Input.Room left out.
+	LeftOut, NoRoom int
 	// Conflicts are the names that we need and a Foreign object has, in order. No step touches them.
 	Conflicts []string
 	// Next is an instant until which the plan stays the same if the input does; zero: for ever.

@@ -15,7 +15,7 @@ import (
 func report(w *wanted, placed placement, l *live) Plan {
 	plan := Plan{
 		Allowed: map[fqdn.Pattern][]netip.Addr{}, CarriedFor: map[fqdn.Pattern][]netip.Addr{}, Refused: w.Refused,
-		LeftOut: placed.leftOut, Next: w.next,
+		LeftOut: placed.leftOut, NoRoom: placed.noRoom, Next: w.next,
 	}
 	written := make([]netip.Addr, 0, len(placed.object))
 	at := placed.object

@@ -51,6 +51,17 @@ func wantedNow(g Grants, now time.Time, mayLinger func(RuleKey, netip.Addr) bool
 	return w
 }
 
+// ordinary returns how many peers stand in the first object whatever the names are: those of the DNS rule and of the spec.
+func (w *wanted) ordinary() int {
+	n := 0
+	for _, rules := range [][]RuleGrants{w.DNS, w.Rules} {
+		for i := range rules {
+			n += len(rules[i].Spec)
+		}
+	}
+	return n
+}
+
 // nothingLingers is for wantedNow.
 func nothingLingers(RuleKey, netip.Addr) bool { return false }
 
