@@ -69,6 +69,7 @@ type Options struct {
 //	a policy comes, goes or is edited            its target
 //	a NetworkPolicy comes, goes or changes       the targets that it concerns
 //	the book learns something                    the owner's target
+//	there is room for peers that were left out   the target that waits for it
 //	the Service ranges change                    all targets
 //	the facts of the cluster's DNS change        all targets, all statuses, the families
 //	a target was looked at                       the status of its policy
@@ -166,6 +167,7 @@ func (p *parts) setupTargets() error {
 		}
 	}
 	// Adding a key never blocks, and one that waits is not added again.
+	p.target.OnRoom(func(k target.Key) { p.targets.AddAs(k, target.Added) })
 	p.book.OnChange(func(o addressbook.Owner, u addressbook.Urgency) {
 		p.targets.AddAs(target.Key{Owner: o, Namespace: o.Namespace}, classOf(u))
 	})

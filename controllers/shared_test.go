@@ -233,3 +233,43 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// TestCachedPeersAreSmall measures what a further address of a name takes in the cache: in the NetworkPolicy, in its annotation and in the
+// status, which lists 50 of a name. Half of them are of the longest that IPv6 has. The limit of peers is reckoned with that, see limits.go in
+// test/bench.
+func TestCachedPeersAreSmall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it fills a cache")
+	}
+	const count, few, many, most = 200, 10, 50, 190
+	of := func(addresses int) int {
+		s, objects := new(shared), make([]any, 0, 2*count)
+		before := heap()
+		for i := range count {
+			policy := ordinaryPolicy(i, 5)
+			for j := range policy.Status.FQDNs {
+				n := &policy.Status.FQDNs[j]
+				n.Addresses = nil
+				for k := range addresses / 2 {
+					n.Addresses = append(n.Addresses, fmt.Sprintf("198.18.%d.%d", 100+j, 100+k),
+						fmt.Sprintf("2001:db8:%x:%x:%x:1234:5678:9abc", 0x1000+i, 0x1000+j, 0x1000+k))
+				}
+			}
+			for _, o := range []any{decodedPolicy(t, policy), decodedNetworkPolicy(t, ordinaryNetworkPolicy(t, policy))} {
+				o, err := s.trim(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				objects = append(objects, o)
+			}
+		}
+		after := heap()
+		runtime.KeepAlive(objects)
+		return int(after-before) / count
+	}
+	if got := (of(many) - of(few)) / (5 * (many - few)); got > most {
+		t.Errorf("a further address takes %d bytes in the cache, more than %d", got, most)
+	} else {
+		t.Logf("%d bytes", got)
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
@@ -31,6 +32,7 @@ type options struct {
 	maxAddressesPerName           int
 	maxNamesPerNamespace          int
 	maxAddressesPerNamespace      int
+	maxPeersPerNamespace          int
 	maxQPS                        int
 	ipFamilies                    string
 	clusterCIDRs                  string
@@ -135,6 +137,9 @@ func (o *options) bindDNS(fs *flag.FlagSet) {
 			"Further ones are not asked for, and their status says so; the rules of the others stay.")
 	intVar(fs, &o.maxAddressesPerNamespace, "max-addresses-per-namespace", addressbook.DefaultMaxAddressesPerTenant,
 		"Addresses kept of the names of one namespace. Further ones are left out, and the status says so; what is allowed already stays.")
+	intVar(fs, &o.maxPeersPerNamespace, "max-peers-per-namespace", target.DefaultMaxPeersPerTenant,
+		"Peers of all generated NetworkPolicies of one namespace. Addresses beyond that are left out, and the status says so; what is "+
+			"allowed already stays.")
 	intVar(fs, &o.maxQPS, "max-qps", 1000, "Queries a second to one DNS server, whoever asks it; bursts may be five times as large.")
 	fs.StringVar(&o.ipFamilies, "ip-families", ipFamiliesAuto,
 		"Address families to ask for and to write: IPv4, IPv6, both, or auto: those of the controller's own pod (the variable POD_IPS) "+
@@ -195,7 +200,7 @@ func (o *options) validateBounds() error {
 	}{
 		{"max-addresses-per-name", o.maxAddressesPerName}, {"max-qps", o.maxQPS},
 		{"max-names-per-namespace", o.maxNamesPerNamespace}, {"max-addresses-per-namespace", o.maxAddressesPerNamespace},
-		{"max-concurrent-reconciles", o.maxConcurrentReconciles},
+		{"max-peers-per-namespace", o.maxPeersPerNamespace}, {"max-concurrent-reconciles", o.maxConcurrentReconciles},
 	} {
 		if n.value <= 0 {
 			return fmt.Errorf("--%s: %d is not a positive number, such as 1000", n.flag, n.value)

@@ -68,7 +68,9 @@ func serve(ctx context.Context, o *options) error {
 		return err
 	}
 	if err := controllers.Setup(ctx, mgr, book, follower, guard, controllers.Options{
-		Target:         target.Options{ExtraDNS: o.parsed.clusterDNS, MaxStale: o.maxStale},
+		Target: target.Options{
+			ExtraDNS: o.parsed.clusterDNS, MaxStale: o.maxStale, MaxPeersPerTenant: o.maxPeersPerNamespace,
+		},
 		DNSService:     o.parsed.dnsService.String(),
 		Workers:        o.maxConcurrentReconciles,
 		LeaderElect:    o.leaderElect,

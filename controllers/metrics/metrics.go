@@ -75,6 +75,8 @@ const (
 
 	// What is left out.
 	PeersPerPolicy        Limit = "peers_per_policy"
+	PeersPerNamespace     Limit = "peers_per_namespace"
+	PeersOfProcess        Limit = "peers_of_process"
 	AddressesPerName      Limit = "addresses_per_name"
 	NamesPerNamespace     Limit = "names_per_namespace"
 	AddressesPerNamespace Limit = "addresses_per_namespace"
@@ -90,7 +92,7 @@ const (
 // Limits returns all of them.
 func Limits() []Limit {
 	return []Limit{
-		WriteBudget, BytesPerNamespace, PoolBytesPerNamespace, BytesOfProcess, PeersPerPolicy,
+		WriteBudget, BytesPerNamespace, PoolBytesPerNamespace, BytesOfProcess, PeersPerPolicy, PeersPerNamespace, PeersOfProcess,
 		AddressesPerName, NamesPerNamespace, AddressesPerNamespace, NamesOfProcess, AddressesOfProcess,
 		ListingsPerNamespace, ListingsOfProcess, CapturesPerNamespace,
 	}
@@ -115,7 +117,7 @@ func New(r prometheus.Registerer, book *addressbook.Book, dns DNS) *Metrics {
 		limit: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Name: "limits_hit_total",
 			Help: "How often a limit held something back, by limit (of writes: write_budget of a policy, bytes_per_namespace, " +
-				"pool_bytes_per_namespace, bytes_of_process; of what is written: peers_per_policy, addresses_per_name, " +
+				"pool_bytes_per_namespace, bytes_of_process; of what is written: peers_per_policy, peers_per_namespace, peers_of_process, addresses_per_name, " +
 				"names_per_namespace, addresses_per_namespace, names_of_process, addresses_of_process, listings_per_namespace, listings_of_process; of what is remembered of rotations: captures_per_namespace).",
 		}, []string{"limit"}),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -15,7 +15,7 @@ import (
 //
 //	Waits, AwaitsTurn, Contested   one of them does
 //	Vanishes                       all of them do
-//	Error, Limit                   of the first that has one
+//	Error, Limit, RoomLimit        of the first that has one
 //	objects, conflicts, altered    of all of them
 //	counts                         the sum; of refused addresses, which answers bring to all alike, the largest
 //	names                          of the first; of addresses the smallest number, as a pod may be anywhere
@@ -50,6 +50,10 @@ func foldInto(into, r *target.Result) {
 	into.Conflicts = slices.Concat(into.Conflicts, r.Conflicts)
 	into.Altered = slices.Concat(into.Altered, r.Altered)
 	into.LeftOut += r.LeftOut
+	into.NoRoom += r.NoRoom
+	if into.RoomLimit == "" {
+		into.RoomLimit = r.RoomLimit
+	}
 	into.AddressCount += r.AddressCount
 	into.Refused = max(into.Refused, r.Refused)
 	into.Names = slices.Clone(into.Names)

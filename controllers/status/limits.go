@@ -72,6 +72,9 @@ func (f findings) limits() []metrics.Limit {
 	if f.result.LeftOut > 0 {
 		limits = append(limits, metrics.PeersPerPolicy)
 	}
+	if f.result.NoRoom > 0 {
+		limits = append(limits, f.result.RoomLimit)
+	}
 	for _, l := range limitsOf(f.result.Names) {
 		limits = append(limits, l.metric)
 	}
@@ -79,6 +82,15 @@ func (f findings) limits() []metrics.Limit {
 		limits = append(limits, metrics.CapturesPerNamespace)
 	}
 	return limits
+}
+
+// noRoom says of a limit of peers what a person can do about it.
+func noRoom(limit metrics.Limit) string {
+	const advice = ": where several policies list the same names, make them one, or use an ipBlock for names with very many addresses"
+	if limit == metrics.PeersOfProcess {
+		return "the NetworkPolicies of all namespaces have as many peers as the controller can hold" + advice
+	}
+	return "the NetworkPolicies of this namespace have as many peers as --max-peers-per-namespace allows" + advice
 }
 
 // heldBack says of a limit of writes what a person can do about it.

@@ -49,6 +49,24 @@ func TestLimits_AreSaidInWords(t *testing.T) {
 	}
 }
 
+// Peers that are left out for want of room are told with the limit, and its flag where there is one.
+func TestLimits_OfPeersAreSaidInWords(t *testing.T) {
+	for limit, says := range map[metrics.Limit]string{
+		metrics.PeersPerNamespace: "--max-peers-per-namespace",
+		metrics.PeersOfProcess:    "as many peers as the controller can hold",
+	} {
+		f := someFindings(t, func(f *findings) { f.result.NoRoom, f.result.RoomLimit = 7, limit })
+		c := meta.FindStatusCondition(statusFor(f, testNow).Conditions, v1alpha1.ConditionProgrammed)
+		if c.Reason != v1alpha1.ReasonLimitReached || !strings.HasPrefix(c.Message, "7 peers are left out") ||
+			!strings.Contains(c.Message, says) || !strings.Contains(c.Message, "make them one") {
+			t.Errorf("limit %s: %s: %q", limit, c.Reason, c.Message)
+		}
+		if !slices.Equal(f.limits(), []metrics.Limit{limit}) || !slices.Contains(metrics.Limits(), limit) {
+			t.Errorf("limit %s: metrics %v", limit, f.limits())
+		}
+	}
+}
+
 // Every limit that the book knows is told; a new one must not be silent.
 func TestLimits_AllOfTheBook(t *testing.T) {
 	known := map[addressbook.Limit]bool{}

@@ -17,7 +17,8 @@ import (
 // programmedChecks: whether what is written is what should be.
 func programmedChecks() []check {
 	return []check{
-		conflicting, altered, undone, refusedByAPI, firstWriteWaits, writesWait, awaitsTurn, peersLeftOut, limitedByBook, audited, asPlanned,
+		conflicting, altered, undone, refusedByAPI, firstWriteWaits, writesWait, awaitsTurn, peersLeftOut, noRoomForPeers, limitedByBook,
+		audited, asPlanned,
 	}
 }
 
@@ -67,6 +68,13 @@ func peersLeftOut(d draft) (verdict, bool) {
 	}
 	return isFalse(v1alpha1.ReasonLimitReached, fmt.Sprintf("%d peers do not fit into the NetworkPolicies of one policy and are left out: "+
 		"split the policy, or use an ipBlock", d.result.LeftOut))
+}
+
+func noRoomForPeers(d draft) (verdict, bool) {
+	if d.result.NoRoom == 0 {
+		return verdict{}, false
+	}
+	return isFalse(v1alpha1.ReasonLimitReached, fmt.Sprintf("%d peers are left out, because %s", d.result.NoRoom, noRoom(d.result.RoomLimit)))
 }
 
 func limitedByBook(d draft) (verdict, bool) {

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 	"github.com/fqdn-egress/fqdn-egress/controllers/target"
 	"github.com/fqdn-egress/fqdn-egress/test/given"
 )
@@ -244,14 +245,16 @@ func TestFold(t *testing.T) {
 		Names: []target.Name{{Pattern: www, Addresses: given.Addrs("192.0.2.1", "192.0.2.2"), AddressCount: 2, Holds: true}},
 	}
 	b := &target.Result{
-		UID: "u", Generation: 2, Error: "exceeded quota", AddressCount: 1, Refused: 1, Contested: true, AwaitsTurn: true, LeftOut: 3,
-		Names: []target.Name{{Pattern: www, Addresses: given.Addrs("192.0.2.1"), AddressCount: 1, Carried: true}},
+		UID: "u", Generation: 2, Error: "exceeded quota", AddressCount: 1, Refused: 1, Contested: true, AwaitsTurn: true, LeftOut: 3, NoRoom: 2,
+		RoomLimit: metrics.PeersPerNamespace,
+		Names:     []target.Name{{Pattern: www, Addresses: given.Addrs("192.0.2.1"), AddressCount: 1, Carried: true}},
 	}
 	folded, ok := fold(policy, []*target.Result{a, b})
 	if !ok {
 		t.Fatal("not folded")
 	}
-	if folded.Error != "exceeded quota" || !folded.Contested || !folded.AwaitsTurn || folded.Vanishes || folded.AddressCount != 3 || folded.LeftOut != 3 || folded.Refused != 1 {
+	if folded.Error != "exceeded quota" || !folded.Contested || !folded.AwaitsTurn || folded.Vanishes || folded.AddressCount != 3 || folded.LeftOut != 3 || folded.Refused != 1 ||
+		folded.NoRoom != 2 || folded.RoomLimit != metrics.PeersPerNamespace {
 		t.Errorf("%+v", folded)
 	}
 	if n := folded.Names[0]; n.AddressCount != 1 || !n.Carried || n.Holds {

@@ -27,4 +27,8 @@ type Options struct {
 	ExtraDNS []netip.Addr
 	// MaxStale bounds how long a restart carries addresses whose names do not answer. Zero: it carries nothing.
 	MaxStale time.Duration
+	// MaxPeersPerTenant is how many peers the generated NetworkPolicies of a tenant have together, and MaxPeers how many those of all
+	// tenants have, of which the last fifth is kept for tenants that have less than an equal part of it. What is live already stays
+	// beyond that. Zero or less: the defaults.
+	MaxPeersPerTenant, MaxPeers int
 }

@@ -48,6 +48,7 @@ type Reconciler struct {
 
 	memories memories
 	pace     pace
+	peers    *peerCounts
 }
 
 // New returns a Reconciler that puts what comes of each target into results.
@@ -56,19 +57,31 @@ func New(
 ) *Reconciler {
 	return &Reconciler{
 		api: api, book: book, dns: dns, guard: guard, fence: fence, results: results, clock: clock, metrics: m, options: o,
+		peers: newPeerCounts(o),
 	}
+}
+
+// OnRoom sets the function that is called with a target of which peers were left out, when there is room for more. It must not block.
+// Set it before the first reconcile.
+func (r *Reconciler) OnRoom(awaken func(Key)) {
+	r.peers.mu.Lock()
+	defer r.peers.mu.Unlock()
+	r.peers.awaken = awaken
 }
 
 // Reconcile makes one target true, and asks to be called again when time alone would change the decision.
 //
 //	load      the policy, what the book knows for it, its NetworkPolicies; nothing more, if nothing changed
 //	pace      a turn to write, or when it comes
-//	compile   what is to be written
+//	compile   what is to be written, as far as there is room for it
 //	write     what differs, additions first
 //	remember  what was written and what it tells
 //	result    for the status
 func (r *Reconciler) Reconcile(ctx context.Context, key Key) (reconcile.Result, error) {
 	now := r.clock.Now()
+	if err := r.countPeers(ctx); err != nil {
+		return reconcile.Result{}, err
+	}
 	s, err := r.load(ctx, key, now)
 	if err != nil {
 		return reconcile.Result{}, err
@@ -77,14 +90,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, key Key) (reconcile.Result, 
 		r.forget(key, now)
 		return reconcile.Result{}, nil
 	}
-	if s.memory.looked.still(s.basis(), now) {
+	if s.memory.looked.still(s.basis(), now) && !r.peers.isAwake(key) {
 		return when.Again(now, s.memory.looked.next), nil
 	}
 	if at := r.reserveWrite(s, now); at.After(now) {
 		return when.Again(now, at, s.snapshot.Next), nil
 	}
-	plan := netpol.Compile(s.input(r.options), now)
-	done := r.write(ctx, s, plan, now)
+	done := r.write(ctx, s, r.compile(s, now), now)
 	r.remember(s, &done, now)
 	switch {
 	case errors.Is(done.err, errStopped):
@@ -108,6 +120,7 @@ func (r *Reconciler) forget(key Key, now time.Time) {
 	if m := r.memories.forget(key); m != nil {
 		r.pace.settle(&m.pace, key.Tenant(), cost{}, cost{}, now) // a turn that it waited for
 	}
+	r.peers.forget(key)
 	r.results.forget(key)
 }
 

@@ -22,6 +22,7 @@ func (r *Reconciler) remember(s *situation, done *attempt, now time.Time) {
 	m := s.memory
 	r.pace.settle(&m.pace, s.key.Tenant(), done.exact, done.along, now)
 	m.looked.done = done.err == nil && !done.behind && !done.vanishes
+	r.settlePeers(s, done)
 	if !m.looked.done || done.waits || done.repairs {
 		m.health.tell(r.book, s.key.Owner, false)
 		if m.looked.done {

@@ -49,6 +49,9 @@ type Result struct {
 	Conflicts []string
 	// LeftOut is how many peers do not fit into the NetworkPolicies of one policy.
 	LeftOut int
+	// NoRoom is how many others are left out because of RoomLimit, a limit on the peers of all policies together.
+	NoRoom    int
+	RoomLimit metrics.Limit
 	// AddressCount is how many distinct addresses the API allows; in mode Audit, how many would be.
 	AddressCount int
 	// Refused is how many addresses of answers the guard keeps out, over all names.
@@ -126,6 +129,9 @@ func resultOf(s *situation, done attempt, o Options, now time.Time) Result {
 	}
 	if done.err != nil {
 		result.Error = done.err.Error()
+	}
+	if result.NoRoom = done.plan.NoRoom; result.NoRoom > 0 {
+		result.RoomLimit = s.limit
 	}
 	if s.isAudit() {
 		result.AddressCount = done.plan.AddressCount

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fqdn-egress/fqdn-egress/api/v1alpha1"
+	"github.com/fqdn-egress/fqdn-egress/controllers/metrics"
 	"github.com/fqdn-egress/fqdn-egress/internal/addressbook"
 	"github.com/fqdn-egress/fqdn-egress/internal/netpol"
 )
@@ -44,6 +45,7 @@ type situation struct {
 
 	neutral *netpol.Policy // see rules
 	why     string         // something is written, for the log
+	limit   metrics.Limit  // of peers, the one that is closest
 }
 
 // rules returns the policy as the compiler knows it.

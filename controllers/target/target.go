@@ -10,6 +10,8 @@
 //	pace.go         the buckets of the target, the tenant and the process (causes.go: why something is written)
 //	contest.go      somebody undoes what is written, or the API server alters it
 //	fence.go        the process was stopped, and may lead no more
+//
+// And peers may be left out of it, because the tenant or all have as many as they may: peers.go.
 package target
 
 import (
@@ -56,7 +58,7 @@ const (
 	Edited = iota
 	// Awaited: addresses came, and somebody holds back an answer until they are allowed.
 	Awaited
-	// Added: addresses came.
+	// Added: addresses came, or room for some that were left out.
 	Added
 	// Changed: one of its NetworkPolicies did, which may need repair.
 	Changed

@@ -54,7 +54,7 @@ func (r *Reconciler) write(ctx context.Context, s *situation, plan netpol.Plan, 
 	m.written.generation = s.policy.Generation // from now on its writes are paced, whether they succeed or not
 	done.err = r.carryOut(ctx, s, &done, now)
 	if errors.Is(done.err, errStale) {
-		done.plan = netpol.Compile(s.input(r.options), now)
+		done.plan = r.compile(s, now)
 		done.err = r.carryOut(ctx, s, &done, now)
 	}
 	switch outcome := metrics.OutcomeOf(done.err); {
