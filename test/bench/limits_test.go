@@ -24,8 +24,9 @@ func TestInvariant12_MemoryAtEveryLimitTogetherFitsTheDeployment(t *testing.T) {
 	}
 	// The test would fail if a limit were twice as large.
 	for _, larger := range []load{
-		{policies: l.policies, names: 2 * l.names, listings: 2 * l.listings, addresses: 2 * l.addresses, questions: l.questions},
-		{policies: 5 * l.policies, names: l.names, listings: l.listings, addresses: l.addresses, questions: l.questions},
+		{policies: l.policies, names: 2 * l.names, listings: 2 * l.listings, addresses: 2 * l.addresses, questions: l.questions, peers: l.peers},
+		{policies: 5 * l.policies, names: l.names, listings: l.listings, addresses: l.addresses, questions: l.questions, peers: l.peers},
+		{policies: l.policies, names: l.names, listings: l.listings, addresses: l.addresses, questions: l.questions, peers: 2 * l.peers},
 	} {
 		if c.heap(larger) <= room {
 			t.Errorf("%+v would fit too: the limits could be larger", larger)
