@@ -28,7 +28,7 @@ func (b *Book) tryJoin(x *want, l *list) Limit {
 // takeListing counts a listing more, and returns what forbids it.
 func (b *Book) takeListing(x *want) Limit {
 	t := x.owner.tenant
-	if b.roomForListings(t) == 0 && !(x.held && b.hasPlaceForHeldListing(t)) {
+	if b.roomForListings(t) == 0 && (!x.held || !b.hasPlaceForHeldListing(t)) {
 		b.listingsShort.Store(true)
 		return ListingsOfProcess
 	}
@@ -88,7 +88,7 @@ func (b *Book) reserve(x *want, v View) (*name, Limit) {
 		switch full := t.names.Load() >= int64(b.options.MaxNamesPerTenant); {
 		case full && !x.held:
 			return nil, NamesPerTenant
-		case b.roomForNames(t) == 0 && !(x.held && b.hasPlaceForHeldName(t, full)):
+		case b.roomForNames(t) == 0 && (!x.held || !b.hasPlaceForHeldName(t, full)):
 			return nil, NamesOfProcess
 		}
 		n = b.newName(p, in)
