@@ -23,10 +23,10 @@ const (
 // server is one address that is asked. All lanes that lead there share its budget, be they of other ports or transports: it
 // is one machine, and whoever names it often must not make it answer more.
 type server struct {
-	whole *budget // of all lanes
-	views *budget // of those that policies name, a part of it
-	lanes int
-	window
+	whole  *budget // of all lanes
+	views  *budget // of those that policies name, a part of it
+	lanes  int
+	window window
 }
 
 // serverAt finds or makes the server of an address.
