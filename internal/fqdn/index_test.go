@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -208,6 +209,57 @@ func TestIndex_ConcurrentUse(t *testing.T) {
 }
 
 // BenchmarkIndex has 50,000 patterns, a tenth of them wildcards.
+// numbered is one of several under a pattern, one after the other.
+type numbered struct {
+	p      Pattern
+	number int
+}
+
+func (n *numbered) Pattern() Pattern { return n.p }
+
+// A name goes and comes back as another one while others read. A reader gets one that was there at some time of its call, or none.
+func TestIndex_GetOfANameThatComesBack(t *testing.T) {
+	x := NewIndex[*numbered]()
+	p, err := ParsePattern("www.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var added, removed atomic.Int64
+	var readers sync.WaitGroup
+	over := make(chan struct{})
+	for range 2 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				gone := removed.Load()
+				if n := x.Get(p); n != nil && (int64(n.number) <= gone || int64(n.number) > added.Load()) {
+					t.Errorf("got number %d when %d were gone and %d had come", n.number, gone, added.Load())
+					return
+				}
+			}
+		})
+	}
+	for i := range 10_000 {
+		added.Add(1)
+		x.Add(&numbered{p, i + 1})
+		if n := x.Get(p); n == nil || n.number != i+1 {
+			t.Errorf("after number %d was added: %v", i+1, n)
+		}
+		x.Remove(p)
+		removed.Add(1)
+		if n := x.Get(p); n != nil {
+			t.Errorf("number %d is there after it was removed", n.number)
+		}
+	}
+	close(over)
+	readers.Wait()
+	x.Each(func(n *numbered) { t.Errorf("number %d is left", n.number) })
+}
+
 func BenchmarkIndex(b *testing.B) {
 	x := NewIndex[listed]()
 	names := make([]Name, 1024)
