@@ -118,10 +118,11 @@ func (l *lane) take(now time.Time) (q *query, as turn, w waits) {
 	return nil, turn{}, w
 }
 
-// waits are for how long the budget and the window of a server let nothing through; zero: they do.
+// waits says how long the budget of a server, and its window, let no query through. Zero: it does not wait for that one. Of 4 ms for the
+// budget and 1 ms for the window the lane is looked at again after 1 ms.
 type waits struct{ budget, window time.Duration }
 
-// until is when one of them does.
+// until returns the shorter of the two that are not zero: how long until the lane is worth another look.
 func (w waits) until() time.Duration {
 	if w.budget == 0 || w.window > 0 && w.window < w.budget {
 		return w.window
@@ -129,7 +130,7 @@ func (w waits) until() time.Duration {
 	return w.budget
 }
 
-// sooner returns of each what ends first.
+// sooner returns the shorter wait for the budget, and the shorter one for the window, of two classes.
 func (w waits) sooner(o waits) waits {
 	if w.budget == 0 || o.budget > 0 && o.budget < w.budget {
 		w.budget = o.budget

@@ -20,9 +20,10 @@ import (
 //
 // etcd keeps versions for up to ten minutes (see pace in package target): 64 MiB + 256 KiB/s * 600 s = 214 MiB of its 2 GiB.
 //
-// While rules wait, most statuses wait too: one costs the API server as much as five NetworkPolicies.
+// Statuses wait while rules wait, because one costs the API server as much as five NetworkPolicies. Rules may never rest, so a tenant
+// has a few written all the same, of those that waited long enough (see due.rulesFirst).
 //
-//	late, while rules wait       2 at once, then 1 in 2 s, so that a policy beside others that never rest has its status all the same
+//	late, while rules wait       2 at once, then 1 in 2 s
 //
 // Events have buckets of their own, and what does not pass them is left out: the status says it anyway.
 //

@@ -159,6 +159,20 @@ func TestTenant_WithoutCapturesIsTold(t *testing.T) {
 	}
 }
 
+// expectCurrent looks for addresses among those that the last answer held.
+func expectCurrent(t *testing.T, known []Address, want []netip.Addr) {
+	t.Helper()
+	current := map[netip.Addr]bool{}
+	for _, a := range known {
+		current[a.Addr] = a.Current
+	}
+	for _, a := range want {
+		if !current[a] {
+			t.Fatalf("%s is not current", a)
+		}
+	}
+}
+
 // A name of so many addresses that what is known of it is kept from one answer to the next rotates in a tenant that is full: each answer is
 // followed.
 func TestMaxAddressesPerTenant_OfABigName(t *testing.T) {
@@ -168,15 +182,7 @@ func TestMaxAddressesPerTenant_OfABigName(t *testing.T) {
 	}
 	for round := range 10 {
 		w.recordV4(www, time.Second, 50*round, 200)
-		current := map[netip.Addr]bool{}
-		for _, a := range w.entry().Addresses {
-			current[a.Addr] = a.Current
-		}
-		for _, a := range v4(50*round, 200) {
-			if !current[a] {
-				t.Fatalf("answer %d: %s is not followed", round, a)
-			}
-		}
+		expectCurrent(t, w.entry().Addresses, v4(50*round, 200))
 		w.expectCharge(web, 200)
 		w.pass(time.Second)
 	}
@@ -190,15 +196,7 @@ func TestMaxAddressesPerTenant_OfABigPool(t *testing.T) {
 	w.wants(o, new(time.Duration(0)), "*.example.com")
 	for round := range 10 {
 		w.Observe(host("a.example.com"), IPv4, v4(50*round, 200), time.Second, w.now)
-		current := map[netip.Addr]bool{}
-		for _, a := range w.Snapshot(o, w.now).Patterns[0].Addresses {
-			current[a.Addr] = a.Current
-		}
-		for _, a := range v4(50*round, 200) {
-			if !current[a] {
-				t.Fatalf("answer %d: %s is not in the pool", round, a)
-			}
-		}
+		expectCurrent(t, w.Snapshot(o, w.now).Patterns[0].Addresses, v4(50*round, 200))
 		w.expectCharge(o, 200)
 		w.pass(time.Second)
 	}
